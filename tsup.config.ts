@@ -1,0 +1,20 @@
+// One build recipe for every package: JavaScript from tsup; the declarations come from `tsc -b` (see scripts/build.ts).
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'tsup';
+
+const entry: Record<string, string> = { index: 'src/index.ts' };
+if (existsSync('src/contract/index.ts')) entry['contract/index'] = 'src/contract/index.ts';
+if (existsSync('src/main.ts')) entry['main'] = 'src/main.ts';
+
+export default defineConfig({
+  entry,
+  format: ['esm'],
+  target: 'node22',
+  platform: 'neutral',
+  external: [/^node:/],
+  sourcemap: true,
+  splitting: true,
+  clean: false,
+  dts: false,
+  silent: true,
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run from the sources: every package exports them under the condition `espalier-source`.
+export default defineConfig({
+  resolve: { conditions: ['espalier-source', 'module', 'node', 'development|production'] },
+  ssr: { resolve: { conditions: ['espalier-source', 'module', 'node', 'development|production'] } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    execArgv: ['--conditions=espalier-source', '--disable-warning=ExperimentalWarning'],
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
