@@ -1,0 +1,181 @@
+// The engine's interface: what a host calls. Each service is a handful of functions over the storage contracts.
+import type { ScepStore } from '@espalier/pki';
+import type { Clock, Page, PageRequest } from './common.ts';
+import type {
+  Assignment,
+  CommandEntry,
+  CommandOutcome,
+  Configuration,
+  DeviceDetail,
+  DeviceRow,
+  EngineEvent,
+  Enrolment,
+  EventType,
+  Invitation,
+  IssuedCertificate,
+  Label,
+  ScepChallenge,
+} from './records.ts';
+
+/** The identity that a device proved at the door; its signature and chain are already verified. */
+export interface DeviceIdentity {
+  /** SHA-256 of the certificate, lower-case hex. */
+  readonly fingerprint: string;
+  readonly certificate: Uint8Array;
+  readonly source: 'mdm-signature' | 'tls' | 'forwarded';
+}
+
+/** The MDM protocol as functions: bytes in, bytes out (`null` means an empty 200 answer). */
+export interface Protocol {
+  /**
+   * Handles one check-in message.
+   * @throws CoreError `core.enrolment.identity_mismatch` (forbidden), `core.enrolment.unknown` (forbidden);
+   *   MdmError for a body that is not a check-in (invalid).
+   */
+  checkin(body: Uint8Array, identity: DeviceIdentity): Promise<Uint8Array | null>;
+  /**
+   * Stores the device's answer, if the body holds one, and gives the next command.
+   * A response to a command that was never sent changes nothing and becomes an event.
+   * @throws as {@link Protocol.checkin}
+   */
+  connect(body: Uint8Array, identity: DeviceIdentity): Promise<Uint8Array | null>;
+}
+
+/** What may be asked of one queued command. */
+export interface EnqueueOptions {
+  /** Higher goes first (default 0). */
+  readonly priority?: number;
+  readonly notBefore?: number;
+  readonly expiresAt?: number;
+  /** An equal pending command is replaced or kept. */
+  readonly dedupeKey?: string;
+  readonly onDuplicate?: 'replace' | 'keep';
+  readonly maxAttempts?: number;
+  readonly origin?: string;
+  /** Wake the devices (default true). */
+  readonly push?: boolean;
+}
+
+/** The command queue (per enrolment, in order of priority, then age). */
+export interface Commands {
+  /** Queues one command for each enrolment; one `CommandUUID` for all of them. */
+  enqueue(
+    target: { readonly enrolmentIds: readonly string[] } | { readonly labelId: string } | { readonly search: string },
+    requestType: string,
+    payload: Readonly<Record<string, unknown>>,
+    options?: EnqueueOptions,
+  ): Promise<{ readonly commandUuid: string; readonly queued: number }>;
+  cancel(enrolmentId: string, commandUuid: string): Promise<boolean>;
+  /** Pending and finished commands of one enrolment, newest first. */
+  history(enrolmentId: string, page?: PageRequest): Promise<Page<CommandEntry>>;
+  get(enrolmentId: string, commandUuid: string): Promise<CommandOutcome | null>;
+}
+
+/** Devices and what is known of them. */
+export interface Devices {
+  get(enrolmentId: string): Promise<DeviceDetail | null>;
+  /** All devices, or those that a search picks: an advanced expression, or the one-box search when `basic` is set. */
+  list(
+    query?: { readonly expression?: string; readonly basic?: string } & PageRequest,
+  ): Promise<Page<DeviceRow> & { readonly total: number }>;
+  /** Queues the inventory batch and wakes the device (ACT-17). */
+  refresh(enrolmentIds: readonly string[]): Promise<void>;
+  /** Lock (ACT-9): on macOS a six-digit PIN is made, sealed and kept unless one is given. */
+  lock(
+    enrolmentId: string,
+    options?: { readonly message?: string; readonly phoneNumber?: string; readonly pin?: string },
+  ): Promise<{ readonly commandUuid: string }>;
+  /** The PIN of the last lock of a Mac (ACT-9); `null` where there is none. The caller checks the role. */
+  lockPin(enrolmentId: string): Promise<string | null>;
+}
+
+/** Labels and their members. */
+export interface Labels {
+  create(label: { readonly name: string; readonly description?: string; readonly expression?: string }): Promise<Label>;
+  update(
+    id: string,
+    change: { readonly name?: string; readonly description?: string; readonly expression?: string },
+  ): Promise<Label>;
+  delete(id: string): Promise<void>;
+  list(): Promise<readonly Label[]>;
+  get(id: string): Promise<Label | null>;
+  members(id: string, page?: PageRequest): Promise<Page<Enrolment>>;
+  /** Puts devices into, or takes them out of, a manual label. */
+  setMembers(
+    id: string,
+    change: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+  ): Promise<void>;
+}
+
+/** Configurations, their labels, and their state on each device. */
+export interface Configurations {
+  create(configuration: {
+    readonly name: string;
+    readonly type: string;
+    readonly description?: string;
+    readonly settings: Readonly<Record<string, unknown>>;
+    readonly labelIds?: readonly string[];
+  }): Promise<Configuration>;
+  update(
+    id: string,
+    change: {
+      readonly name?: string;
+      readonly description?: string;
+      readonly settings?: Readonly<Record<string, unknown>>;
+      readonly labelIds?: readonly string[];
+    },
+  ): Promise<Configuration>;
+  delete(id: string): Promise<void>;
+  list(): Promise<readonly (Configuration & { readonly applied: number; readonly waiting: number })[]>;
+  get(id: string): Promise<Configuration | null>;
+  assignments(id: string, page?: PageRequest): Promise<Page<Assignment>>;
+}
+
+/** Invitations (REG-4) and SCEP challenges. */
+export interface Enrolling {
+  invite(options?: {
+    readonly note?: string;
+    /** PIN length, 6 to 12 (default 6). */
+    readonly pinLength?: number;
+    /** Hours until the PIN expires (default 24). */
+    readonly ttlHours?: number;
+  }): Promise<Invitation>;
+  invitations(page?: PageRequest): Promise<Page<Invitation>>;
+  /** @throws CoreError `core.invitation.unknown` (not-found), `core.invitation.used` (conflict), `core.invitation.expired` (forbidden) */
+  redeem(credential: { readonly token: string } | { readonly pin: string }): Promise<Invitation>;
+  revoke(invitationId: string): Promise<void>;
+  /** A fresh single-use challenge, bound to an invitation when one is given. */
+  challenge(options?: {
+    readonly invitationId?: string;
+    readonly ttlMinutes?: number;
+    readonly subject?: string;
+  }): Promise<ScepChallenge>;
+  /** The store that the SCEP server works on. */
+  readonly scepStore: ScepStore;
+  certificates(page?: PageRequest & { readonly enrolmentId?: string }): Promise<Page<IssuedCertificate>>;
+}
+
+/** Reading and following events. */
+export interface Events {
+  list(query?: { readonly enrolmentId?: string; readonly type?: EventType } & PageRequest): Promise<Page<EngineEvent>>;
+  /** Called after each event is stored; the returned function stops it. Errors of the listener are logged, never thrown. */
+  subscribe(listener: (event: EngineEvent) => void): () => void;
+}
+
+/** The engine: the services, and the work that goes on between requests. */
+export interface Engine {
+  readonly protocol: Protocol;
+  readonly commands: Commands;
+  readonly devices: Devices;
+  readonly labels: Labels;
+  readonly configurations: Configurations;
+  readonly enrolling: Enrolling;
+  readonly events: Events;
+  readonly clock: Clock;
+  /** Starts the notifier, the reconciler and the housekeeping, each on its interval. */
+  start(): void;
+  /** Does all work that is due now, once (what `start` does on its intervals); for tests and scripts. */
+  tick(): Promise<void>;
+  /** Stops the loops, waits for what is running, and leaves the store open. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,236 @@
+// What the engine keeps, as its callers see it: enrolments, commands, labels, configurations, invitations, events.
+import type { Facts, FactValue } from './common.ts';
+
+/** How an enrolment stands (REG-2). `pending`: Authenticate seen, no TokenUpdate yet. */
+export type EnrolmentStatus = 'pending' | 'active' | 'checked-out' | 'retired' | 'wiped';
+
+/** One MDM channel of one device: the device channel or a user channel. */
+export interface Enrolment {
+  /** The normalised identity: UDID or EnrollmentID, with `:UserID` appended on a user channel. */
+  readonly id: string;
+  readonly channel: 'device' | 'user';
+  readonly kind: 'device' | 'user' | 'user-enrolment-device' | 'user-enrolment-user' | 'shared-ipad-user';
+  /** The device channel's id, on a user channel. */
+  readonly parent: string | null;
+  readonly status: EnrolmentStatus;
+  readonly udid: string | null;
+  readonly serialNumber: string | null;
+  readonly model: string | null;
+  readonly productName: string | null;
+  readonly osVersion: string | null;
+  readonly deviceName: string | null;
+  readonly topic: string | null;
+  /** SHA-256 of the identity certificate that this enrolment is pinned to, lower-case hex. */
+  readonly certificateFingerprint: string | null;
+  readonly pushable: boolean;
+  readonly enrolledAt: number | null;
+  readonly lastSeenAt: number | null;
+  readonly checkedOutAt: number | null;
+  /** The invitation that let this device in, when there was one. */
+  readonly invitationId: string | null;
+}
+
+/** Where one command stands for one enrolment. The first three are pending, the rest are final. */
+export type CommandState =
+  | 'queued'
+  | 'sent'
+  | 'not-now'
+  | 'acknowledged'
+  | 'error'
+  | 'format-error'
+  | 'expired'
+  | 'cancelled'
+  | 'superseded'
+  | 'exhausted';
+
+/** One command for one enrolment, pending or finished. */
+export interface CommandEntry {
+  readonly commandUuid: string;
+  readonly enrolmentId: string;
+  readonly requestType: string;
+  readonly state: CommandState;
+  readonly priority: number;
+  readonly queuedAt: number;
+  readonly sentAt: number | null;
+  readonly finishedAt: number | null;
+  readonly attempts: number;
+  readonly dedupeKey: string | null;
+  /** Who or what asked: `admin`, `inventory`, `reconciler`, `user:…`. */
+  readonly origin: string;
+  /** Apple's error chain, for `error` and `format-error`. */
+  readonly errorChain: readonly AppleError[];
+}
+
+/** One link of Apple's `ErrorChain`. */
+export interface AppleError {
+  readonly code: number;
+  readonly domain: string;
+  readonly description: string;
+}
+
+/** A finished command with the device's answer as it was sent. */
+export interface CommandOutcome extends CommandEntry {
+  /** The response as the device sent it (a property list); `null` when the command ended without one. */
+  readonly response: Uint8Array | null;
+}
+
+/** A label: devices picked by hand, or by a search expression (CFG-22, REG-16). */
+export interface Label {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly kind: 'manual' | 'dynamic';
+  /** The search expression of a dynamic label. */
+  readonly expression: string | null;
+  readonly memberCount: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A configuration (CFG-1): a typed document, assigned to labels, compiled to profiles for each device. */
+export interface Configuration {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly description: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Grows by one with each change of the settings. */
+  readonly version: number;
+  readonly labelIds: readonly string[];
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** How a configuration stands on one device (CFG-5). */
+export type AssignmentStatus =
+  | 'pending'
+  | 'sent'
+  | 'applied'
+  | 'partially-applied'
+  | 'update-pending'
+  | 'removal-pending'
+  | 'not-applicable';
+
+/** One configuration on one device. */
+export interface Assignment {
+  readonly enrolmentId: string;
+  readonly configurationId: string;
+  readonly configurationName: string;
+  readonly profileIdentifier: string;
+  readonly status: AssignmentStatus;
+  readonly version: number;
+  readonly commandUuid: string | null;
+  readonly detail: string | null;
+  readonly updatedAt: number;
+}
+
+/** An invitation to enrol one device, with its registration PIN (REG-4). */
+export interface Invitation {
+  readonly id: string;
+  /** The registration PIN, 6 to 12 digits; kept sealed, shown to whoever may see invitations. */
+  readonly pin: string;
+  /** An opaque token for the enrolment URL. */
+  readonly token: string;
+  readonly status: 'valid' | 'consumed' | 'expired' | 'revoked';
+  readonly note: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly enrolmentId: string | null;
+}
+
+/** A single-use SCEP challenge. */
+export interface ScepChallenge {
+  readonly challenge: string;
+  readonly expiresAt: number;
+}
+
+/** An identity certificate that the engine's CA has issued. */
+export interface IssuedCertificate {
+  readonly fingerprint: string;
+  readonly serialNumber: string;
+  readonly subject: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly enrolmentId: string | null;
+  readonly status: 'issued' | 'in-force' | 'superseded' | 'revoked';
+  readonly certificate: Uint8Array;
+}
+
+/** Something that happened; `seq` grows by one with each. Never holds secrets. */
+export interface EngineEvent {
+  readonly seq: number;
+  readonly type: EventType;
+  readonly at: number;
+  readonly enrolmentId: string | null;
+  readonly data: Readonly<Record<string, FactValue>>;
+}
+
+/** Every event type that the engine writes. */
+export type EventType =
+  | 'enrolment.authenticated'
+  | 'enrolment.active'
+  | 'enrolment.token-updated'
+  | 'enrolment.checked-out'
+  | 'enrolment.identity-refused'
+  | 'command.queued'
+  | 'command.acknowledged'
+  | 'command.failed'
+  | 'command.not-now'
+  | 'command.unknown-response'
+  | 'command.expired'
+  | 'command.cancelled'
+  | 'inventory.updated'
+  | 'label.joined'
+  | 'label.left'
+  | 'configuration.changed'
+  | 'assignment.changed'
+  | 'push.sent'
+  | 'push.failed'
+  | 'push.token-dead'
+  | 'certificate.issued'
+  | 'invitation.created'
+  | 'invitation.consumed';
+
+/** An installed app, from `InstalledApplicationList`. */
+export interface InstalledApp {
+  readonly identifier: string;
+  readonly name: string;
+  readonly version: string;
+  readonly shortVersion: string | null;
+  readonly bundleSize: number | null;
+  readonly managed: boolean | null;
+}
+
+/** An installed profile, from `ProfileList`. */
+export interface InstalledProfile {
+  readonly identifier: string;
+  readonly uuid: string;
+  readonly displayName: string;
+  readonly organisation: string | null;
+  readonly managed: boolean;
+}
+
+/** A certificate on the device, from `CertificateList`. */
+export interface DeviceCertificate {
+  readonly commonName: string;
+  readonly isIdentity: boolean;
+  readonly fingerprint: string;
+}
+
+/** All that is known of one device. */
+export interface DeviceDetail {
+  readonly enrolment: Enrolment;
+  readonly facts: Facts;
+  readonly apps: readonly InstalledApp[];
+  readonly profiles: readonly InstalledProfile[];
+  readonly certificates: readonly DeviceCertificate[];
+  readonly labels: readonly { readonly id: string; readonly name: string }[];
+  readonly assignments: readonly Assignment[];
+  readonly inventoryAt: number | null;
+}
+
+/** One row of a device listing. */
+export interface DeviceRow {
+  readonly enrolment: Enrolment;
+  readonly facts: Facts;
+}
