@@ -1,0 +1,142 @@
+// Contract: enrolments, their pinned identities and their tokens.
+import type { Page } from '../api/common.ts';
+import type { Enrolment, EnrolmentStatus } from '../api/records.ts';
+import type { NamedSecret, NewEvent, StorePage } from './shared.ts';
+
+/** What check-in messages tell of a device; a field that is absent leaves what was known, `null` clears it. */
+export interface EnrolmentDetails {
+  readonly udid?: string | null;
+  readonly serialNumber?: string | null;
+  readonly model?: string | null;
+  readonly productName?: string | null;
+  readonly osVersion?: string | null;
+  readonly deviceName?: string | null;
+  readonly topic?: string | null;
+}
+
+/** Input of {@link EnrolmentStore.authenticate}. */
+export interface AuthenticateInput {
+  readonly id: string;
+  readonly kind: Enrolment['kind'];
+  readonly certificateFingerprint: string;
+  readonly at: number;
+  readonly details: EnrolmentDetails;
+  readonly secrets: readonly NamedSecret[];
+  readonly events: readonly NewEvent[];
+}
+
+/** Answer of {@link EnrolmentStore.authenticate}. */
+export type AuthenticateOutcome =
+  | { readonly outcome: 'accepted'; readonly enrolment: Enrolment; readonly fresh: boolean }
+  | { readonly outcome: 'identity-mismatch'; readonly reason: 'pinned-elsewhere' | 'superseded' | 'revoked' };
+
+/** Input of {@link EnrolmentStore.tokenUpdate}. */
+export interface TokenUpdateInput {
+  readonly id: string;
+  readonly channel: Enrolment['channel'];
+  readonly kind: Enrolment['kind'];
+  /** The device channel's id, on a user channel. */
+  readonly parent: string | null;
+  readonly certificateFingerprint: string;
+  readonly at: number;
+  readonly token: Uint8Array;
+  /** The PushMagic, sealed. */
+  readonly pushMagic: Uint8Array;
+  readonly topic: string;
+  readonly details: EnrolmentDetails;
+  readonly secrets: readonly NamedSecret[];
+  /** Stored when this update made the enrolment active. */
+  readonly firstEvents: readonly NewEvent[];
+  /** Stored when it was active before. */
+  readonly laterEvents: readonly NewEvent[];
+}
+
+/** Answer of {@link EnrolmentStore.tokenUpdate}. */
+export type TokenUpdateOutcome =
+  | { readonly outcome: 'updated'; readonly first: boolean; readonly enrolment: Enrolment }
+  | { readonly outcome: 'unknown' }
+  | { readonly outcome: 'identity-mismatch' };
+
+/** Answer of {@link EnrolmentStore.verify} and {@link EnrolmentStore.checkOut}. */
+export type VerifyOutcome =
+  | { readonly outcome: 'ok'; readonly enrolment: Enrolment }
+  | { readonly outcome: 'unknown' }
+  | { readonly outcome: 'identity-mismatch' };
+
+/** Which enrolments are listed. */
+export interface EnrolmentFilter {
+  readonly channel?: Enrolment['channel'];
+  readonly statuses?: readonly EnrolmentStatus[];
+}
+
+/**
+ * Enrolments. The pin of a user channel is its parent's: a user channel's own `certificateFingerprint` always reads as
+ * the parent's.
+ */
+export interface EnrolmentStore {
+  /**
+   * Begins, or begins again, a device channel and pins it to the certificate. Atomic, in this order:
+   * 1. Refused (`identity-mismatch`, nothing changed) when the certificate is pinned to another enrolment, or its
+   *    register entry names another enrolment (`pinned-elsewhere`), is `superseded`, or is `revoked`.
+   * 2. `fresh` is true unless the enrolment is `pending` with this very certificate already (a repeated message). A
+   *    fresh one that existed before loses its pending commands and those of its user channels (`cancelled`), its push
+   *    state, its secrets, its assignments, its memberships' effect on reconciling (its reconcile mark goes) and its
+   *    installed profiles (a re-enrolled device has none of ours), and its inventory time becomes null; its user
+   *    channels become `checked-out`. Facts stay.
+   * 3. The enrolment is written: status `pending`, the pin, the details, `pushable` false, `enrolledAt` null,
+   *    `checkedOutAt` null, `lastSeenAt` = `at`; the invitation of the certificate's register entry, when it has one.
+   *    The register entry, when there is one, gets this enrolment's id.
+   * 4. `secrets` are put under the enrolment's id; `events` are appended.
+   */
+  authenticate(input: AuthenticateInput): Promise<AuthenticateOutcome>;
+
+  /**
+   * Stores the push token. Atomic:
+   * - `unknown` (nothing changed): no such device enrolment in status `pending` or `active`; on a user channel: no such parent that is `active`.
+   * - `identity-mismatch` (nothing changed): the pin differs.
+   * - A user channel that does not exist, or was checked out, is created here.
+   * - First (the enrolment was not active): status `active`, `enrolledAt` = `at`. On a device channel the pinned certificate's register entry becomes
+   *   `in-force`, every other `in-force` one of this enrolment `superseded`, and the enrolment's invitation, when it is
+   *   `valid`, becomes `consumed` by this enrolment (with an `invitation.consumed` event, data `{ invitationId }`).
+   * - Always: token, magic, topic, `pushable` true, push attempts and lease cleared, details, `lastSeenAt`; a push is
+   *   due at `at` when the enrolment has pending commands, else what was due stays.
+   * - `secrets` are put; `firstEvents` or `laterEvents` are appended.
+   */
+  tokenUpdate(input: TokenUpdateInput): Promise<TokenUpdateOutcome>;
+
+  /**
+   * Ends an enrolment: status `checked-out`, `checkedOutAt`, not pushable, pending commands `cancelled`, memberships,
+   * assignments and reconcile mark removed; on a device channel its user channels likewise. `events` are appended. Idempotent: a
+   * checked-out enrolment with the same pin answers `ok` and nothing changes, no event is appended.
+   */
+  checkOut(input: {
+    readonly id: string;
+    readonly certificateFingerprint: string;
+    readonly at: number;
+    readonly events: readonly NewEvent[];
+  }): Promise<VerifyOutcome>;
+
+  /**
+   * Checks the pin, touches `lastSeenAt`, and puts the secrets given (for the check-in messages without a method of
+   * their own). `unknown` unless the status is `pending` or `active` (and, on a user channel, the parent's too).
+   */
+  verify(input: {
+    readonly id: string;
+    readonly certificateFingerprint: string;
+    readonly at: number;
+    readonly secrets?: readonly NamedSecret[];
+  }): Promise<VerifyOutcome>;
+
+  get(id: string): Promise<Enrolment | null>;
+  /** Those of `ids` that exist, in no particular order. */
+  getMany(ids: readonly string[]): Promise<readonly Enrolment[]>;
+  /** Ordered by id. */
+  list(filter: EnrolmentFilter, page: StorePage): Promise<Page<Enrolment>>;
+  count(filter: EnrolmentFilter): Promise<number>;
+
+  /**
+   * Active device channels that have no inventory yet (`inventoryAt` null) and no pending command with this dedupe key,
+   * oldest first: what a crash between the first TokenUpdate and its inventory batch leaves behind.
+   */
+  withoutInventory(input: { readonly dedupeKey: string; readonly limit: number }): Promise<readonly string[]>;
+}

@@ -1,0 +1,48 @@
+// Contract: device facts and structured inventory.
+import type { Facts, FactValue, Page } from '../api/common.ts';
+import type { DeviceCertificate, DeviceRow, InstalledApp, InstalledProfile } from '../api/records.ts';
+import type { EnrolmentFilter } from './enrolments.ts';
+import type { NewEvent, StorePage } from './shared.ts';
+
+/** What one report says of a device. */
+export interface InventoryReport {
+  readonly enrolmentId: string;
+  readonly at: number;
+  /** Merged into the facts; `null` removes a token. */
+  readonly facts: Readonly<Record<string, FactValue>>;
+  /** Each list, when given, replaces the one kept. */
+  readonly apps?: readonly InstalledApp[];
+  readonly profiles?: readonly InstalledProfile[];
+  readonly certificates?: readonly DeviceCertificate[];
+  /** Whether `inventoryAt` becomes `at`. */
+  readonly complete: boolean;
+  /** Appended when facts or a list changed. */
+  readonly event: NewEvent | null;
+}
+
+/** Everything kept of one device. */
+export interface InventoryRecord {
+  readonly facts: Facts;
+  readonly apps: readonly InstalledApp[];
+  readonly profiles: readonly InstalledProfile[];
+  readonly certificates: readonly DeviceCertificate[];
+  readonly inventoryAt: number | null;
+}
+
+/** Facts and inventory, by enrolment. */
+export interface InventoryStore {
+  /**
+   * Merges a report. Returns the tokens whose value changed (was added, removed or differs) and whether a list changed;
+   * `null` when there is no such enrolment.
+   */
+  apply(
+    report: InventoryReport,
+  ): Promise<{ readonly changed: readonly string[]; readonly listsChanged: boolean } | null>;
+  get(enrolmentId: string): Promise<InventoryRecord | null>;
+  /** Enrolments with their facts: those of `ids` that exist. */
+  rows(ids: readonly string[]): Promise<readonly DeviceRow[]>;
+  /** Enrolments with their facts, ordered by id: for searches and label evaluation. */
+  scan(filter: EnrolmentFilter, page: StorePage): Promise<Page<DeviceRow>>;
+  /** Installed profiles of many enrolments at once. */
+  profiles(ids: readonly string[]): Promise<ReadonlyMap<string, readonly InstalledProfile[]>>;
+}
