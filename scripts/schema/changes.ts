@@ -1,5 +1,6 @@
 // Applies what a level changed outside the files that it carries: removals, additions and changed attributes.
-import { type Item, type Key, type PlatformSupport, platforms, type Support } from './model.ts';
+import { type PlatformSupport, platforms, type Support } from '../../packages/apple-mdm/src/schema/model.ts';
+import type { Item, Key } from './model.ts';
 import { normaliseKeys, normaliseSupport } from './normalise.ts';
 
 /** One file's changes. Paths are key names joined by `/`; `response:` in front means the response keys. */
@@ -9,6 +10,8 @@ export interface FileChange {
   removed?: string;
   /** Keys removed: path -> version. */
   removedKeys?: Record<string, string>;
+  /** Keys deprecated on every platform that has them: path -> version. */
+  deprecatedKeys?: Record<string, string>;
   /** Keys added, in Apple's own format: parent path ('' = top) -> keys. */
   add?: Record<string, unknown[]>;
   /** `supportedOS` attributes set on existing keys: path -> supportedOS. */
@@ -17,6 +20,7 @@ export interface FileChange {
   values?: Record<string, (string | number)[]>;
 }
 export type Changes = FileChange[];
+type WritableSupport = { -readonly [P in keyof Support]: Support[P] };
 
 const isNamed = (support: PlatformSupport | undefined): boolean =>
   support !== undefined && support.introduced !== undefined && support.introduced !== 'n/a';
@@ -42,20 +46,20 @@ function find(item: Item, path: string, where: string): Key {
   return chain(item, path, where).at(-1) as Key;
 }
 
-/** Marks every platform that still has the thing as removed in `version`. */
-function markRemoved(own: Support | undefined, inherited: Support, version: string): Support {
-  const support: Support = { ...own };
+/** Marks every platform that has the thing as removed or deprecated in `version`. */
+function mark(what: 'removed' | 'deprecated', own: Support | undefined, inherited: Support, version: string): Support {
+  const support: WritableSupport = { ...own };
   for (const platform of platforms) {
     const effective = { ...inherited[platform], ...own?.[platform] };
-    if (isNamed(effective) && effective.removed === undefined) {
-      support[platform] = { ...support[platform], removed: version };
+    if (isNamed(effective) && effective[what] === undefined) {
+      support[platform] = { ...support[platform], [what]: version };
     }
   }
   return support;
 }
 
 function inheritedSupport(item: Item, keys: readonly Key[]): Support {
-  const merged: Support = {};
+  const merged: WritableSupport = {};
   for (const support of [item.supportedOS, ...keys.map((key) => key.supportedOS)]) {
     for (const platform of platforms) {
       if (support?.[platform] !== undefined) merged[platform] = { ...merged[platform], ...support[platform] };
@@ -71,12 +75,7 @@ export function applyChanges(items: Map<string, Item>, changes: Changes, where: 
     if (original === undefined) throw new Error(`${where}: no file ${change.file}`);
     const item = structuredClone(original);
     items.set(change.file, item);
-    if (change.removed !== undefined) item.supportedOS = markRemoved(item.supportedOS, {}, change.removed);
-    for (const [path, version] of Object.entries(change.removedKeys ?? {})) {
-      const keys = chain(item, path, where);
-      const key = keys.at(-1) as Key;
-      key.supportedOS = markRemoved(key.supportedOS, inheritedSupport(item, keys.slice(0, -1)), version);
-    }
+    if (change.removed !== undefined) item.supportedOS = mark('removed', item.supportedOS, {}, change.removed);
     for (const [path, added] of Object.entries(change.add ?? {})) {
       const parent = path === '' ? item.keys : path === 'response:' ? item.replies : find(item, path, where).subkeys;
       if (parent === undefined) throw new Error(`${where}: ${change.file} has no keys at ${path}`);
@@ -87,11 +86,19 @@ export function applyChanges(items: Map<string, Item>, changes: Changes, where: 
     }
     for (const [path, support] of Object.entries(change.support ?? {})) {
       const key = find(item, path, where);
-      const merged: Support = { ...key.supportedOS };
+      const merged: WritableSupport = { ...key.supportedOS };
       for (const [platform, facts] of Object.entries(normaliseSupport(support, where) ?? {})) {
         merged[platform as keyof Support] = { ...merged[platform as keyof Support], ...facts };
       }
       key.supportedOS = merged;
+    }
+    // After `support`: a platform gained is deprecated or removed with the rest.
+    for (const what of ['removed', 'deprecated'] as const) {
+      for (const [path, version] of Object.entries(change[`${what}Keys`] ?? {})) {
+        const keys = chain(item, path, where);
+        const key = keys.at(-1) as Key;
+        key.supportedOS = mark(what, key.supportedOS, inheritedSupport(item, keys.slice(0, -1)), version);
+      }
     }
     for (const [path, values] of Object.entries(change.values ?? {})) {
       const key = find(item, path, where);

@@ -1,14 +1,14 @@
 // One parsed YAML document -> `Item`: checks every attribute against the known format, drops all prose.
 import {
-  type Item,
-  type Key,
   type KeyType,
-  type Kind,
   keyTypes,
+  type PlatformSupport,
   platforms,
   type Scalar,
+  type SchemaKind,
   type Support,
-} from './model.ts';
+} from '../../packages/apple-mdm/src/schema/model.ts';
+import type { Item, Key } from './model.ts';
 
 type Raw = Record<string, unknown>;
 
@@ -26,7 +26,7 @@ const supportAttributes = new Set(
 );
 
 /** The kind of a file by its path inside a level, or null for a file that holds no schema. */
-export function kindOf(file: string): Kind | null {
+export function kindOf(file: string): SchemaKind | null {
   if (file.startsWith('docs/')) return null;
   if (file.startsWith('mdm/commands/')) return 'command';
   if (file.startsWith('mdm/checkin/')) return 'checkin';
@@ -55,7 +55,7 @@ function keyType(value: unknown, where: string): KeyType {
 export function normaliseSupport(value: unknown, where: string): Support | undefined {
   if (value === undefined) return undefined;
   const raw = record(value, where);
-  const support: Support = {};
+  const support: { -readonly [P in keyof Support]: Support[P] } = {};
   for (const name of Object.keys(raw)) {
     if (!(platforms as readonly string[]).includes(name)) throw new Error(`${where}: unknown platform ${name}`);
   }
@@ -77,7 +77,7 @@ export function normaliseSupport(value: unknown, where: string): Support | undef
         facts[attribute] = String(fact);
       } else facts[attribute] = fact;
     }
-    if (Object.keys(facts).length > 0) support[platform] = facts;
+    if (Object.keys(facts).length > 0) support[platform] = facts as PlatformSupport;
   }
   return Object.keys(support).length > 0 ? support : undefined;
 }

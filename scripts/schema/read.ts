@@ -3,14 +3,16 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parse } from 'yaml';
+import { type SchemaKind, schemaKinds } from '../../packages/apple-mdm/src/schema/model.ts';
 import { applyChanges, type Changes } from './changes.ts';
-import { type Item, type Key, type Kind, kinds } from './model.ts';
+import type { Item, Key } from './model.ts';
 import { kindOf, normaliseItem } from './normalise.ts';
+import { applyRules, type FileRules } from './rules.ts';
 
 export interface LevelProvenance {
   name: string;
   /** Files of each kind in this level. */
-  counts: Record<Kind, number>;
+  counts: Record<SchemaKind, number>;
   /** SHA-256 of the recorded changes that no file of the level carries, if there are any. */
   changes?: string;
   /** SHA-256 by path inside the level. */
@@ -20,9 +22,12 @@ export interface LevelProvenance {
 export interface Catalogue {
   items: Item[];
   levels: LevelProvenance[];
+  /** SHA-256 of the combination rules. */
+  rules: string;
 }
 
 const changesFolder = join(import.meta.dirname, 'changes');
+const rulesFile = join(import.meta.dirname, 'rules.yaml');
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -79,7 +84,7 @@ export function readLevels(folders: readonly string[]): Catalogue {
   const levels: LevelProvenance[] = [];
   for (const folder of folders) {
     const name = basename(folder);
-    const counts = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>;
+    const counts = Object.fromEntries(schemaKinds.map((kind) => [kind, 0])) as Record<SchemaKind, number>;
     const files: Record<string, string> = {};
     for (const path of listYaml(folder)) {
       const bytes = readFileSync(join(folder, path));
@@ -100,8 +105,10 @@ export function readLevels(folders: readonly string[]): Catalogue {
     }
     levels.push(level);
   }
+  const rules = readFileSync(rulesFile);
+  applyRules(items, parse(rules.toString('utf8')) as FileRules[]);
   const ordered = [...items.values()].sort(
-    (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byName(a.id, b.id) || byName(a.file, b.file),
+    (a, b) => schemaKinds.indexOf(a.kind) - schemaKinds.indexOf(b.kind) || byName(a.id, b.id) || byName(a.file, b.file),
   );
-  return { items: ordered, levels };
+  return { items: ordered, levels, rules: sha256(rules) };
 }

@@ -158,6 +158,8 @@ export interface ReturnToServiceReply {
   WiFiProfileData?: Uint8Array;
   MDMProfileData?: Uint8Array;
   BootstrapToken?: Uint8Array;
+  /** Default false. iOS 27.0, not visionOS. */
+  ShouldRetryEnrollment?: boolean;
  };
 }
 

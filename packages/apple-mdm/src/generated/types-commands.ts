@@ -39,7 +39,7 @@ export interface ApplyRedemptionCodeCommand {
  RedemptionCode: string;
 }
 
-/** Payload of the command `AvailableOSUpdates`: iOS 9.0 supervised, macOS 10.11, tvOS 12.0 supervised, not visionOS watchOS. */
+/** Payload of the command `AvailableOSUpdates`: iOS 9.0 supervised removed 27.0, macOS 10.11 removed 27.0, tvOS 12.0 supervised removed 27.0, not visionOS watchOS. */
 export type AvailableOSUpdatesCommand = Record<string, never>;
 
 /** Payload of the command `CancelEnhancedLogCollection`: iOS 27.0 supervised, macOS 27.0 supervised, tvOS 27.0 supervised, not visionOS watchOS. */
@@ -308,7 +308,7 @@ export type ManagedMediaListCommand = Record<string, never>;
 /** Payload of the command `NSExtensionMappings`: macOS 10.13, not iOS tvOS visionOS watchOS. */
 export type NSExtensionMappingsCommand = Record<string, never>;
 
-/** Payload of the command `OSUpdateStatus`: iOS 9.0 supervised, macOS 10.11.5 supervised, tvOS 12.0 supervised, not visionOS watchOS. */
+/** Payload of the command `OSUpdateStatus`: iOS 9.0 supervised removed 27.0, macOS 10.11.5 supervised removed 27.0, tvOS 12.0 supervised removed 27.0, not visionOS watchOS. */
 export type OSUpdateStatusCommand = Record<string, never>;
 
 /** Payload of the command `PlayLostModeSound`: iOS 10.3 supervised, not macOS tvOS visionOS watchOS. */
@@ -395,7 +395,7 @@ export interface RotateFileVaultKeyCommand {
  ReplyEncryptionCertificate?: Uint8Array;
 }
 
-/** Payload of the command `ScheduleOSUpdate`: iOS 9.0 supervised, macOS 10.11 supervised, tvOS 12.0 supervised, not visionOS watchOS. */
+/** Payload of the command `ScheduleOSUpdate`: iOS 9.0 supervised removed 27.0, macOS 10.11 supervised removed 27.0, tvOS 12.0 supervised removed 27.0, not visionOS watchOS. */
 export interface ScheduleOSUpdateCommand {
  Updates: ({
   ProductKey?: string;
@@ -409,7 +409,7 @@ export interface ScheduleOSUpdateCommand {
  })[];
 }
 
-/** Payload of the command `ScheduleOSUpdateScan`: macOS 10.11 supervised, not iOS tvOS visionOS watchOS. */
+/** Payload of the command `ScheduleOSUpdateScan`: macOS 10.11 supervised removed 27.0, not iOS tvOS visionOS watchOS. */
 export interface ScheduleOSUpdateScanCommand {
  /** Default false. */
  Force?: boolean;
@@ -509,6 +509,10 @@ export interface SettingsCommand {
  } | {
   Item: 'DefaultApplications';
   WebBrowser?: string;
+  /** iOS 26.0, not visionOS. */
+  Calling?: string;
+  /** iOS 26.0, not visionOS. */
+  Messaging?: string;
  } | {
   Item: 'MDMOptions';
   MDMOptions: {
@@ -518,6 +522,8 @@ export interface SettingsCommand {
    BootstrapTokenAllowed?: boolean;
    /** Default false. macOS 11.0, not iOS tvOS visionOS watchOS. */
    PromptUserToAllowBootstrapTokenForAuthentication?: boolean;
+   /** Default false. iOS 18.4, not macOS tvOS visionOS watchOS. */
+   IdleRebootAllowed?: boolean;
   };
  } | {
   Item: 'MaximumResidentUsers';

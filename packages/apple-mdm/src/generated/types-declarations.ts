@@ -557,17 +557,23 @@ export interface ConfigurationIntelligenceSettings {
  ForceOnDeviceOnlyDictation?: boolean;
  /** Default false. not macOS visionOS. */
  ForceOnDeviceOnlyTranslation?: boolean;
+ /** iOS 27.0, macOS 27.0, visionOS 27.0. */
+ AllowVisualIntelligence?: unknown;
 }
 
 /** Declaration `com.apple.configuration.legacy`: iOS 15.0, macOS 13.0, tvOS 16.0, visionOS 1.1, watchOS 10.0. */
 export interface ConfigurationLegacy {
  ProfileURL: string;
+ /** iOS 27.0, macOS 27.0, tvOS 27.0, visionOS 27.0, watchOS 27.0. */
+ ProfileAssetReference?: unknown;
 }
 
 /** Declaration `com.apple.configuration.legacy.interactive`: iOS 15.0, macOS 13.0, tvOS 16.0, visionOS 1.1, not watchOS. */
 export interface ConfigurationLegacyInteractive {
  ProfileURL: string;
  VisibleName: string;
+ /** iOS 27.0, macOS 27.0. */
+ ProfileAssetReference?: unknown;
 }
 
 /** Declaration `com.apple.configuration.management.status-subscriptions`: iOS 15.0, macOS 13.0, tvOS 16.0, visionOS 1.1, watchOS 10.0. */
@@ -1199,6 +1205,8 @@ export interface ConfigurationPackage {
   /** Default "Optional". */
   Install?: 'Optional' | 'Required';
  };
+ /** macOS 27.0. */
+ UninstallBehavior?: unknown;
 }
 
 /** Declaration `com.apple.configuration.passcode.settings`: iOS 15.0, macOS 13.0, visionOS 2.0, watchOS 10.0, not tvOS. */

@@ -233,7 +233,10 @@ export type SkipKey =
  | 'WatchMigration'
  | 'WebContentFiltering'
  | 'Welcome'
- | 'Zoom';
+ | 'Zoom'
+ | 'AccessibilityAppearance'
+ | 'DeviceFeaturesTour'
+ | 'LiquidGlass';
 
 /** Error code -> the body of the server's 403 response. */
 export interface ErrorResponses {

@@ -26,7 +26,7 @@ export interface TopLevelKeys {
  PayloadVersion: 1;
  /** Default false. */
  IsEncrypted?: boolean;
- PayloadContent: ({
+ PayloadContent?: ({
   [key: string]: unknown;
  })[];
  EncryptedPayloadContent?: Uint8Array;
@@ -453,7 +453,7 @@ export interface ShareKitHelperPayload {
  SHKDeniedShareServices?: string[];
 }
 
-/** Profile payload `com.apple.SoftwareUpdate`: macOS 10.7, not iOS tvOS visionOS watchOS. */
+/** Profile payload `com.apple.SoftwareUpdate`: macOS 10.7 removed 27.0, not iOS tvOS visionOS watchOS. */
 export interface SoftwareUpdatePayload {
  /** macOS 10.7 deprecated 11.0. */
  CatalogURL?: string;
@@ -530,7 +530,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -544,7 +544,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -558,7 +558,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -572,7 +572,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -586,7 +586,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -600,7 +600,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -614,7 +614,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -628,7 +628,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -642,7 +642,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -656,7 +656,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -670,7 +670,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -685,7 +685,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -700,7 +700,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -715,7 +715,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -730,7 +730,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -745,7 +745,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -760,7 +760,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -775,7 +775,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -790,7 +790,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -805,7 +805,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -820,7 +820,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -835,7 +835,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -850,7 +850,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -865,7 +865,7 @@ export interface TCCConfigurationProfilePolicyPayload {
    CodeRequirement: string;
    /** Default false. */
    StaticCode?: boolean;
-   Allowed: boolean;
+   Allowed?: boolean;
    /** macOS 11.0. */
    Authorization?: 'Allow' | 'Deny' | 'AllowStandardUserToSetSystemService';
    Comment?: string;
@@ -1020,17 +1020,17 @@ export interface ApplicationaccessPayload {
  allowAppsToBeLocked?: boolean;
  /** Default true. macOS 14.0, not iOS tvOS visionOS watchOS. */
  allowARDRemoteManagementModification?: boolean;
- /** Default true. iOS 5.0, macOS 14.0, visionOS 2.0, not tvOS watchOS. */
+ /** Default true. iOS 5.0 deprecated 26.4, macOS 14.0 deprecated 26.4, visionOS 2.0 deprecated 26.4, not tvOS watchOS. */
  allowAssistant?: boolean;
- /** Default true. iOS 7.0 supervised, watchOS supervised, not macOS tvOS visionOS. */
+ /** Default true. iOS 7.0 supervised deprecated 26.4, watchOS supervised deprecated 26.4, not macOS tvOS visionOS. */
  allowAssistantUserGeneratedContent?: boolean;
- /** Default true. iOS 5.1, not macOS tvOS visionOS. */
+ /** Default true. iOS 5.1 deprecated 26.4, watchOS deprecated 26.4, not macOS tvOS visionOS. */
  allowAssistantWhileLocked?: boolean;
- /** Default true. iOS 8.1.3 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 8.1.3 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowAutoCorrection?: boolean;
  /** Default true. iOS 17.4 supervised, not macOS tvOS visionOS watchOS. */
  allowAutoDim?: boolean;
- /** Default true. iOS 9.0 supervised, watchOS supervised, not macOS tvOS visionOS. */
+ /** Default true. iOS 9.0 supervised, visionOS 27.0, watchOS supervised, not macOS tvOS. */
  allowAutomaticAppDownloads?: boolean;
  /** Default true. tvOS 15.4 supervised, not iOS macOS visionOS watchOS. */
  allowAutomaticScreenSaver?: boolean;
@@ -1044,7 +1044,7 @@ export interface ApplicationaccessPayload {
  allowBookstore?: boolean;
  /** Default true. iOS 6.0, macOS 15.0, tvOS 11.3 deprecated 17.0, not visionOS watchOS. */
  allowBookstoreErotica?: boolean;
- /** Default true. iOS 18.1 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 18.1 supervised, macOS 26.0, not tvOS visionOS watchOS. */
  allowCallRecording?: boolean;
  /** Default true. macOS 10.11, tvOS 17.0, visionOS 2.0, not watchOS. */
  allowCamera?: boolean;
@@ -1080,11 +1080,11 @@ export interface ApplicationaccessPayload {
  allowCloudReminders?: boolean;
  /** Default true. macOS 10.13, not iOS tvOS visionOS watchOS. */
  allowContentCaching?: boolean;
- /** Default true. iOS 13.0 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 13.0 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowContinuousPathKeyboard?: boolean;
  /** Default true. iOS 18.2 supervised, visionOS 2.2 supervised, not macOS tvOS watchOS. */
  allowDefaultBrowserModification?: boolean;
- /** Default true. iOS 8.1.3 supervised, macOS 10.11, not tvOS visionOS watchOS. */
+ /** Default true. iOS 8.1.3 supervised deprecated 26.4, macOS 10.11 deprecated 26.4, not tvOS visionOS watchOS. */
  allowDefinitionLookup?: boolean;
  /** Default true. iOS 9.0 supervised, macOS 14.0, tvOS 11.0 supervised, visionOS 2.0 supervised, not watchOS. */
  allowDeviceNameModification?: boolean;
@@ -1094,9 +1094,9 @@ export interface ApplicationaccessPayload {
  allowDiagnosticSubmission?: boolean;
  /** Default true. iOS 9.3.2 supervised, visionOS 2.0 supervised, not macOS tvOS watchOS. */
  allowDiagnosticSubmissionModification?: boolean;
- /** Default true. iOS 10.3 supervised, macOS 10.13, not tvOS visionOS watchOS. */
+ /** Default true. iOS 10.3 supervised deprecated 26.4, macOS 10.13 deprecated 26.4, not tvOS visionOS watchOS. */
  allowDictation?: boolean;
- /** iOS 18.3 supervised, macOS 15.3, not tvOS visionOS watchOS. */
+ /** iOS 18.3 supervised deprecated 26.4, macOS 15.3 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowedExternalIntelligenceWorkspaceIDs?: string[];
  /** Default true. iOS 8.0 supervised, visionOS 2.0 supervised, not macOS tvOS watchOS. */
  allowEnablingRestrictions?: boolean;
@@ -1114,9 +1114,9 @@ export interface ApplicationaccessPayload {
  allowESIMOutgoingTransfers?: boolean;
  /** Default true. iOS supervised, macOS 15.0, tvOS 11.3 supervised, not visionOS watchOS. */
  allowExplicitContent?: boolean;
- /** Default true. iOS 18.2, macOS 15.2, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.2 deprecated 26.4, macOS 15.2 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowExternalIntelligenceIntegrations?: boolean;
- /** Default true. iOS 18.2 supervised, macOS 15.2, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.2 supervised deprecated 26.4, macOS 15.2 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowExternalIntelligenceIntegrationsSignIn?: boolean;
  /** Default true. macOS 14.0, not iOS tvOS visionOS watchOS. */
  allowFileSharingModification?: boolean;
@@ -1136,15 +1136,15 @@ export interface ApplicationaccessPayload {
  allowFingerprintModification?: boolean;
  /** Default true. iOS 6.0 supervised, macOS 10.13, not tvOS visionOS watchOS. */
  allowGameCenter?: boolean;
- /** Default true. iOS 18.0 supervised, macOS 15.0, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.0 supervised deprecated 26.4, macOS 15.0 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowGenmoji?: boolean;
  /** Default true. not macOS tvOS visionOS watchOS. */
  allowGlobalBackgroundFetchWhenRoaming?: boolean;
  /** Default true. iOS 7.0 supervised, not macOS tvOS visionOS watchOS. */
  allowHostPairing?: boolean;
- /** Default true. iOS 18.0 supervised, macOS 15.0, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.0 supervised deprecated 26.4, macOS 15.0 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowImagePlayground?: boolean;
- /** Default true. iOS 18.0 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 18.0 supervised deprecated 26.4, visionOS 2.4 deprecated 26.4, not macOS tvOS watchOS. */
  allowImageWand?: boolean;
  /** Default true. not macOS tvOS visionOS watchOS. */
  allowInAppPurchases?: boolean;
@@ -1158,11 +1158,11 @@ export interface ApplicationaccessPayload {
  allowiTunes?: boolean;
  /** Default true. macOS 10.13, not iOS tvOS visionOS watchOS. */
  allowiTunesFileSharing?: boolean;
- /** Default true. iOS 9.0 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 9.0 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowKeyboardShortcuts?: boolean;
- /** iOS 15.0 supervised, tvOS 15.0 supervised, not macOS visionOS watchOS. */
+ /** iOS 15.0 supervised deprecated 27.0, tvOS 15.0 supervised deprecated 27.0, visionOS 27.0 deprecated 27.0, not macOS watchOS. */
  allowListedAppBundleIDs?: string[];
- /** Default true. iOS 17.2 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 17.2 supervised, macOS 26.0, not tvOS visionOS watchOS. */
  allowLiveVoicemail?: boolean;
  /** Default true. macOS 14.0, not iOS tvOS visionOS watchOS. */
  allowLocalUserCreation?: boolean;
@@ -1174,7 +1174,7 @@ export interface ApplicationaccessPayload {
  allowLockScreenTodayView?: boolean;
  /** Default true. iOS 15.2 supervised, not macOS tvOS visionOS watchOS. */
  allowMailPrivacyProtection?: boolean;
- /** Default true. iOS 18.1 supervised, macOS 15.1, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.1 supervised deprecated 26.4, macOS 15.1 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowMailSummary?: boolean;
  /** Default true. iOS 8.0, visionOS 2.0, not macOS tvOS watchOS. */
  allowManagedAppsCloudSync?: boolean;
@@ -1192,7 +1192,7 @@ export interface ApplicationaccessPayload {
  allowNews?: boolean;
  /** Default true. iOS 14.2 supervised, not macOS tvOS visionOS watchOS. */
  allowNFC?: boolean;
- /** Default true. iOS 18.3 supervised, macOS 15.3, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.3 supervised deprecated 26.4, macOS 15.3 deprecated 26.4, not tvOS visionOS watchOS. */
  allowNotesTranscriptionSummary?: boolean;
  /** Default true. iOS 9.3 supervised, visionOS 2.0 supervised, not macOS tvOS watchOS. */
  allowNotificationsModification?: boolean;
@@ -1210,19 +1210,19 @@ export interface ApplicationaccessPayload {
  allowPasscodeModification?: boolean;
  /** Default true. iOS 12.0 supervised, macOS 10.14, visionOS 2.0 supervised, not tvOS watchOS. */
  allowPasswordAutoFill?: boolean;
- /** Default true. iOS 12.0 supervised, macOS 10.14, tvOS 12.0 supervised, not visionOS watchOS. */
+ /** Default true. iOS 12.0 supervised, macOS 10.14, tvOS 12.0 supervised removed 26.4, not visionOS watchOS. */
  allowPasswordProximityRequests?: boolean;
  /** Default true. iOS 12.0 supervised, macOS 10.14, visionOS 2.0 supervised, not tvOS watchOS. */
  allowPasswordSharing?: boolean;
  /** Default true. iOS 12.2 supervised, not macOS tvOS visionOS watchOS. */
  allowPersonalHotspotModification?: boolean;
- /** Default true. iOS 18.0 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 18.0 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowPersonalizedHandwritingResults?: boolean;
  /** Default true. iOS 5.0 deprecated 17.0, not macOS tvOS visionOS watchOS. */
  allowPhotoStream?: boolean;
  /** Default true. iOS 8.0 supervised, not macOS tvOS visionOS watchOS. */
  allowPodcasts?: boolean;
- /** Default true. iOS 8.1.3 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 8.1.3 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowPredictiveKeyboard?: boolean;
  /** Default true. macOS 14.0, not iOS tvOS visionOS watchOS. */
  allowPrinterSharingModification?: boolean;
@@ -1230,9 +1230,9 @@ export interface ApplicationaccessPayload {
  allowProximitySetupToNewDevice?: boolean;
  /** Default true. iOS 9.3 supervised, not macOS tvOS visionOS watchOS. */
  allowRadioService?: boolean;
- /** Default true. iOS 16.0 supervised, macOS 13.0, not tvOS visionOS watchOS. */
+ /** Default true. iOS 16.0 supervised deprecated 26.0 removed 27.0, macOS 13.0 deprecated 26.0 removed 27.0, not tvOS visionOS watchOS. */
  allowRapidSecurityResponseInstallation?: boolean;
- /** Default true. iOS 16.0 supervised, macOS 13.0, not tvOS visionOS watchOS. */
+ /** Default true. iOS 16.0 supervised deprecated 26.0 removed 27.0, macOS 13.0 deprecated 26.0 removed 27.0, not tvOS visionOS watchOS. */
  allowRapidSecurityResponseRemoval?: boolean;
  /** Default true. iOS 18.1 supervised, not macOS tvOS visionOS watchOS. */
  allowRCSMessaging?: boolean;
@@ -1252,7 +1252,7 @@ export interface ApplicationaccessPayload {
  allowSharedDeviceTemporarySession?: boolean;
  /** Default true. iOS 6.0, not macOS tvOS visionOS watchOS. */
  allowSharedStream?: boolean;
- /** Default true. iOS 8.1.3 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 8.1.3 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowSpellCheck?: boolean;
  /** Default true. iOS 8.0, macOS 10.11, not tvOS visionOS watchOS. */
  allowSpotlightInternetResults?: boolean;
@@ -1278,7 +1278,7 @@ export interface ApplicationaccessPayload {
  allowUSBRestrictedMode?: boolean;
  /** Default true. iOS supervised, visionOS 2.0 supervised, not macOS tvOS watchOS. */
  allowVideoConferencing?: boolean;
- /** Default true. iOS 18.3 supervised, not macOS tvOS visionOS watchOS. */
+ /** Default true. iOS 18.3 supervised deprecated 26.4, not macOS tvOS visionOS watchOS. */
  allowVisualIntelligenceSummary?: boolean;
  /** Default true. iOS deprecated 17.0, not macOS tvOS visionOS watchOS. */
  allowVoiceDialing?: boolean;
@@ -1288,23 +1288,23 @@ export interface ApplicationaccessPayload {
  allowWallpaperModification?: boolean;
  /** Default true. iOS 17.5 supervised, not macOS tvOS visionOS watchOS. */
  allowWebDistributionAppInstallation?: boolean;
- /** Default true. iOS 18.0 supervised, macOS 15.0, not tvOS visionOS watchOS. */
+ /** Default true. iOS 18.0 supervised deprecated 26.4, macOS 15.0 deprecated 26.4, visionOS 2.4 deprecated 26.4, not tvOS watchOS. */
  allowWritingTools?: boolean;
  /** iOS 7.0 supervised, not macOS tvOS visionOS watchOS. */
  autonomousSingleAppModePermittedAppIDs?: string[];
  /** iOS 9.3 supervised deprecated 15.0, tvOS 11.0 supervised deprecated 15.0, not macOS visionOS watchOS. */
  blacklistedAppBundleIDs?: string[];
- /** iOS 15.0 supervised, tvOS 15.0 supervised, not macOS visionOS watchOS. */
+ /** iOS 15.0 supervised deprecated 27.0, tvOS 15.0 supervised deprecated 27.0, visionOS 27.0 deprecated 27.0, not macOS watchOS. */
  blockedAppBundleIDs?: string[];
  /** Integer. Default 172800. macOS 12.0, not iOS tvOS visionOS watchOS. */
  enforcedFingerprintTimeout?: number;
- /** Integer. Default 30. 1..90. iOS 11.3 supervised, macOS 10.13.4, tvOS 12.2 supervised, not visionOS watchOS. */
+ /** Integer. Default 30. 1..90. iOS 11.3 supervised deprecated 26.0 removed 27.0, macOS 10.13.4 deprecated 26.0 removed 27.0, tvOS 12.2 supervised deprecated 26.0 removed 27.0, not visionOS watchOS. */
  enforcedSoftwareUpdateDelay?: number;
- /** Integer. Default 30. 1..90. macOS 11.3, not iOS tvOS visionOS watchOS. */
+ /** Integer. Default 30. 1..90. macOS 11.3 deprecated 26.0 removed 27.0, not iOS tvOS visionOS watchOS. */
  enforcedSoftwareUpdateMajorOSDeferredInstallDelay?: number;
- /** Integer. Default 30. 1..90. macOS 11.3, not iOS tvOS visionOS watchOS. */
+ /** Integer. Default 30. 1..90. macOS 11.3 deprecated 26.0 removed 27.0, not iOS tvOS visionOS watchOS. */
  enforcedSoftwareUpdateMinorOSDeferredInstallDelay?: number;
- /** Integer. Default 30. 1..90. macOS 11.3, not iOS tvOS visionOS watchOS. */
+ /** Integer. Default 30. 1..90. macOS 11.3 deprecated 26.0 removed 27.0, not iOS tvOS visionOS watchOS. */
  enforcedSoftwareUpdateNonOSDeferredInstallDelay?: number;
  /** Default false. iOS 9.0, visionOS 2.0, not macOS tvOS watchOS. */
  forceAirDropUnmanaged?: boolean;
@@ -1314,7 +1314,7 @@ export interface ApplicationaccessPayload {
  forceAirPlayOutgoingRequestsPairingPassword?: boolean;
  /** Default false. iOS 11.0 supervised, not macOS tvOS visionOS watchOS. */
  forceAirPrintTrustedTLSRequirement?: boolean;
- /** Default false. iOS 5.0 supervised, macOS 10.13, not tvOS visionOS watchOS. */
+ /** Default false. iOS 5.0 supervised deprecated 26.4, macOS 10.13 deprecated 26.4, not tvOS visionOS watchOS. */
  forceAssistantProfanityFilter?: boolean;
  /** Default false. iOS 11.0 supervised, visionOS 2.0 supervised, not macOS tvOS watchOS. */
  forceAuthenticationBeforeAutoFill?: boolean;
@@ -1330,11 +1330,11 @@ export interface ApplicationaccessPayload {
  forceClassroomUnpromptedAppAndDeviceLock?: boolean;
  /** Default false. iOS 11.0 supervised, macOS 10.14.4 supervised, not tvOS visionOS watchOS. */
  forceClassroomUnpromptedScreenObservation?: boolean;
- /** Default false. macOS 11.0, not iOS tvOS visionOS watchOS. */
+ /** Default false. macOS 11.0 deprecated 26.0 removed 27.0, not iOS tvOS visionOS watchOS. */
  forceDelayedAppSoftwareUpdates?: boolean;
- /** Default false. macOS 11.3, not iOS tvOS visionOS watchOS. */
+ /** Default false. macOS 11.3 deprecated 26.0 removed 27.0, not iOS tvOS visionOS watchOS. */
  forceDelayedMajorSoftwareUpdates?: boolean;
- /** Default false. iOS 11.3 supervised, macOS 10.13, tvOS 12.2 supervised, not visionOS watchOS. */
+ /** Default false. iOS 11.3 supervised deprecated 26.0 removed 27.0, macOS 10.13 deprecated 26.0 removed 27.0, tvOS 12.2 supervised deprecated 26.0 removed 27.0, not visionOS watchOS. */
  forceDelayedSoftwareUpdates?: boolean;
  /** Default false. not macOS tvOS visionOS watchOS. */
  forceEncryptedBackup?: boolean;
@@ -1342,9 +1342,9 @@ export interface ApplicationaccessPayload {
  forceITunesStorePasswordEntry?: boolean;
  /** Default false. iOS 7.0, not macOS tvOS visionOS watchOS. */
  forceLimitAdTracking?: boolean;
- /** Default false. iOS 14.5, macOS 14.0, visionOS 2.0, not tvOS. */
+ /** Default false. iOS 14.5 deprecated 26.4, macOS 14.0 deprecated 26.4, visionOS 2.0 deprecated 26.4, watchOS deprecated 26.4, not tvOS. */
  forceOnDeviceOnlyDictation?: boolean;
- /** Default false. iOS 15.0, not macOS tvOS visionOS. */
+ /** Default false. iOS 15.0 deprecated 26.4, watchOS deprecated 26.4, not macOS tvOS visionOS. */
  forceOnDeviceOnlyTranslation?: boolean;
  /** Default false. iOS 17.2 supervised, not macOS tvOS visionOS watchOS. */
  forcePreserveESIMOnErase?: boolean;
@@ -1356,8 +1356,8 @@ export interface ApplicationaccessPayload {
  forceWiFiToAllowedNetworksOnly?: boolean;
  /** Default false. iOS 10.3 supervised deprecated 14.5, not macOS tvOS visionOS watchOS. */
  forceWiFiWhitelisting?: boolean;
- /** Integer. Default 1000. 0..1000. macOS 15.0, tvOS 11.3, not visionOS watchOS. */
- ratingApps?: number;
+ /** Default 1000. 0..1000. macOS 15.0, tvOS 11.3, not visionOS watchOS. */
+ ratingApps?: 1 | 2 | 3 | 105 | 106 | 107 | 108 | 210 | 211 | 313 | 314 | 415 | 416 | 618 | 619 | 620 | 621;
  /** Integer. Default 1000. 0..1000. macOS 15.0, tvOS 11.3, not visionOS watchOS. */
  ratingMovies?: number;
  /** not visionOS watchOS. */
@@ -1378,6 +1378,36 @@ export interface ApplicationaccessPayload {
  safariForceFraudWarning?: boolean;
  /** iOS 9.3 supervised deprecated 15.0, tvOS 11.0 supervised deprecated 15.0, not macOS visionOS watchOS. */
  whitelistedAppBundleIDs?: string[];
+ /** Default true. iOS 18.4 supervised deprecated 26.4, macOS 15.4 deprecated 26.4, not tvOS visionOS watchOS. */
+ allowAppleIntelligenceReport?: boolean;
+ /** Default true. iOS 18.4 supervised, not macOS tvOS visionOS watchOS. */
+ allowDefaultCallingAppModification?: boolean;
+ /** Default true. iOS 18.4 supervised, not macOS tvOS visionOS watchOS. */
+ allowDefaultMessagingAppModification?: boolean;
+ /** Default true. iOS 18.4 supervised, not macOS tvOS visionOS watchOS. */
+ allowVideoConferencingRemoteControl?: boolean;
+ /** iOS 26.0 supervised, not macOS tvOS visionOS watchOS. */
+ allowedCameraRestrictionBundleIDs?: string[];
+ /** Default true. iOS 18.4 supervised deprecated 26.4, macOS 15.4 deprecated 26.4, visionOS 2.4 supervised deprecated 26.4, not tvOS watchOS. */
+ allowMailSmartReplies?: boolean;
+ /** Default true. iOS 18.4 supervised deprecated 26.4, macOS 15.4 deprecated 26.4, visionOS 2.4 supervised deprecated 26.4, not tvOS watchOS. */
+ allowSafariSummary?: boolean;
+ /** Default true. iOS 18.4 supervised deprecated 26.4, macOS 15.4 deprecated 26.4, not tvOS visionOS watchOS. */
+ allowNotesTranscription?: boolean;
+ /** Default true. macOS 26.4, not iOS tvOS visionOS watchOS. */
+ allowRosettaUsageAwareness?: boolean;
+ /** Default true. iOS 26.0 supervised, macOS 26.0, visionOS 26.0 supervised, not tvOS watchOS. */
+ allowSafariHistoryClearing?: boolean;
+ /** Default true. iOS 26.0 supervised, macOS 26.0, visionOS 26.0 supervised, not tvOS watchOS. */
+ allowSafariPrivateBrowsing?: boolean;
+ /** iOS 26.0 supervised, not macOS tvOS visionOS watchOS. */
+ deniedICCIDsForiMessageFaceTime?: string[];
+ /** iOS 26.0 supervised, not macOS tvOS visionOS watchOS. */
+ deniedICCIDsForRCS?: string[];
+ /** iOS 26.1, not macOS tvOS visionOS watchOS. */
+ ratingAppsExemptedBundleIDs?: string[];
+ /** iOS 27.0, macOS 27.0. */
+ allowSiriAI?: unknown;
 }
 
 /** Profile payload `com.apple.applicationaccess.new`: macOS 10.7, not iOS tvOS visionOS watchOS. */
@@ -1550,7 +1580,7 @@ export interface ConfigurationprofileIdentificationPayload {
   FullName: string;
   EmailAddress: string;
   AuthMethod: 'Password' | 'UserEnteredPassword';
-  Password: string;
+  Password?: string;
   Prompt?: string;
   PromptMessage?: string;
  };
@@ -2035,6 +2065,10 @@ export interface ExtensiblessoPayload {
   AuthenticationGracePeriod?: number;
   /** macOS 15.0. */
   NonPlatformSSOAccounts?: string[];
+  /** macOS 27.0. */
+  AllowWebLoginPasswordSync?: unknown;
+  /** macOS 27.0. */
+  WebLoginURLAllowList?: unknown;
  };
 }
 
@@ -2299,6 +2333,10 @@ export interface LoginwindowPayload {
  AutologinUsername?: string;
  /** macOS 14.0. */
  AutologinPassword?: string;
+ /** Default false. macOS 27.0 supervised. */
+ ForceCaptivePortalConnectionFromLockScreen?: boolean;
+ /** Default false. macOS 27.0 supervised. */
+ ForceWifiConfigurationOnLockScreen?: boolean;
 }
 
 /** Profile payload `com.apple.lom`: macOS 11.0, not iOS tvOS visionOS watchOS. */
@@ -3642,11 +3680,11 @@ export interface WifiManagedPayload {
 
 /** Profile payload `com.apple.xsan`: macOS 10.10, not iOS tvOS visionOS watchOS. */
 export interface XsanPayload {
- sanName: string;
- sanConfigURLs: string[];
- fsnameservers: string[];
+ sanName?: string;
+ sanConfigURLs?: string[];
+ fsnameservers?: string[];
  sanAuthMethod?: 'auth_secret';
- sharedSecret: string;
+ sharedSecret?: string;
 }
 
 /** Profile payload `com.apple.xsan.preferences`: macOS 10.11, not iOS tvOS visionOS watchOS. */

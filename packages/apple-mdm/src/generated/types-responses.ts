@@ -25,25 +25,25 @@ export interface ActiveNSExtensionsResponse {
 /** Keys of the device's response to `ApplyRedemptionCode`: iOS 5.0, not macOS tvOS visionOS watchOS. */
 export type ApplyRedemptionCodeResponse = Record<string, never>;
 
-/** Keys of the device's response to `AvailableOSUpdates`: iOS 9.0 supervised, macOS 10.11, tvOS 12.0 supervised, not visionOS watchOS. */
+/** Keys of the device's response to `AvailableOSUpdates`: iOS 9.0 supervised removed 27.0, macOS 10.11 removed 27.0, tvOS 12.0 supervised removed 27.0, not visionOS watchOS. */
 export interface AvailableOSUpdatesResponse {
  AvailableOSUpdates: ({
   ProductKey: string;
   HumanReadableName: string;
   /** not iOS tvOS. */
-  HumanReadableNameLocale?: string;
+  HumanReadableNameLocale: string;
   /** not iOS tvOS. */
-  MetadataURL?: string;
+  MetadataURL: string;
   /** not macOS. */
-  ProductName?: string;
+  ProductName: string;
   Version: string;
   Build: string;
   /** Integer. macOS 10.12. */
   DownloadSize: number;
   /** Integer. not macOS. */
-  InstallSize?: number;
+  InstallSize: number;
   /** not iOS tvOS. */
-  AppIdentifiersToClose?: string[];
+  AppIdentifiersToClose: string[];
   /** Default false. */
   IsCritical?: boolean;
   /** Default false. not iOS tvOS. */
@@ -481,9 +481,9 @@ export interface DeviceInformationResponse {
   PINRequiredForDeviceLock?: boolean;
   /** macOS 11.0, not iOS tvOS visionOS watchOS. */
   SupportsiOSAppInstalls?: boolean;
-  /** iOS 15.0, macOS 12.0, not tvOS watchOS. */
+  /** iOS 15.0 removed 27.0, macOS 12.0 removed 27.0, visionOS removed 27.0, not tvOS watchOS. */
   SoftwareUpdateDeviceID?: string;
-  /** iOS 14.5, not macOS tvOS visionOS watchOS. */
+  /** iOS 14.5 removed 27.0, not macOS tvOS visionOS watchOS. */
   SoftwareUpdateSettings?: {
    /** Integer. */
    RecommendationsCadence?: number;
@@ -740,7 +740,7 @@ export interface NSExtensionMappingsResponse {
  })[];
 }
 
-/** Keys of the device's response to `OSUpdateStatus`: iOS 9.0 supervised, macOS 10.11.5 supervised, tvOS 12.0 supervised, not visionOS watchOS. */
+/** Keys of the device's response to `OSUpdateStatus`: iOS 9.0 supervised removed 27.0, macOS 10.11.5 supervised removed 27.0, tvOS 12.0 supervised removed 27.0, not visionOS watchOS. */
 export interface OSUpdateStatusResponse {
  OSUpdateStatus: ({
   ProductKey: string;
@@ -892,7 +892,7 @@ export interface RotateFileVaultKeyResponse {
  };
 }
 
-/** Keys of the device's response to `ScheduleOSUpdate`: iOS 9.0 supervised, macOS 10.11 supervised, tvOS 12.0 supervised, not visionOS watchOS. */
+/** Keys of the device's response to `ScheduleOSUpdate`: iOS 9.0 supervised removed 27.0, macOS 10.11 supervised removed 27.0, tvOS 12.0 supervised removed 27.0, not visionOS watchOS. */
 export interface ScheduleOSUpdateResponse {
  UpdateResults: ({
   ProductKey: string;
@@ -904,7 +904,7 @@ export interface ScheduleOSUpdateResponse {
  })[];
 }
 
-/** Keys of the device's response to `ScheduleOSUpdateScan`: macOS 10.11 supervised, not iOS tvOS visionOS watchOS. */
+/** Keys of the device's response to `ScheduleOSUpdateScan`: macOS 10.11 supervised removed 27.0, not iOS tvOS visionOS watchOS. */
 export interface ScheduleOSUpdateScanResponse {
  ScanInitiated: boolean;
 }

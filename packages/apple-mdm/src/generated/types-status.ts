@@ -126,6 +126,8 @@ export interface StatusItems {
     [key: string]: unknown;
    };
   })[];
+  /** macOS 27.0. */
+  "config-state"?: unknown;
  })[];
  "content-cache.info": {
   "cache-details"?: string[];

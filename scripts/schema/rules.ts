@@ -1,0 +1,63 @@
+// Attaches the combination rules to the dictionaries that they speak of, and proves that every key named is there.
+
+import type { SchemaRule } from '../../packages/apple-mdm/src/schema/model.ts';
+import { isWildcard } from '../../packages/apple-mdm/src/schema/support.ts';
+import type { Item, Key } from './model.ts';
+
+export interface FileRules {
+  file: string;
+  rules: (SchemaRule & { at: string[] })[];
+}
+
+type Holder = { rules?: readonly SchemaRule[]; keys: readonly Key[]; set: (rules: readonly SchemaRule[]) => void };
+
+function holders(item: Item, path: string): Holder[] {
+  const top: Holder = {
+    ...(item.rules === undefined ? {} : { rules: item.rules }),
+    keys: item.keys,
+    set: (rules) => {
+      item.rules = rules;
+    },
+  };
+  if (path === '') return [top];
+  let found: Key[] = [{ key: '', type: 'dictionary', subkeys: item.keys }];
+  for (const name of path.split('/')) {
+    found = found.flatMap((key) =>
+      (key.subkeys ?? []).filter((sub) => name === '*' || sub.key === name || (name === 'ANY' && isWildcard(sub))),
+    );
+  }
+  return found.map((key) => ({
+    ...(key.rules === undefined ? {} : { rules: key.rules }),
+    keys: key.subkeys ?? [],
+    set: (rules) => {
+      key.rules = rules;
+    },
+  }));
+}
+
+function keysNamed(rule: SchemaRule): string[] {
+  const { when, ...lists } = rule;
+  return [...Object.keys(when ?? {}), ...Object.values(lists).flat()];
+}
+
+/** Adds every rule to `items` (by file path) in place. */
+export function applyRules(items: Map<string, Item>, files: readonly FileRules[]): void {
+  for (const { file, rules } of files) {
+    const item = items.get(file);
+    if (item === undefined) throw new Error(`rules.yaml: no file ${file}`);
+    for (const { at, ...rule } of rules) {
+      for (const path of at) {
+        const places = holders(item, path);
+        if (places.length === 0) throw new Error(`rules.yaml: ${file} has no dictionary ${path}`);
+        for (const place of places) {
+          for (const name of keysNamed(rule)) {
+            if (!place.keys.some((key) => key.key === name)) {
+              throw new Error(`rules.yaml: ${file} ${path} has no key ${name}`);
+            }
+          }
+          place.set([...(place.rules ?? []), rule]);
+        }
+      }
+    }
+  }
+}
