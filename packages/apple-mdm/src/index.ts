@@ -1,1 +1,102 @@
-export {};
+// The public names of the package.
+export {
+  type ApnsClient,
+  type ApnsClientOptions,
+  type ApnsEvent,
+  createApnsClient,
+  type PushTarget,
+} from './apns/client.ts';
+export type { Timers } from './apns/connection.ts';
+export type {
+  PushDelivered,
+  PushFailed,
+  PushOutcome,
+  PushRefused,
+  PushRetry,
+  PushTokenDead,
+} from './apns/outcome.ts';
+export type {
+  Authenticate,
+  Checkin,
+  CheckinType,
+  CheckOut,
+  DeclarativeEndpoint,
+  DeclarativeManagement,
+  GetBootstrapToken,
+  GetToken,
+  ReturnToService,
+  SetBootstrapToken,
+  TokenUpdate,
+  UserAuthenticate,
+} from './checkin/messages.ts';
+export { checkinTypes, readCheckin } from './checkin/read.ts';
+export {
+  type Command,
+  type CommandOptions,
+  command,
+  type RawPayload,
+  type ReceivedCommand,
+  rawCommand,
+  readCommand,
+} from './command/command.ts';
+export {
+  type CommandResponse,
+  type CommandStatus,
+  type ErrorChainItem,
+  type IdleResponse,
+  type ResultResponse,
+  readResponse,
+} from './command/response.ts';
+export {
+  type EnrolmentIds,
+  type EnrolmentKind,
+  type ResolvedEnrolment,
+  resolveEnrolment,
+  sharedIpadUserId,
+} from './enrolment.ts';
+export { MdmError, type MdmErrorCode, type MdmPlace } from './errors.ts';
+export { deviceInformationFacts } from './facts/device-information.ts';
+export { type Inventory, inventoryCommands, readInventory } from './facts/inventory.ts';
+export {
+  type InstalledApp,
+  type InstalledCertificate,
+  type InstalledProfile,
+  type ReadList,
+  readCertificateList,
+  readInstalledApps,
+  readProfileList,
+} from './facts/lists.ts';
+export { securityInfoFacts } from './facts/security-info.ts';
+export { authenticateFacts, type Facts, type FactValue, platformOf, tokenUpdateFacts } from './facts/values.ts';
+export { checkinContentType, connectContentType, profileContentType, signatureHeader } from './http.ts';
+export { defaultMessageLimits, type MessageLimits } from './keys.ts';
+export {
+  type AccessRightName,
+  accessRight,
+  accessRightNames,
+  accessRights,
+  allAccessRights,
+  checkAccessRights,
+  compareAccessRights,
+} from './profile/access-rights.ts';
+export {
+  type BuiltProfile,
+  buildProfile,
+  type PayloadCommon,
+  type PayloadContent,
+  type ProfileInput,
+  type ProfilePayload,
+  payload,
+  payloadUuid,
+} from './profile/build.ts';
+export {
+  buildEnrolmentProfile,
+  type EnrolmentProfileInput,
+  enrolmentProfile,
+  type Pkcs12Identity,
+  type ScepIdentity,
+  type ServerCapability,
+} from './profile/enrolment.ts';
+export { type ReadPayload, type ReadProfile, type ReadProfileOptions, readProfile } from './profile/read.ts';
+export { uuidFrom } from './profile/uuid.ts';
+export * from './schema/index.ts';

@@ -1,0 +1,50 @@
+// SecurityInfo to facts. Keys: Apple's schema, mdm/commands/information.security.yaml.
+import { isDict, type PlistDict } from '../plist.ts';
+import { type Conversion, type FactSink, type Facts, flag, number } from './values.ts';
+
+const keys: readonly (readonly [key: string, token: string, convert: Conversion])[] = [
+  ['HardwareEncryptionCaps', 'ios.HardwareEncryptionCaps', number],
+  ['PasscodePresent', 'ios.PasscodePresent', flag],
+  ['PasscodeCompliant', 'ios.PasscodeIsCompliant', flag],
+  ['PasscodeCompliantWithProfiles', 'ios.PasscodeIsCompliantWithProfiles', flag],
+  ['FDE_Enabled', 'ios.FDE_Enabled', flag],
+  ['FDE_HasPersonalRecoveryKey', 'ios.FDE_HasPersonalRecoveryKey', flag],
+  ['FDE_HasInstitutionalRecoveryKey', 'ios.FDE_HasInstitutionalRecoveryKey', flag],
+];
+
+/**
+ * Reads a `SecurityInfo` response. A Mac counts as encrypted when FileVault is on, other devices when they encrypt
+ * files and blocks and have a passcode, which is Apple's condition for data protection.
+ *
+ * @param value The response as decoded (`readResponse(…).value`).
+ */
+export function securityInfoFacts(value: PlistDict): Facts {
+  const { SecurityInfo: info } = value;
+  if (!isDict(info)) return {};
+  const facts: FactSink = {};
+  for (const [key, token, convert] of keys) {
+    const answer = info[key];
+    const fact = answer === undefined ? undefined : convert(answer);
+    if (fact !== undefined) facts[token] = fact;
+  }
+  addManagement(facts, info);
+  const caps = facts['ios.HardwareEncryptionCaps'];
+  const passcode = facts['ios.PasscodePresent'];
+  const fileVault = facts['ios.FDE_Enabled'];
+  if (typeof fileVault === 'boolean') {
+    facts['common.device_encrypted'] = fileVault;
+  } else if (typeof caps === 'number' && typeof passcode === 'boolean') {
+    facts['ios.data_protection'] = caps === 3 && passcode;
+    facts['common.device_encrypted'] = caps === 3 && passcode;
+  }
+  return facts;
+}
+
+function addManagement(facts: FactSink, info: PlistDict): void {
+  const { ManagementStatus: status } = info;
+  if (!isDict(status)) return;
+  if (typeof status['EnrolledViaDEP'] === 'boolean') facts['ios.IsDEPEnrolledDevice'] = status['EnrolledViaDEP'];
+  if (typeof status['IsUserEnrollment'] === 'boolean') {
+    facts['ios.apple_user_enrolled_device'] = status['IsUserEnrollment'];
+  }
+}
