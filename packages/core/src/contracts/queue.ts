@@ -171,8 +171,8 @@ export interface QueueStore {
   }): Promise<readonly EndedCommand[]>;
 
   /**
-   * Puts a finished command back: `queued`, no attempts, `notBefore` and an expiry that has passed cleared, first in its
-   * chain's order, push due at `at` if it pushes. False (nothing changed): unknown, still pending, the enrolment not `pending` or `active`, or its dedupe key is
+   * Puts a finished command back: `queued`, no attempts, `notBefore` and an expiry that has passed cleared, no longer held by its
+   * chain, push due at `at` if it pushes. False (nothing changed): unknown, still pending, the enrolment not `pending` or `active`, or its dedupe key is
    * taken by a pending command.
    */
   requeue(input: { readonly enrolmentId: string; readonly commandUuid: string; readonly at: number }): Promise<boolean>;

@@ -1,0 +1,80 @@
+// Push state in memory.
+import type { PushStore, PushTarget } from '../contracts/push.ts';
+import type { MemoryState, PushRow } from './state.ts';
+
+/** Push state over the state. */
+export function memoryPush(state: MemoryState): PushStore {
+  const pushable = (row: PushRow): boolean => {
+    const enrolment = state.enrolments.get(row.enrolmentId);
+    return enrolment?.pushable === true && enrolment.status === 'active' && state.push.get(row.enrolmentId) === row;
+  };
+  return {
+    async claim({ lease, at, leaseMs, limit }) {
+      state.open();
+      const targets: PushTarget[] = [];
+      while (targets.length < limit) {
+        const top = state.due.peek();
+        if (top === null || top.dueAt > at) break;
+        state.due.pop();
+        const row = top.item;
+        if (!pushable(row)) continue;
+        row.lease = lease;
+        state.setDue(row, at + leaseMs);
+        const { enrolmentId, token, pushMagic, topic, attempts } = row;
+        targets.push({ enrolmentId, token, pushMagic, topic, attempts });
+      }
+      return targets;
+    },
+
+    async settle({ at, settlements }) {
+      state.open();
+      for (const { enrolmentId, lease, outcome, dueAt } of settlements) {
+        const row = state.push.get(enrolmentId);
+        if (row === undefined || row.lease !== lease) continue;
+        row.lease = null;
+        if (outcome === 'token-dead') {
+          state.setDue(row, null);
+          const enrolment = state.enrolments.get(enrolmentId);
+          if (enrolment !== undefined) enrolment.pushable = false;
+          continue;
+        }
+        row.attempts++;
+        if (outcome === 'sent') row.lastPushedAt = at;
+        state.setDue(row, dueAt);
+      }
+    },
+
+    async request({ enrolmentIds, at }) {
+      state.open();
+      let count = 0;
+      for (const id of new Set(enrolmentIds)) {
+        const row = state.push.get(id);
+        if (row === undefined || !pushable(row)) continue;
+        row.attempts = 0;
+        row.lease = null;
+        state.setDue(row, at);
+        count++;
+      }
+      return count;
+    },
+
+    async nextDueAt() {
+      state.open();
+      for (;;) {
+        const top = state.due.peek();
+        if (top === null) return null;
+        if (pushable(top.item)) return top.dueAt;
+        // A device that cannot be woken: its entry comes back with its next TokenUpdate.
+        state.due.pop();
+      }
+    },
+
+    async get(enrolmentId) {
+      state.open();
+      const row = state.push.get(enrolmentId);
+      if (row === undefined) return null;
+      const { topic, dueAt, attempts, lastPushedAt } = row;
+      return { topic, pushable: pushable(row), dueAt, attempts, lastPushedAt };
+    },
+  };
+}

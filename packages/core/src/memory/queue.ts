@@ -1,0 +1,340 @@
+// The command queue in memory.
+
+import type { DueCommand, EndedCommand, NewCommand, PollInput, QueueStore, ResultOutcome } from '../contracts/queue.ts';
+import { CoreError } from '../errors.ts';
+import { backoffDelay } from '../queue/backoff.ts';
+import {
+  addPending,
+  cancelEvents,
+  deathOf,
+  findPending,
+  finish,
+  followUpKey,
+  hasLife,
+  historyEntry,
+  isUsedUp,
+  pendingEntry,
+} from './pending.ts';
+import {
+  type CommandRow,
+  compare,
+  type EnrolmentRow,
+  type HistoryRow,
+  idPage,
+  isLiving,
+  type MemoryState,
+  pageOf,
+} from './state.ts';
+
+/** The queue over the state. */
+export function memoryQueue(state: MemoryState): QueueStore {
+  return {
+    async enqueue({ commands, enrolmentIds, at, events }) {
+      state.open();
+      checkCommands(state, commands);
+      const ids = [...new Set(enrolmentIds)].filter((id) => {
+        const row = state.enrolments.get(id);
+        return row !== undefined && isLiving(row.status);
+      });
+      const queued = commands.map((command) => enqueueOne(state, command, ids, at));
+      if (queued.some((count) => count > 0)) state.appendEvents(events);
+      return { queued };
+    },
+
+    async poll(input) {
+      state.open();
+      const row = state.living(input.enrolmentId);
+      if (row === null) return { outcome: 'unknown' };
+      if (state.pinOf(row) !== input.certificateFingerprint) return { outcome: 'identity-mismatch' };
+      row.lastSeenAt = Math.max(row.lastSeenAt ?? input.at, input.at);
+      let result: ResultOutcome | null = null;
+      let resultCommand: CommandRow | null = null;
+      if (input.result === undefined) row.session++;
+      else ({ result, resultCommand } = takeResult(state, input, input.result));
+      const command = offerNext(state, row, input.at, result === 'repeated');
+      if (command === null) settleDue(state, row.id, input);
+      return {
+        outcome: 'ok',
+        result,
+        resultCommand:
+          resultCommand === null ? null : { requestType: resultCommand.requestType, followUp: resultCommand.followUp },
+        command,
+      };
+    },
+
+    async end({ enrolmentIds, commandUuid, dedupeKey, state: end, at }) {
+      state.open();
+      const ended: EndedCommand[] = [];
+      for (const id of new Set(enrolmentIds)) {
+        const rows = (state.pending.get(id)?.rows ?? []).filter(
+          (row) =>
+            (commandUuid === undefined || row.command.commandUuid === commandUuid) &&
+            (dedupeKey === undefined || row.command.dedupeKey === dedupeKey),
+        );
+        for (const row of rows) {
+          if (findPending(state, id, row.command.commandUuid) === row) ended.push(...finish(state, row, end, at));
+        }
+      }
+      cancelEvents(state, ended, at);
+      return ended;
+    },
+
+    async requeue({ enrolmentId, commandUuid, at }) {
+      state.open();
+      const history = state.history.get(enrolmentId);
+      const done = history?.get(commandUuid);
+      const enrolment = state.enrolments.get(enrolmentId);
+      if (history === undefined || done === undefined || enrolment === undefined) return false;
+      if (!isLiving(enrolment.status)) return false;
+      const { command } = done;
+      if (command.dedupeKey !== null && state.pending.get(enrolmentId)?.byKey.has(command.dedupeKey)) return false;
+      history.delete(commandUuid);
+      state.historySize--;
+      state.followUps.delete(followUpKey(enrolmentId, commandUuid));
+      addPending(state, {
+        command,
+        enrolmentId,
+        state: 'queued',
+        notBefore: null,
+        expiresAt: command.expiresAt !== null && command.expiresAt <= at ? null : command.expiresAt,
+        sentAt: null,
+        attempts: 0,
+        notNow: 0,
+        offered: -1,
+        ready: true,
+      });
+      if (command.push) wantPush(state, enrolmentId, at);
+      return true;
+    },
+
+    async sweep({ at, limit }) {
+      state.open();
+      const ended: EndedCommand[] = [];
+      for (const row of state.mortal) {
+        if (ended.length >= limit) break;
+        const death = deathOf(state, row, at);
+        if (death !== null) ended.push(...finish(state, row, death, at));
+      }
+      for (const { enrolmentId, commandUuid, requestType, state: end } of ended) {
+        if (end === 'cancelled') continue;
+        state.appendEvents([
+          { type: 'command.expired', at, enrolmentId, data: { commandUuid, requestType, state: end } },
+        ]);
+      }
+      cancelEvents(state, ended, at);
+      return ended;
+    },
+
+    async prune({ before, limit }) {
+      state.open();
+      let seen = 0;
+      let pruned = 0;
+      for (const row of state.finished) {
+        if (pruned >= limit || row.finishedAt >= before) break;
+        seen++;
+        if (!isCurrent(state, row)) continue;
+        const history = state.history.get(row.enrolmentId);
+        history?.delete(row.command.commandUuid);
+        if (history?.size === 0) state.history.delete(row.enrolmentId);
+        state.historySize--;
+        pruned++;
+        row.command.refs--;
+        if (row.command.refs === 0) state.commands.delete(row.command.commandUuid);
+      }
+      state.finished.splice(0, seen);
+      return pruned;
+    },
+
+    async list(enrolmentId, page) {
+      state.open();
+      const all = [
+        ...(state.pending.get(enrolmentId)?.rows ?? []).map((row) => ({
+          seq: row.command.seq,
+          entry: pendingEntry(row),
+        })),
+        ...[...(state.history.get(enrolmentId)?.values() ?? [])].map((row) => ({
+          seq: row.command.seq,
+          entry: historyEntry(row),
+        })),
+      ].sort((a, b) => b.seq - a.seq);
+      // The cursor is a place in the order, so that it stays good when the row it names is pruned.
+      const rest = page.after === undefined ? all : all.filter((item) => item.seq < Number(page.after));
+      const { items, next } = pageOf(rest, (item) => String(item.seq), { limit: page.limit });
+      return { items: items.map((item) => item.entry), next };
+    },
+
+    async get(enrolmentId, commandUuid) {
+      state.open();
+      const pending = findPending(state, enrolmentId, commandUuid);
+      if (pending !== undefined) return { ...pendingEntry(pending), response: null };
+      const done = state.history.get(enrolmentId)?.get(commandUuid);
+      return done === undefined ? null : { ...historyEntry(done), response: done.response };
+    },
+
+    async body(commandUuid) {
+      state.open();
+      return state.commands.get(commandUuid)?.body ?? null;
+    },
+
+    async followUps({ before, limit }) {
+      state.open();
+      const found: { enrolmentId: string; commandUuid: string; at: number }[] = [];
+      for (const followUp of state.followUps.values()) {
+        if (found.length >= limit) break;
+        if (followUp.at <= before) found.push({ ...followUp });
+      }
+      return found;
+    },
+
+    async followUpDone(enrolmentId, commandUuid) {
+      state.open();
+      state.followUps.delete(followUpKey(enrolmentId, commandUuid));
+    },
+
+    async withWork(page) {
+      state.open();
+      return idPage([...state.pending.keys()].sort(compare), page, (id) => id);
+    },
+
+    async stats() {
+      state.open();
+      let oldestQueuedAt: number | null = null;
+      for (const set of state.pending.values()) {
+        for (const { command } of set.rows) {
+          if (oldestQueuedAt === null || command.queuedAt < oldestQueuedAt) oldestQueuedAt = command.queuedAt;
+        }
+      }
+      return {
+        pending: state.pendingSize,
+        history: state.historySize,
+        followUps: state.followUps.size,
+        oldestQueuedAt,
+      };
+    },
+  };
+}
+
+function checkCommands(state: MemoryState, commands: readonly NewCommand[]): void {
+  const seen = new Set<string>();
+  for (const { commandUuid, chain, dedupeKey } of commands) {
+    if (state.commands.has(commandUuid) || seen.has(commandUuid)) {
+      throw new CoreError('core.command.duplicate_uuid', 'conflict', `a command ${commandUuid} exists already`);
+    }
+    seen.add(commandUuid);
+    if (chain !== null && dedupeKey !== null) {
+      throw new CoreError('core.command.chain_dedupe', 'invalid', 'a command of a chain cannot have a dedupe key');
+    }
+  }
+}
+
+function enqueueOne(state: MemoryState, command: NewCommand, ids: readonly string[], at: number): number {
+  const row: CommandRow = { ...command, seq: state.nextCommand++, queuedAt: at, refs: 0 };
+  for (const enrolmentId of ids) {
+    if (command.dedupeKey !== null) {
+      const old = state.pending.get(enrolmentId)?.byKey.get(command.dedupeKey);
+      if (old !== undefined) {
+        const death = deathOf(state, old, at);
+        if (command.onDuplicate === 'keep' && death === null) continue;
+        finish(state, old, command.onDuplicate === 'replace' ? 'superseded' : (death ?? 'superseded'), at);
+      }
+    }
+    addPending(state, {
+      command: row,
+      enrolmentId,
+      state: 'queued',
+      notBefore: command.notBefore,
+      expiresAt: command.expiresAt,
+      sentAt: null,
+      attempts: 0,
+      notNow: 0,
+      offered: -1,
+      ready: command.chain === null || command.chain.index === 0,
+    });
+    row.refs++;
+    if (command.push) wantPush(state, enrolmentId, Math.max(at, command.notBefore ?? at));
+  }
+  if (row.refs > 0) state.commands.set(row.commandUuid, row);
+  return row.refs;
+}
+
+/** Makes a push due, unless one is on its way or unanswered. */
+function wantPush(state: MemoryState, enrolmentId: string, at: number): void {
+  const push = state.push.get(enrolmentId);
+  if (push === undefined) return;
+  if (push.dueAt !== null && (push.attempts > 0 || push.lease !== null || push.dueAt <= at)) return;
+  state.setDue(push, at);
+}
+
+function takeResult(
+  state: MemoryState,
+  { enrolmentId, at, backoff }: PollInput,
+  answer: NonNullable<PollInput['result']>,
+): { result: ResultOutcome; resultCommand: CommandRow | null } {
+  const row = findPending(state, enrolmentId, answer.commandUuid);
+  if (row === undefined) {
+    const done = state.history.get(enrolmentId)?.get(answer.commandUuid);
+    return done === undefined
+      ? { result: 'unknown', resultCommand: null }
+      : { result: 'repeated', resultCommand: done.command };
+  }
+  const { command } = row;
+  if (row.state === 'queued') {
+    return row.attempts === 0
+      ? { result: 'unknown', resultCommand: null }
+      : { result: 'repeated', resultCommand: command };
+  }
+  if (row.state === 'not-now' && answer.status === 'not-now') return { result: 'repeated', resultCommand: command };
+  if (answer.event !== null) state.appendEvents([answer.event]);
+  if (answer.status === 'not-now') {
+    row.state = 'not-now';
+    row.notNow++;
+    row.attempts--;
+    if (row.expiresAt === null) state.mortal.delete(row);
+    return { result: 'deferred', resultCommand: command };
+  }
+  if (answer.status === 'error' && command.onError === 'retry' && !isUsedUp(row)) {
+    row.state = 'queued';
+    row.notBefore = at + backoffDelay(backoff, row.attempts - 1);
+    return { result: 'retrying', resultCommand: command };
+  }
+  const ended = finish(state, row, answer.status, at, { errorChain: answer.errorChain, response: answer.response });
+  cancelEvents(state, ended, at);
+  return { result: 'stored', resultCommand: command };
+}
+
+function offerNext(state: MemoryState, enrolment: EnrolmentRow, at: number, resend: boolean): DueCommand | null {
+  for (const row of state.pending.get(enrolment.id)?.rows ?? []) {
+    if (!row.ready || !hasLife(row, at) || (row.notBefore !== null && row.notBefore > at)) continue;
+    const again = row.offered < enrolment.session || (resend && row.state === 'sent');
+    if (row.state !== 'queued' && !again) continue;
+    row.state = 'sent';
+    row.sentAt = at;
+    row.attempts++;
+    row.offered = enrolment.session;
+    if (isUsedUp(row)) state.mortal.add(row);
+    const { commandUuid, requestType, body } = row.command;
+    return { commandUuid, requestType, body, attempts: row.attempts };
+  }
+  return null;
+}
+
+function settleDue(state: MemoryState, enrolmentId: string, { at, backoff }: PollInput): void {
+  const push = state.push.get(enrolmentId);
+  if (push === undefined) return;
+  let due: number | null = null;
+  for (const row of state.pending.get(enrolmentId)?.rows ?? []) {
+    if (!row.command.push || !row.ready || !hasLife(row, at)) continue;
+    const when =
+      row.state === 'queued'
+        ? (row.notBefore ?? at)
+        : at + (row.state === 'not-now' ? backoffDelay(backoff, row.notNow - 1) : backoff.baseMs);
+    if (due === null || when < due) due = when;
+  }
+  push.attempts = 0;
+  push.lease = null;
+  state.setDue(push, due);
+}
+
+function isCurrent(state: MemoryState, row: HistoryRow): boolean {
+  return state.history.get(row.enrolmentId)?.get(row.command.commandUuid) === row;
+}

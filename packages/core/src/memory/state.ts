@@ -1,0 +1,282 @@
+// The memory store's state: plain maps and the indexes over them, and the few steps that several domains share.
+
+import type { FactValue } from '../api/common.ts';
+import type {
+  AppleError,
+  CommandState,
+  Configuration,
+  DeviceCertificate,
+  EngineEvent,
+  Enrolment,
+  InstalledApp,
+  InstalledProfile,
+  IssuedCertificate,
+} from '../api/records.ts';
+import type { ChallengeRecord } from '../contracts/certificates.ts';
+import type { AssignmentRecord } from '../contracts/configurations.ts';
+import type { InvitationRecord } from '../contracts/invitations.ts';
+import type { LabelDefinition } from '../contracts/labels.ts';
+import type { NewCommand } from '../contracts/queue.ts';
+import type { NewEvent, StoredBytes } from '../contracts/shared.ts';
+import { CoreError } from '../errors.ts';
+import { DueHeap } from './heap.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** One enrolment with what only the store needs. */
+export interface EnrolmentRow extends Mutable<Omit<Enrolment, 'certificateFingerprint'>> {
+  /** Device channels only. */
+  pin: string | null;
+  /** Grows with each `Idle`. */
+  session: number;
+  facts: Record<string, FactValue>;
+  apps: readonly InstalledApp[];
+  profiles: readonly InstalledProfile[];
+  certificates: readonly DeviceCertificate[];
+  inventoryAt: number | null;
+}
+
+/** Push state of one enrolment. */
+export interface PushRow {
+  enrolmentId: string;
+  token: Uint8Array;
+  pushMagic: Uint8Array;
+  topic: string;
+  dueAt: number | null;
+  attempts: number;
+  lease: string | null;
+  lastPushedAt: number | null;
+}
+
+/** A command, stored once for all enrolments. */
+export interface CommandRow extends Omit<NewCommand, 'body'> {
+  body: StoredBytes;
+  readonly seq: number;
+  readonly queuedAt: number;
+  /** Rows (pending and finished) that refer to it. */
+  refs: number;
+}
+
+/** A pending command of one enrolment. */
+export interface PendingRow {
+  readonly command: CommandRow;
+  readonly enrolmentId: string;
+  state: 'queued' | 'sent' | 'not-now';
+  notBefore: number | null;
+  expiresAt: number | null;
+  sentAt: number | null;
+  attempts: number;
+  notNow: number;
+  /** The session in which it was last offered; -1 when it never was. */
+  offered: number;
+  /** False while it is held by its chain. */
+  ready: boolean;
+}
+
+/** A finished command of one enrolment. */
+export interface HistoryRow {
+  readonly command: CommandRow;
+  readonly enrolmentId: string;
+  readonly state: CommandState;
+  readonly sentAt: number | null;
+  readonly finishedAt: number;
+  readonly attempts: number;
+  readonly errorChain: readonly AppleError[];
+  readonly response: StoredBytes | null;
+}
+
+/** An enrolment's pending commands, in the order in which they are offered. */
+export interface PendingSet {
+  readonly rows: PendingRow[];
+  readonly byKey: Map<string, PendingRow>;
+}
+
+/** Everything. */
+export class MemoryState {
+  closed = false;
+  readonly enrolments = new Map<string, EnrolmentRow>();
+  readonly children = new Map<string, Set<string>>();
+  readonly byPin = new Map<string, Set<string>>();
+  readonly push = new Map<string, PushRow>();
+  readonly due = new DueHeap<PushRow>((row) => row.dueAt);
+  readonly commands = new Map<string, CommandRow>();
+  readonly pending = new Map<string, PendingSet>();
+  /** Pending rows that may end by themselves: those with an expiry, and those whose attempts are used up. */
+  readonly mortal = new Set<PendingRow>();
+  readonly history = new Map<string, Map<string, HistoryRow>>();
+  /** History rows in the order they finished; a row that was taken back is skipped when its turn comes. */
+  readonly finished: HistoryRow[] = [];
+  readonly followUps = new Map<string, { enrolmentId: string; commandUuid: string; at: number }>();
+  readonly certificates = new Map<string, Mutable<IssuedCertificate> & { invitationId: string | null }>();
+  readonly certificatesOf = new Map<string, Set<string>>();
+  readonly challenges = new Map<string, ChallengeRecord>();
+  readonly transactions = new Map<string, Uint8Array>();
+  readonly secrets = new Map<string, Map<string, Uint8Array>>();
+  readonly labels = new Map<string, LabelDefinition>();
+  readonly members = new Map<string, Set<string>>();
+  readonly labelsOf = new Map<string, Set<string>>();
+  readonly configurations = new Map<string, Configuration>();
+  readonly assignments = new Map<string, Map<string, AssignmentRecord>>();
+  readonly assigned = new Map<string, Set<string>>();
+  readonly marks = new Map<string, { mark: number; dueAt: number }>();
+  readonly events: EngineEvent[] = [];
+  readonly settings = new Map<string, string>();
+  readonly leases = new Map<string, { owner: string; until: number }>();
+  readonly invitations = new Map<string, InvitationRecord>();
+  readonly byToken = new Map<string, string>();
+  /** The newest invitation with a PIN hash. */
+  readonly byPinHash = new Map<string, string>();
+  readonly withoutInventory = new Set<string>();
+  nextSeq = 1;
+  nextCommand = 1;
+  nextMark = 1;
+  historySize = 0;
+  pendingSize = 0;
+  #sortedIds: string[] | null = null;
+
+  /** Refuses to go on once the store is closed. */
+  open(): void {
+    if (this.closed) throw new CoreError('core.store.closed', 'unavailable', 'the store is closed');
+  }
+
+  addEnrolment(row: EnrolmentRow): void {
+    this.enrolments.set(row.id, row);
+    this.#sortedIds = null;
+    if (row.parent !== null) addTo(this.children, row.parent, row.id);
+  }
+
+  /** All enrolment ids in order, for paging. */
+  sortedIds(): readonly string[] {
+    this.#sortedIds ??= [...this.enrolments.keys()].sort(compare);
+    return this.#sortedIds;
+  }
+
+  setPin(row: EnrolmentRow, pin: string): void {
+    if (row.pin !== null) this.byPin.get(row.pin)?.delete(row.id);
+    row.pin = pin;
+    addTo(this.byPin, pin, row.id);
+  }
+
+  appendEvents(events: readonly NewEvent[]): EngineEvent[] {
+    const stored = events.map((event) => ({ seq: this.nextSeq++, ...event }));
+    for (const event of stored) this.events.push(event);
+    return stored;
+  }
+
+  putSecret(scope: string, name: string, blob: Uint8Array): void {
+    mapIn(this.secrets, scope).set(name, blob);
+  }
+
+  /** The enrolment if it may talk to us: itself, and on a user channel its parent, in a living status. */
+  living(id: string): EnrolmentRow | null {
+    const row = this.enrolments.get(id);
+    if (row === undefined || !isLiving(row.status)) return null;
+    if (row.parent === null) return row;
+    const parent = this.enrolments.get(row.parent);
+    return parent !== undefined && isLiving(parent.status) ? row : null;
+  }
+
+  /** The pin that an enrolment answers to: its own, or its parent's on a user channel. */
+  pinOf(row: EnrolmentRow): string | null {
+    return row.parent === null ? row.pin : (this.enrolments.get(row.parent)?.pin ?? null);
+  }
+
+  setDue(row: PushRow, dueAt: number | null): void {
+    row.dueAt = dueAt;
+    if (dueAt !== null) this.due.push(row, dueAt);
+  }
+
+  markReconcile(enrolmentId: string, at: number): void {
+    const old = this.marks.get(enrolmentId);
+    this.marks.set(enrolmentId, { mark: this.nextMark++, dueAt: old === undefined ? at : Math.min(old.dueAt, at) });
+  }
+}
+
+/** Whether an enrolment in this status may talk to us. */
+export function isLiving(status: Enrolment['status']): boolean {
+  return status === 'pending' || status === 'active';
+}
+
+/** The public record of an enrolment. */
+export function enrolmentOf(state: MemoryState, row: EnrolmentRow): Enrolment {
+  return {
+    id: row.id,
+    channel: row.channel,
+    kind: row.kind,
+    parent: row.parent,
+    status: row.status,
+    udid: row.udid,
+    serialNumber: row.serialNumber,
+    model: row.model,
+    productName: row.productName,
+    osVersion: row.osVersion,
+    deviceName: row.deviceName,
+    topic: row.topic,
+    certificateFingerprint: state.pinOf(row),
+    pushable: row.pushable,
+    enrolledAt: row.enrolledAt,
+    lastSeenAt: row.lastSeenAt,
+    checkedOutAt: row.checkedOutAt,
+    invitationId: row.invitationId,
+  };
+}
+
+/** The map under a key, made when there is none. */
+export function mapIn<A, B, C>(map: Map<A, Map<B, C>>, key: A): Map<B, C> {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = new Map<B, C>();
+  map.set(key, made);
+  return made;
+}
+
+/** Adds to the set under a key. */
+export function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([value]));
+  else set.add(value);
+}
+
+/** Orders strings by code unit, as the SQL stores do. */
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Cuts a page out of an ordered list; `after` is the key of the last item of the page before. */
+export function pageOf<T>(
+  ordered: readonly T[],
+  keyOf: (item: T) => string,
+  page: { readonly after?: string; readonly limit: number },
+): { items: T[]; next: string | null } {
+  const start = page.after === undefined ? 0 : ordered.findIndex((item) => keyOf(item) === page.after) + 1;
+  const items = page.after !== undefined && start === 0 ? [] : ordered.slice(start, start + page.limit);
+  const last = items.at(-1);
+  return { items, next: last !== undefined && start + items.length < ordered.length ? keyOf(last) : null };
+}
+
+/** Cuts a page out of ids in ascending order by binary search. */
+export function idPage<T>(
+  ids: readonly string[],
+  page: { readonly after?: string; readonly limit: number },
+  take: (id: string) => T | null,
+): { items: T[]; next: string | null } {
+  let low = 0;
+  if (page.after !== undefined) {
+    let high = ids.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(ids[middle]!, page.after) <= 0) low = middle + 1;
+      else high = middle;
+    }
+  }
+  const items: T[] = [];
+  let lastId: string | null = null;
+  for (let i = low; i < ids.length; i++) {
+    const item = take(ids[i]!);
+    if (item === null) continue;
+    if (items.length === page.limit) return { items, next: lastId };
+    items.push(item);
+    lastId = ids[i]!;
+  }
+  return { items, next: null };
+}
