@@ -2,7 +2,14 @@
 import type { AppleError, CommandEntry, CommandState } from '../api/records.ts';
 import type { EndedCommand } from '../contracts/queue.ts';
 import type { StoredBytes } from '../contracts/shared.ts';
-import { type CommandRow, type HistoryRow, type MemoryState, mapIn, type PendingRow, type PendingSet } from './state.ts';
+import {
+  type CommandRow,
+  type HistoryRow,
+  type MemoryState,
+  mapIn,
+  type PendingRow,
+  type PendingSet,
+} from './state.ts';
 
 /** The enrolment's pending set, made when there is none. */
 export function pendingOf(state: MemoryState, enrolmentId: string): PendingSet {
