@@ -1,0 +1,240 @@
+// The XML decoder: one loop over the text, with a straight path for what Apple's writers produce.
+import type { Settings } from '../limits.ts';
+import { DictConstructor, type PlistDict, type PlistValue, uidKey } from '../values.ts';
+import { readCharacters, readEndTag } from './characters.ts';
+import { keyAt } from './keys.ts';
+import { readEpilog, readProlog, skipMisc } from './prolog.ts';
+import { Reader, skipComment } from './reader.ts';
+import { readData, readDate, readInteger, readReal, uidOf } from './scalars.ts';
+import type { Source } from './source.ts';
+import { readStartTag, tags } from './tags.ts';
+
+/** Decodes the text of an XML property list. */
+export function decodeXml(source: Source, settings: Settings): PlistValue {
+  const reader = new Reader(source, settings);
+  const { text, outer, outerKeys } = reader;
+  const { maxDepth, maxElements, duplicateKeys, wrapReals } = settings;
+  let at = readProlog(reader);
+  let dict: PlistDict | null = null;
+  let array: PlistValue[] | null = null;
+  let key: string | null = null;
+  let elements = 0;
+  let mayHaveUid = false;
+  let value: PlistValue;
+
+  for (;;) {
+    let code = text.charCodeAt(at);
+    while (code === 0x0a || code === 0x09 || code === 0x20 || code === 0x0d) code = text.charCodeAt(++at);
+    if (code !== 0x3c) throw reader.unexpected('text outside of a value', at);
+    code = text.charCodeAt(at + 1);
+
+    if (code === 0x2f) {
+      // The end of the innermost container, which becomes a value of the one around it.
+      if (dict !== null) {
+        if (key !== null) throw reader.unexpected('the key has no value', at);
+        at = endsWithDict(text, at) ? at + 7 : readEndTag(reader, at, 'dict');
+        value = mayHaveUid ? uidOf(dict) : dict;
+      } else if (array !== null) {
+        at = endsWithArray(text, at) ? at + 8 : readEndTag(reader, at, 'array');
+        value = array;
+      } else {
+        throw reader.unexpected('the property list has no value', at);
+      }
+      const around = outer.pop();
+      if (around === undefined) {
+        reader.container = null;
+        readEpilog(reader, at);
+        return value;
+      }
+      key = outerKeys.pop()!;
+      reader.container = around;
+      if (Array.isArray(around)) {
+        array = around;
+        dict = null;
+      } else {
+        dict = around;
+        array = null;
+      }
+    } else if (code === 0x21) {
+      if (!text.startsWith('<!--', at)) throw reader.unexpected('unexpected markup', at);
+      at = skipComment(reader, at);
+      continue;
+    } else if (dict !== null && key === null) {
+      // <key>…</key>
+      let hash = 0;
+      let start = at + 5;
+      if (code === 0x6b && isKeyTag(text, at)) {
+        let index = start;
+        code = text.charCodeAt(index);
+        while (code > 0x3e ? code < 0xfffe : code !== 0x3c && code !== 0x26 && code !== 0x3e && code >= 0x20) {
+          hash = (hash * 31 + code) | 0;
+          code = text.charCodeAt(++index);
+        }
+        if (code === 0x3c && endsWithKey(text, index)) {
+          key = keyAt(text, start, index, hash ^ (hash >>> 11));
+          at = index + 6;
+        } else {
+          key = readCharacters(reader, start, 'key');
+          at = reader.at;
+        }
+      } else {
+        const tag = readStartTag(reader, at);
+        if (tag !== tags.key) throw reader.error('plist.type', 'a dictionary must have a <key> here', at);
+        start = at;
+        at = reader.at;
+        key = '';
+        if (!reader.empty) {
+          key = readCharacters(reader, at, 'key');
+          at = reader.at;
+        }
+      }
+      if (dict[key] !== undefined && duplicateKeys === 'error') {
+        reader.key = key;
+        throw reader.error('plist.duplicate_key', 'the dictionary has this key twice', start);
+      }
+      reader.key = key;
+      if (key === uidKey) mayHaveUid = true;
+      continue;
+    } else {
+      elements += 1;
+      if (elements > maxElements) {
+        throw reader.error('plist.limit.elements', `more than ${maxElements} values`, at);
+      }
+      const start = at;
+      let tag: number;
+      if (code === 0x73 && isStringTag(text, at)) {
+        // <string>…</string>, by far the most frequent.
+        const first = at + 8;
+        let index = first;
+        code = text.charCodeAt(index);
+        while (
+          code > 0x3e
+            ? code < 0xfffe
+            : code !== 0x3c && code !== 0x26 && code !== 0x3e && (code >= 0x20 || code === 0x0a || code === 0x09)
+        ) {
+          code = text.charCodeAt(++index);
+        }
+        if (code === 0x3c && endsWithString(text, index)) {
+          value = text.slice(first, index);
+          at = index + 9;
+        } else {
+          value = readCharacters(reader, first, 'string');
+          at = reader.at;
+        }
+        tag = tags.string;
+      } else {
+        tag = readStartTag(reader, at);
+        at = reader.at;
+        switch (tag) {
+          case tags.true:
+          case tags.false:
+            if (!reader.empty) at = readEndTag(reader, skipMisc(reader, at), tag === tags.true ? 'true' : 'false');
+            value = tag === tags.true;
+            break;
+          case tags.integer:
+            value = readInteger(reader, at);
+            at = reader.at;
+            break;
+          case tags.real:
+            value = readReal(reader, at, wrapReals);
+            at = reader.at;
+            break;
+          case tags.date:
+            value = readDate(reader, at);
+            at = reader.at;
+            break;
+          case tags.data:
+            value = readData(reader, at);
+            at = reader.at;
+            break;
+          case tags.string:
+            value = reader.empty ? '' : readCharacters(reader, at, 'string');
+            at = reader.at;
+            break;
+          case tags.dict:
+          case tags.array: {
+            const container: PlistDict | PlistValue[] = tag === tags.dict ? new DictConstructor() : [];
+            if (outer.length + (reader.container === null ? 0 : 1) >= maxDepth) {
+              throw reader.error(
+                'plist.limit.depth',
+                `more than ${maxDepth} arrays and dictionaries inside one another`,
+                start,
+              );
+            }
+            if (reader.empty) {
+              value = container;
+              break;
+            }
+            if (reader.container !== null) {
+              outer.push(reader.container);
+              outerKeys.push(key);
+            }
+            reader.container = container;
+            reader.key = key = null;
+            if (Array.isArray(container)) {
+              array = container;
+              dict = null;
+            } else {
+              dict = container;
+              array = null;
+            }
+            continue;
+          }
+          default:
+            throw reader.error('plist.type', 'a <key> outside of a dictionary, or two keys in a row', start);
+        }
+      }
+    }
+
+    if (dict !== null) {
+      if (duplicateKeys !== 'first' || dict[key!] === undefined) dict[key!] = value;
+      reader.key = key = null;
+    } else if (array !== null) {
+      array.push(value);
+    } else {
+      readEpilog(reader, at);
+      return value;
+    }
+  }
+}
+
+function isKeyTag(text: string, at: number): boolean {
+  return text.charCodeAt(at + 2) === 0x65 && text.charCodeAt(at + 3) === 0x79 && text.charCodeAt(at + 4) === 0x3e;
+}
+
+function endsWithKey(text: string, at: number): boolean {
+  return (
+    text.charCodeAt(at + 1) === 0x2f &&
+    text.charCodeAt(at + 2) === 0x6b &&
+    text.charCodeAt(at + 3) === 0x65 &&
+    text.charCodeAt(at + 4) === 0x79 &&
+    text.charCodeAt(at + 5) === 0x3e
+  );
+}
+
+function isStringTag(text: string, at: number): boolean {
+  return isStringName(text, at + 1) && text.charCodeAt(at + 7) === 0x3e;
+}
+
+function endsWithString(text: string, at: number): boolean {
+  return text.charCodeAt(at + 1) === 0x2f && isStringName(text, at + 2) && text.charCodeAt(at + 8) === 0x3e;
+}
+
+function isStringName(text: string, at: number): boolean {
+  return (
+    text.charCodeAt(at) === 0x73 &&
+    text.charCodeAt(at + 1) === 0x74 &&
+    text.charCodeAt(at + 2) === 0x72 &&
+    text.charCodeAt(at + 3) === 0x69 &&
+    text.charCodeAt(at + 4) === 0x6e &&
+    text.charCodeAt(at + 5) === 0x67
+  );
+}
+
+function endsWithDict(text: string, at: number): boolean {
+  return text.startsWith('dict>', at + 2);
+}
+
+function endsWithArray(text: string, at: number): boolean {
+  return text.startsWith('array>', at + 2);
+}
