@@ -1,1 +1,79 @@
-export {};
+// Everything @espalier/pki offers.
+export {
+  type CertificateAuthority,
+  type CreateRootCaOptions,
+  createRootCa,
+  type Identity,
+  type IssueRequest,
+  type OpenCaOptions,
+  openCa,
+  selfSignCa,
+} from './ca/ca.ts';
+export { requestIntermediateCa } from './ca/intermediate.ts';
+export { type CertificateTemplate, type TemplateName, templates } from './ca/templates.ts';
+export type { Clock, RandomSource } from './clock.ts';
+export type { ContentCipher } from './cms/ciphers.ts';
+export { decryptCms, type EncryptCmsOptions, encryptCms, type KeyTransport } from './cms/enveloped.ts';
+export { bundleCertificates, type SignCmsOptions, signCms, signCmsWith } from './cms/signed-write.ts';
+export type { CmsLimits } from './cms/types.ts';
+export { type VerifiedCms, type VerifyCmsOptions, verifyCms, verifyMdmSignature } from './cms/verify.ts';
+export { isPkiError, PkiError, type PkiErrorKind, type PkiErrorOptions, type PkiErrorPlace } from './errors.ts';
+export type { HashName, VerifyPolicy } from './keys/algorithms.ts';
+export {
+  generateKeyPair,
+  type KeyPair,
+  type KeySpec,
+  type PrivateKeyInput,
+  type PublicKeyFacts,
+  publicKeyOf,
+  readPublicKey,
+  spkiHash,
+} from './keys/keys.ts';
+export { localSigner, type Signer } from './keys/signer.ts';
+export { oids } from './oids.ts';
+export { fromPem, type PemBlock, readPem, toPem } from './pem.ts';
+export {
+  type PreparedScepRequest,
+  prepareScepRequest,
+  type ScepEnrolOptions,
+  type ScepIdentity,
+  type ScepRequestOptions,
+  type ScepResult,
+  scepEnrol,
+  sendScepRequest,
+} from './scep/client.ts';
+export {
+  type FetchFunction,
+  getScepServerInfo,
+  type ScepEndpoint,
+  type ScepServerInfo,
+  type ScepServerInfoOptions,
+} from './scep/client-server-info.ts';
+export { createMemoryScepStore, type MemoryScepStore, type MemoryScepStoreOptions } from './scep/memory-store.ts';
+export type { ScepFailInfo } from './scep/message.ts';
+export { createScepServer, type ScepServer, type ScepServerOptions } from './scep/server.ts';
+export type {
+  ScepCommit,
+  ScepCommitOutcome,
+  ScepDecision,
+  ScepEvent,
+  ScepGrant,
+  ScepPending,
+  ScepRenewal,
+  ScepRequest,
+  ScepStore,
+} from './scep/types.ts';
+export { type Certificate, fingerprintSha256, readCertificate } from './x509/certificate.ts';
+export { type CertificateRequest, type CsrOptions, createCsr, readCsr } from './x509/csr.ts';
+export { type BasicConstraints, type Extension, type KeyUsage, microsoftSid } from './x509/extensions.ts';
+export type { AlternativeName } from './x509/general-name.ts';
+export {
+  type DistinguishedName,
+  decodeName,
+  encodeName,
+  formatName,
+  type NameAttribute,
+  type NameInput,
+  parseName,
+} from './x509/name.ts';
+export { type TrustOptions, type TrustPurpose, verifyTrust } from './x509/trust.ts';

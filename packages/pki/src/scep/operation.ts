@@ -1,0 +1,306 @@
+// PKIOperation: from a pkiMessage to its CertRep.
+import { DAY_MS, type RandomSource, timeOf } from '../clock.ts';
+import { encryptCms, findRecipient, openEnvelope, parseEnvelope } from '../cms/enveloped.ts';
+import { bundleCertificates } from '../cms/signed-write.ts';
+import { encodingOf, integerOf, openRoot } from '../der/reader.ts';
+import { INTEGER, SEQUENCE } from '../der/tags.ts';
+import type { Bytes } from '../der/writer.ts';
+import { PkiError } from '../errors.ts';
+import { spkiHash } from '../keys/keys.ts';
+import type { Signer } from '../keys/signer.ts';
+import { describeCertificate, parseCertificate, serialHex } from '../x509/certificate.ts';
+import { type CertificateRequest, readCsr } from '../x509/csr.ts';
+import { verifyTrust } from '../x509/trust.ts';
+import {
+  encodeScepMessage,
+  messageTypes,
+  parseScepMessage,
+  pkiStatuses,
+  type ScepFailInfo,
+  type ScepMessage,
+} from './message.ts';
+import type { ScepServerOptions } from './server.ts';
+import type { ScepDecision, ScepEvent, ScepGrant } from './types.ts';
+
+interface Context extends ScepServerOptions {
+  readonly random: RandomSource;
+  readonly maxBytes: number;
+  readonly identity: { readonly certificate: Uint8Array; readonly signer: Signer };
+}
+
+/** A request that gets a CertRep FAILURE. `code` and `message` go to the log, `failInfo` to the requester. */
+class Refusal extends Error {
+  readonly failInfo: ScepFailInfo;
+  readonly code: string;
+
+  constructor(failInfo: ScepFailInfo, code: string, message: string) {
+    super(message);
+    this.failInfo = failInfo;
+    this.code = code;
+  }
+}
+
+type Outcome =
+  | { readonly type: 'certificates'; readonly certificates: readonly Uint8Array[]; readonly event: ScepEvent | null }
+  | { readonly type: 'crl'; readonly crl: Uint8Array }
+  | { readonly type: 'pending' };
+
+/** Makes the function that answers pkiMessages. It throws PkiError only for what is no pkiMessage at all. */
+export function createPkiOperation(context: Context): (bytes: Uint8Array) => Promise<Uint8Array> {
+  const { ca, store, clock, random, identity, onEvent } = context;
+  const recipient = parseCertificate(identity.certificate);
+
+  return async (bytes) => {
+    const message = parseScepMessage(bytes, context.maxBytes);
+    if (!message.senderNonce) throw new PkiError('pki.scep.malformed', 'the message has no senderNonce');
+    const base: Partial<ScepEvent> = { transactionId: message.transactionId };
+    try {
+      checkMessage(message, context.allowSha1 ?? true);
+      const opened = await open(message);
+      const outcome = await process(message, opened.content);
+      if (outcome.type === 'pending') {
+        onEvent?.({ ...base, type: 'pending' });
+        return await reply(message, { pkiStatus: pkiStatuses.pending, envelope: null });
+      }
+      const content =
+        outcome.type === 'crl' ? bundleCertificates([], [outcome.crl]) : bundleCertificates(outcome.certificates);
+      const { cipher, keyTransport } = opened;
+      const envelope = encryptCms(content, { recipients: [message.signer.der], cipher, keyTransport, random });
+      const answer = await reply(message, { pkiStatus: pkiStatuses.success, envelope });
+      if (outcome.type === 'certificates' && outcome.event) onEvent?.({ ...base, ...outcome.event });
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const { failInfo, code } = error;
+      onEvent?.({ ...base, type: 'refused', code, message: error.message, failInfo });
+      return await reply(message, { pkiStatus: pkiStatuses.failure, failInfo, envelope: null });
+    }
+  };
+
+  async function reply(
+    message: ScepMessage,
+    content: { readonly pkiStatus: number; readonly failInfo?: ScepFailInfo; readonly envelope: Uint8Array | null },
+  ): Promise<Bytes> {
+    return encodeScepMessage({
+      ...content,
+      ...identity,
+      messageType: messageTypes.certRep,
+      transactionId: message.transactionId,
+      senderNonce: random(16),
+      recipientNonce: message.senderNonce!,
+      hash: message.digest === 'sha1' ? 'sha256' : message.digest,
+    });
+  }
+
+  /**
+   * Decrypts the request. An attacker may wrap a captured envelope, changed at will, into a message of their own: so a
+   * failed decryption and a content that is no request must look alike (see `readRequest`).
+   */
+  async function open(message: ScepMessage) {
+    if (!message.envelope) throw new Refusal('badRequest', 'pki.scep.no_content', 'the request has no content');
+    const envelope = refusing('badMessageCheck', () =>
+      parseEnvelope(message.envelope!, { maxBytes: context.maxBytes, maxParties: 4 }),
+    );
+    const info = refusing('badMessageCheck', () => findRecipient(envelope, recipient));
+    if (info.transport !== 'rsa-pkcs1') {
+      throw new Refusal('badAlg', 'pki.algorithm.unsupported', 'only RSA PKCS#1 v1.5 key transport is possible');
+    }
+    let key: Uint8Array | null = null;
+    try {
+      key = await identity.signer.decrypt!(info.encryptedKey);
+    } catch {
+      // A signer that tells bad padding by an error: the random key takes over, and all failures end alike.
+    }
+    const content = refusing('badMessageCheck', () => openEnvelope(envelope, key, random));
+    return { content, cipher: envelope.choice.cipher, keyTransport: info.transport };
+  }
+
+  function process(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
+    switch (message.messageType) {
+      case messageTypes.pkcsReq:
+        return enrol(message, readRequest(content, message, true));
+      case messageTypes.renewalReq:
+        return renew(message, readRequest(content, message, false));
+      case messageTypes.certPoll:
+        return poll(message);
+      case messageTypes.getCert:
+        return getCert(message, content);
+      case messageTypes.getCrl:
+        return getCrl(message);
+      default:
+        throw new Refusal('badRequest', 'pki.scep.message_type', `messageType ${message.messageType} is not supported`);
+    }
+  }
+
+  async function enrol(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
+    const earlier = await replay(message, csr);
+    if (earlier) return earlier;
+    let challenge: string | null = null;
+    let decision: ScepDecision;
+    if (context.authorise) decision = await context.authorise({ transactionId: message.transactionId, csr });
+    else {
+      challenge = csr.challengePassword ?? '';
+      const grant = challenge === '' || challenge.length > 1024 ? null : await store.findChallenge(challenge);
+      decision = grant
+        ? { decision: 'issue', grant }
+        : { decision: 'refuse', reason: 'unknown, expired or used challenge' };
+    }
+    return decide(message, csr, decision, challenge);
+  }
+
+  async function decide(
+    message: ScepMessage,
+    csr: CertificateRequest,
+    decision: ScepDecision,
+    challenge: string | null,
+  ): Promise<Outcome> {
+    const { transactionId } = message;
+    if (decision.decision === 'issue') return issue(message, csr, decision.grant, challenge);
+    if (decision.decision === 'refuse') {
+      throw new Refusal('badRequest', 'pki.scep.refused', decision.reason ?? 'the request was refused');
+    }
+    if (!store.hold) throw new PkiError('pki.scep.store', 'the store cannot hold requests', { kind: 'internal' });
+    await store.hold({ transactionId, publicKeyHash: csr.publicKeyHash, csr: csr.der });
+    return { type: 'pending' };
+  }
+
+  async function renew(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
+    const { renewal } = context;
+    if (!renewal) throw new Refusal('badRequest', 'pki.scep.no_renewal', 'renewals are not accepted');
+    checkIssuedHere(message, (renewal.graceDays ?? 0) * DAY_MS, renewal.previousCas ?? []);
+    const earlier = await replay(message, csr);
+    if (earlier) return earlier;
+    const certificate = describeCertificate(message.signer);
+    const grant = await renewal.authorise({ transactionId: message.transactionId, csr, certificate });
+    if (!grant) throw new Refusal('badRequest', 'pki.scep.refused', 'the renewal was refused');
+    return issue(message, csr, grant, null, certificate.der);
+  }
+
+  async function poll(message: ScepMessage): Promise<Outcome> {
+    const publicKeyHash = spkiHash(message.signer.spki);
+    const earlier = await store.findTransaction(message.transactionId, publicKeyHash);
+    if (earlier) return certificatesOutcome([earlier], 'replayed', publicKeyHash);
+    const waiting = await store.findPending?.(message.transactionId, publicKeyHash);
+    if (!waiting) throw new Refusal('badCertId', 'pki.scep.no_transaction', 'there is no such transaction');
+    if (waiting.decision.decision === 'pending') return { type: 'pending' };
+    return decide(message, readCsr(waiting.csr), waiting.decision, null);
+  }
+
+  async function getCert(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
+    checkIssuedHere(message, 0, []);
+    const id = refusing('badMessageCheck', () => {
+      const reader = openRoot(content, SEQUENCE);
+      return { issuer: encodingOf(reader.next(SEQUENCE)), serial: serialHex(integerOf(reader.next(INTEGER))) };
+    });
+    const ours = Buffer.compare(id.issuer, parseCertificate(ca.certificate).subjectDer) === 0;
+    const found = ours ? await store.findCertificate?.(id.serial) : null;
+    if (!found) throw new Refusal('badCertId', 'pki.scep.no_certificate', 'there is no such certificate');
+    return { type: 'certificates', certificates: [found], event: null };
+  }
+
+  async function getCrl(message: ScepMessage): Promise<Outcome> {
+    checkIssuedHere(message, 0, []);
+    if (!context.crl) throw new Refusal('badRequest', 'pki.scep.no_crl', 'there is no CRL here');
+    return { type: 'crl', crl: await context.crl() };
+  }
+
+  /** The signer of this message must hold a certificate of this authority. */
+  function checkIssuedHere(message: ScepMessage, graceMs: number, previous: readonly Uint8Array[]): void {
+    refusing('badRequest', () =>
+      verifyTrust(message.signer.der, {
+        anchors: [ca.certificate, ...previous],
+        now: timeOf(clock),
+        graceMs,
+      }),
+    );
+  }
+
+  async function replay(message: ScepMessage, csr: CertificateRequest): Promise<Outcome | null> {
+    const earlier = await store.findTransaction(message.transactionId, csr.publicKeyHash);
+    return earlier && certificatesOutcome([earlier], 'replayed', csr.publicKeyHash);
+  }
+
+  async function issue(
+    message: ScepMessage,
+    csr: CertificateRequest,
+    grant: ScepGrant,
+    challenge: string | null,
+    renews?: Uint8Array,
+  ): Promise<Outcome> {
+    const validityDays = grant.validityDays ?? context.validityDays;
+    const { publicKey, publicKeyHash } = csr;
+    let certificate: Uint8Array;
+    try {
+      certificate = await ca.issue({
+        publicKey,
+        subject: grant.subject ?? csr.subjectDer,
+        sans: grant.sans ?? (context.allowRequestedSans ? csr.sans : []),
+        template: context.template ?? 'device',
+        ...(validityDays === undefined ? {} : { validityDays }),
+      });
+    } catch (error) {
+      if (!(error instanceof PkiError) || error.kind !== 'invalid') throw error;
+      throw new Refusal(error.code.startsWith('pki.key.') ? 'badAlg' : 'badRequest', error.code, error.message);
+    }
+    const { transactionId } = message;
+    const entry = { challenge, transactionId, publicKeyHash, certificate, grant, ...(renews ? { renews } : {}) };
+    const outcome = await store.commit(entry);
+    if (outcome.outcome === 'challenge-used') {
+      throw new Refusal('badRequest', 'pki.scep.challenge_used', 'the challenge was used by another request');
+    }
+    return certificatesOutcome([outcome.certificate], outcome.outcome, publicKeyHash, grant.reference);
+  }
+}
+
+function certificatesOutcome(
+  certificates: readonly [Uint8Array],
+  type: 'issued' | 'replayed',
+  publicKeyHash: string,
+  reference?: string,
+): Outcome {
+  const serialNumber = serialHex(parseCertificate(certificates[0]).serial);
+  return {
+    type: 'certificates',
+    certificates,
+    event: { type, publicKeyHash, serialNumber, ...(reference === undefined ? {} : { reference }) },
+  };
+}
+
+/** Signature and key of the message itself. */
+function checkMessage(message: ScepMessage, allowSha1: boolean): void {
+  const facts = refusing('badAlg', () => message.signer.keyFacts());
+  if (facts.type !== 'rsa') {
+    throw new Refusal('badAlg', 'pki.scep.signer_key', 'replies are encrypted to the signer: that needs an RSA key');
+  }
+  try {
+    message.verify({ allowSha1 });
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    const weak = error.code === 'pki.algorithm.weak' || error.code === 'pki.algorithm.unsupported';
+    throw new Refusal(weak ? 'badAlg' : 'badMessageCheck', error.code, error.message);
+  }
+}
+
+/** Reads the CSR. Whatever is wrong with it looks like a failed decryption. */
+function readRequest(content: Uint8Array, message: ScepMessage, sameKey: boolean): CertificateRequest {
+  const csr = refusing('badMessageCheck', () => readCsr(content), false);
+  if (sameKey && Buffer.compare(Buffer.from(csr.publicKey), message.signer.spki) !== 0) {
+    throw new Refusal(
+      'badMessageCheck',
+      'pki.scep.key_mismatch',
+      'the request is for another key than it is signed with',
+    );
+  }
+  return csr;
+}
+
+/** Runs a reader; its PkiError becomes a refusal, `badAlg` for an unknown algorithm unless that would tell too much. */
+function refusing<T>(failInfo: ScepFailInfo, read: () => T, tellAlgorithm = true): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    const algorithm = tellAlgorithm && error.code === 'pki.algorithm.unsupported';
+    throw new Refusal(algorithm ? 'badAlg' : failInfo, error.code, error.message);
+  }
+}

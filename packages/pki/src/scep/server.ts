@@ -1,0 +1,147 @@
+// The SCEP server (RFC 8894).
+import { randomBytes } from 'node:crypto';
+import type { CertificateAuthority } from '../ca/ca.ts';
+import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
+import type { Clock, RandomSource } from '../clock.ts';
+import { bundleCertificates, signCmsWith } from '../cms/signed-write.ts';
+import { PkiError } from '../errors.ts';
+import { type PrivateKeyInput, readPublicKey } from '../keys/keys.ts';
+import { localSigner, type Signer } from '../keys/signer.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { bytesResponse, errorResponse, readScepRequest } from './http.ts';
+import { createPkiOperation } from './operation.ts';
+import type { ScepDecision, ScepEvent, ScepGrant, ScepRenewal, ScepRequest, ScepStore } from './types.ts';
+
+/** What {@link createScepServer} needs. */
+export interface ScepServerOptions {
+  readonly ca: CertificateAuthority;
+  readonly store: ScepStore;
+  readonly clock: Clock;
+  readonly random?: RandomSource;
+  /**
+   * A registration authority: an RSA identity issued by the authority (template `scep-ra`) that decrypts requests and
+   * signs replies. Needed when the authority's key is EC, or is not at hand.
+   */
+  readonly ra?: { readonly certificate: Uint8Array; readonly privateKey?: PrivateKeyInput; readonly signer?: Signer };
+  /** Default `device`. */
+  readonly template?: TemplateName | CertificateTemplate;
+  /** Used when the grant names none. Default: the template's. */
+  readonly validityDays?: number;
+  /** Take the alternative names of the CSR when the grant names none. Default false. */
+  readonly allowRequestedSans?: boolean;
+  /**
+   * Decides on first enrolments instead of the store's single-use challenges: a static or delegated challenge, none at
+   * all, or approval by a person (`pending`). Compare secrets with `timingSafeEqual`.
+   */
+  readonly authorise?: (request: ScepRequest) => Promise<ScepDecision>;
+  /** Renewals signed with a certificate of this authority. Absent: refused and not advertised. */
+  readonly renewal?: {
+    /** Null refuses. */
+    authorise(renewal: ScepRenewal): Promise<ScepGrant | null>;
+    /** How long after its expiry a certificate may still renew itself. Default 0. */
+    readonly graceDays?: number;
+    /** Earlier authorities whose certificates may renew here, DER. */
+    readonly previousCas?: readonly Uint8Array[];
+  };
+  /** The authority that follows this one, for GetNextCACert, DER. */
+  readonly nextCa?: { readonly certificate: Uint8Array; readonly chain?: readonly Uint8Array[] };
+  /** The current CRL, DER, for GetCRL. */
+  readonly crl?: () => Promise<Uint8Array>;
+  /** Accept requests signed with SHA-1. Default true: it proves possession of the requester's own key only. */
+  readonly allowSha1?: boolean;
+  readonly limits?: {
+    /** Largest pkiMessage. Default 64 KiB. */
+    readonly maxMessageBytes?: number;
+  };
+  /** Told what happened to each request, for logs and audit. */
+  readonly onEvent?: (event: ScepEvent) => void;
+}
+
+/** A SCEP server: mount `handle` at any path. */
+export interface ScepServer {
+  handle(request: Request): Promise<Response>;
+}
+
+/**
+ * Makes a SCEP server (RFC 8894): GetCACaps, GetCACert, GetNextCACert, and PKIOperation by GET and POST with PKCSReq,
+ * RenewalReq, CertPoll, GetCert and GetCRL. A repeated request (same transaction, same key) gets the certificate it got
+ * before. What is no SCEP message at all is answered with HTTP 400 or 413; everything else with a signed CertRep.
+ *
+ * @throws PkiError `pki.scep.ra_required` when the authority's key cannot decrypt and no `ra` is given.
+ * @example
+ * const scep = createScepServer({ ca, store: createMemoryScepStore({ clock: Date }), clock: Date });
+ * const response = await scep.handle(request);
+ */
+export function createScepServer(options: ScepServerOptions): ScepServer {
+  const { ca, ra, limits = {}, onEvent, random = randomBytes } = options;
+  const maxBytes = limits.maxMessageBytes ?? 64 * 1024;
+  const identity = responder(ca, ra);
+  const operate = createPkiOperation({ ...options, random, maxBytes, identity });
+  const capabilities = [
+    'AES',
+    'DES3',
+    'POSTPKIOperation',
+    'SCEPStandard',
+    'SHA-256',
+    'SHA-512',
+    ...(options.renewal ? ['Renewal'] : []),
+    ...(options.nextCa ? ['GetNextCACert'] : []),
+  ].join('\n');
+  const bundle = ra ? [ra.certificate, ca.certificate, ...ca.chain] : [ca.certificate, ...ca.chain];
+
+  async function nextCaCert(): Promise<Response> {
+    if (!options.nextCa) throw new PkiError('pki.scep.no_next_ca', 'no next authority is known', { kind: 'not-found' });
+    const content = bundleCertificates([options.nextCa.certificate, ...(options.nextCa.chain ?? [])]);
+    const signed = await signCmsWith(content, { ...identity, hash: 'sha256' });
+    return bytesResponse(signed, 'application/x-x509-next-ca-cert');
+  }
+
+  return {
+    async handle(request) {
+      try {
+        const { operation, message } = await readScepRequest(request, maxBytes);
+        switch (operation) {
+          case 'GetCACaps':
+            return new Response(`${capabilities}\n`, { headers: { 'content-type': 'text/plain' } });
+          case 'GetCACert':
+            return bundle.length === 1
+              ? bytesResponse(ca.certificate, 'application/x-x509-ca-cert')
+              : bytesResponse(bundleCertificates(bundle), 'application/x-x509-ca-ra-cert');
+          case 'GetNextCACert':
+            return await nextCaCert();
+          default:
+            return bytesResponse(await operate(message!), 'application/x-pki-message');
+        }
+      } catch (error) {
+        if (error instanceof PkiError && error.kind !== 'internal') {
+          onEvent?.({ type: 'malformed', code: error.code, message: error.message });
+          return errorResponse(error);
+        }
+        // The store or the signer failed. The device tries again; the transaction makes that safe.
+        onEvent?.({ type: 'error', error });
+        return errorResponse(
+          new PkiError('pki.scep.internal', 'the request could not be processed', { kind: 'internal' }),
+        );
+      }
+    },
+  };
+}
+
+/** Who decrypts requests and signs replies. */
+function responder(
+  ca: CertificateAuthority,
+  ra: ScepServerOptions['ra'],
+): { readonly certificate: Uint8Array; readonly signer: Signer } {
+  const signer = ra ? (ra.signer ?? (ra.privateKey === undefined ? undefined : localSigner(ra.privateKey))) : ca.signer;
+  const certificate = ra ? ra.certificate : ca.certificate;
+  const usable = signer && readPublicKey(signer.publicKey).type === 'rsa' && signer.decrypt !== undefined;
+  if (!usable) {
+    throw new PkiError('pki.scep.ra_required', 'SCEP needs an RSA key that decrypts', {
+      remedy: 'Issue a certificate with the template scep-ra to an RSA key and pass it as `ra`.',
+    });
+  }
+  if (Buffer.compare(parseCertificate(certificate).spki, Buffer.from(signer.publicKey)) !== 0) {
+    throw new PkiError('pki.ca.key_mismatch', 'the key of the registration authority is not its certificate’s');
+  }
+  return { certificate, signer };
+}

@@ -1,0 +1,97 @@
+// The contracts around the SCEP server.
+import type { Certificate } from '../x509/certificate.ts';
+import type { CertificateRequest } from '../x509/csr.ts';
+import type { AlternativeName } from '../x509/general-name.ts';
+import type { NameInput } from '../x509/name.ts';
+import type { ScepFailInfo } from './message.ts';
+
+/** What a requester may get. */
+export interface ScepGrant {
+  /** Overrides the subject of the CSR. */
+  readonly subject?: NameInput;
+  /** Alternative names of the certificate; those in the CSR are ignored unless the server allows them. */
+  readonly sans?: readonly AlternativeName[];
+  readonly validityDays?: number;
+  /** Opaque: which invitation to enrol this belongs to. Handed back in `commit` and in events. */
+  readonly reference: string;
+}
+
+/** An issued certificate to be recorded. */
+export interface ScepCommit {
+  /** The challenge that paid for it; null where none was needed (renewal, other authorisation). */
+  readonly challenge: string | null;
+  readonly transactionId: string;
+  /** Lower-case hex SHA-256 of the SubjectPublicKeyInfo. */
+  readonly publicKeyHash: string;
+  /** DER. */
+  readonly certificate: Uint8Array;
+  readonly grant: ScepGrant;
+  /** For a renewal: the certificate that is replaced, DER. */
+  readonly renews?: Uint8Array;
+}
+
+/** What became of a commit. */
+export type ScepCommitOutcome =
+  | { readonly outcome: 'issued' | 'replayed'; readonly certificate: Uint8Array }
+  | { readonly outcome: 'challenge-used' };
+
+/** A request that waits for a person. */
+export interface ScepPending {
+  readonly transactionId: string;
+  readonly publicKeyHash: string;
+  /** PKCS#10, DER. It may hold a challenge password. */
+  readonly csr: Uint8Array;
+}
+
+/** Where the SCEP server keeps its transactions and challenges. */
+export interface ScepStore {
+  /** The certificate issued before in this transaction for this key. */
+  findTransaction(transactionId: string, publicKeyHash: string): Promise<Uint8Array | null>;
+  /** The grant behind a challenge, which is not consumed; null when it is unknown, expired or used. */
+  findChallenge(challenge: string): Promise<ScepGrant | null>;
+  /**
+   * Records an issued certificate and uses up the challenge, atomically. If this transaction already has a certificate
+   * for this key, that one is returned (`replayed`); if the challenge went to another request, `challenge-used`.
+   */
+  commit(entry: ScepCommit): Promise<ScepCommitOutcome>;
+  /** Keeps a request that waits for approval. Needed only when `authorise` answers `pending`. */
+  hold?(request: ScepPending): Promise<void>;
+  /** A waiting request and what was decided; null when there is none. Needed for CertPoll. */
+  findPending?(
+    transactionId: string,
+    publicKeyHash: string,
+  ): Promise<{ readonly csr: Uint8Array; readonly decision: ScepDecision } | null>;
+  /** An issued certificate by its serial number (lower-case hex). Needed for GetCert. */
+  findCertificate?(serialNumber: string): Promise<Uint8Array | null>;
+}
+
+/** The answer to a request. */
+export type ScepDecision =
+  | { readonly decision: 'issue'; readonly grant: ScepGrant }
+  | { readonly decision: 'pending' }
+  | { readonly decision: 'refuse'; readonly reason?: string };
+
+/** A request whose signature and key possession were checked. */
+export interface ScepRequest {
+  readonly transactionId: string;
+  readonly csr: CertificateRequest;
+}
+
+/** A renewal signed with a certificate of this authority. */
+export interface ScepRenewal extends ScepRequest {
+  readonly certificate: Certificate;
+}
+
+/** What happened, for logs and audit. Holds no secret. */
+export interface ScepEvent {
+  readonly type: 'issued' | 'replayed' | 'pending' | 'refused' | 'malformed' | 'error';
+  readonly code?: string;
+  readonly message?: string;
+  readonly failInfo?: ScepFailInfo;
+  readonly transactionId?: string;
+  readonly publicKeyHash?: string;
+  readonly serialNumber?: string;
+  readonly reference?: string;
+  /** For `error`: what was thrown by the store or the signer. */
+  readonly error?: unknown;
+}
