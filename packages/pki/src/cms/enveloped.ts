@@ -12,6 +12,7 @@ import { parseCertificateCached } from '../x509/cache.ts';
 import { extensionOf, type ParsedCertificate } from '../x509/certificate.ts';
 import { readSubjectKeyIdentifier } from '../x509/extensions.ts';
 import {
+  type AnyCipher,
   type CipherChoice,
   type ContentCipher,
   cipherIdentifier,
@@ -55,6 +56,14 @@ const oaepHash = (transport: KeyTransport): HashName | null =>
  * @throws PkiError `pki.cms.no_recipient`, `pki.cms.recipient_key` for a certificate without an RSA key.
  */
 export function encryptCms(content: Uint8Array, options: EncryptCmsOptions): Bytes {
+  return encryptEnvelope(content, options);
+}
+
+/** {@link encryptCms} with any cipher, for replies to clients that chose a weak one. */
+export function encryptEnvelope(
+  content: Uint8Array,
+  options: Omit<EncryptCmsOptions, 'cipher'> & { readonly cipher?: AnyCipher },
+): Bytes {
   const { recipients, cipher = 'aes-256-cbc', keyTransport = 'rsa-pkcs1', random = randomBytes } = options;
   if (recipients.length === 0) throw new PkiError('pki.cms.no_recipient', 'there is nobody to encrypt to');
   const key = random(ciphers[cipher].keyBytes);
@@ -229,9 +238,18 @@ export function unwrapKey(recipient: Recipient, privateKey: PrivateKeyInput): Ui
  */
 export function decryptCms(
   cms: Uint8Array,
-  options: { readonly certificate: Uint8Array; readonly privateKey: PrivateKeyInput; readonly limits?: CmsLimits },
+  options: {
+    readonly certificate: Uint8Array;
+    readonly privateKey: PrivateKeyInput;
+    readonly limits?: CmsLimits;
+    /** Accept single DES. Default false. */
+    readonly allowDes?: boolean;
+  },
 ): Bytes {
   const envelope = parseEnvelope(cms, options.limits);
+  if (envelope.choice.cipher === 'des' && options.allowDes !== true) {
+    throw new PkiError('pki.algorithm.weak', 'the message is encrypted with single DES');
+  }
   const recipient = findRecipient(envelope, parseCertificateCached(options.certificate));
   return openEnvelope(envelope, unwrapKey(recipient, options.privateKey));
 }

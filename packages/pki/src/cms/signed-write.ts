@@ -3,11 +3,11 @@ import { context, contextPrimitive, INTEGER } from '../der/tags.ts';
 import { type Bytes, concat, explicit, integer, octets, oid, sequence, set, setOf, time, tlv } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import {
+  cmsSignatureIdentifier,
   digestIdentifier,
   digestOf,
   type HashName,
   keyTypeOf,
-  signatureIdentifier,
   signNow,
 } from '../keys/algorithms.ts';
 import { importPrivateKey, type PrivateKeyInput, publicHalf, readPublicKey } from '../keys/keys.ts';
@@ -74,7 +74,7 @@ function prepare(content: Uint8Array | null, options: SignCmsOptions, keyType: '
         signerIdentifier(certificate, bySki),
         digest,
         ...(signedAttributes ? [retag(signedAttributes, context(0))] : []),
-        signatureIdentifier(keyType, hash),
+        cmsSignatureIdentifier(keyType, hash),
         octets(signature),
       );
       const encapsulated =

@@ -56,6 +56,10 @@ export function signatureIdentifier(keyType: 'rsa' | 'ec', hash: HashName): Byte
   return keyType === 'rsa' ? sequence(id, nullValue()) : sequence(id);
 }
 
+/** The signatureAlgorithm of a CMS signer: plain rsaEncryption for RSA, the one form every implementation reads. */
+export const cmsSignatureIdentifier = (keyType: 'rsa' | 'ec', hash: HashName): Bytes =>
+  keyType === 'rsa' ? sequence(oid(oids.rsaEncryption), nullValue()) : signatureIdentifier(keyType, hash);
+
 /** Reads the AlgorithmIdentifier of a digest. */
 export function readDigest(node: DerNode): HashName {
   const reader = new DerReader(node);

@@ -1,6 +1,6 @@
 // PKIOperation: from a pkiMessage to its CertRep.
 import { DAY_MS, type RandomSource, timeOf } from '../clock.ts';
-import { encryptCms, findRecipient, openEnvelope, parseEnvelope } from '../cms/enveloped.ts';
+import { encryptEnvelope, findRecipient, openEnvelope, parseEnvelope } from '../cms/enveloped.ts';
 import { bundleCertificates } from '../cms/signed-write.ts';
 import { encodingOf, integerOf, openRoot } from '../der/reader.ts';
 import { INTEGER, SEQUENCE } from '../der/tags.ts';
@@ -65,7 +65,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       const content =
         outcome.type === 'crl' ? bundleCertificates([], [outcome.crl]) : bundleCertificates(outcome.certificates);
       const { cipher, keyTransport } = opened;
-      const envelope = encryptCms(content, { recipients: [message.signer.der], cipher, keyTransport, random });
+      const envelope = encryptEnvelope(content, { recipients: [message.signer.der], cipher, keyTransport, random });
       const answer = await reply(message, { pkiStatus: pkiStatuses.success, envelope });
       if (outcome.type === 'certificates' && outcome.event) onEvent?.({ ...base, ...outcome.event });
       return answer;
@@ -101,6 +101,9 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const envelope = refusing('badMessageCheck', () =>
       parseEnvelope(message.envelope!, { maxBytes: context.maxBytes, maxParties: 4 }),
     );
+    if (envelope.choice.cipher === 'des' && context.allowDes === false) {
+      throw new Refusal('badAlg', 'pki.algorithm.weak', 'requests encrypted with single DES are refused');
+    }
     const info = refusing('badMessageCheck', () => findRecipient(envelope, recipient));
     if (info.transport !== 'rsa-pkcs1') {
       throw new Refusal('badAlg', 'pki.algorithm.unsupported', 'only RSA PKCS#1 v1.5 key transport is possible');

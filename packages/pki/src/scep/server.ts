@@ -49,6 +49,11 @@ export interface ScepServerOptions {
   readonly crl?: () => Promise<Uint8Array>;
   /** Accept requests signed with SHA-1. Default true: it proves possession of the requester's own key only. */
   readonly allowSha1?: boolean;
+  /**
+   * Accept requests encrypted with single DES, as some clients still do whatever the server advertises (the challenge
+   * inside is then only as safe as the transport). Default true; set it to false where all clients are known.
+   */
+  readonly allowDes?: boolean;
   readonly limits?: {
     /** Largest pkiMessage. Default 64 KiB. */
     readonly maxMessageBytes?: number;
@@ -83,6 +88,7 @@ export function createScepServer(options: ScepServerOptions): ScepServer {
     'POSTPKIOperation',
     'SCEPStandard',
     'SHA-256',
+    'SHA-384', // not in RFC 8894, but true, and strongSwan looks for it
     'SHA-512',
     ...(options.renewal ? ['Renewal'] : []),
     ...(options.nextCa ? ['GetNextCACert'] : []),
