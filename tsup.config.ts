@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup';
 
 const entry: Record<string, string> = { index: 'src/index.ts' };
 if (existsSync('src/contract/index.ts')) entry['contract/index'] = 'src/contract/index.ts';
+if (existsSync('src/catalogue.ts')) entry['catalogue'] = 'src/catalogue.ts';
 if (existsSync('src/main.ts')) entry['main'] = 'src/main.ts';
 
 export default defineConfig({
