@@ -1,1 +1,17 @@
-export {};
+// @espalier/host: the MDM server as one fetch handler.
+export { createAdminToken, hashAdminToken } from './api/auth.ts';
+export type { ProfileOptions } from './enrol/profile.ts';
+export {
+  type ErrorKind,
+  type ErrorPlace,
+  type EspalierErrorLike,
+  HostError,
+  type HostErrorOptions,
+  isEspalierError,
+} from './errors.ts';
+export { createHost, type Host, type HostLimits, type HostOptions } from './host.ts';
+export { defaultLockout, type LockoutRule, type LockoutRules } from './http/limiter.ts';
+export type { ForwardedFormat } from './identity/forwarded.ts';
+export type { IdentityOptions, IdentitySource } from './identity/identify.ts';
+export { createLogger } from './log.ts';
+export { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';

@@ -1,0 +1,178 @@
+// Admin API: devices, their commands, and commands to many.
+import type { Engine } from '@espalier/core';
+import { decode } from '@espalier/plist';
+import { z } from 'zod';
+import { HostError, isEspalierError } from '../errors.ts';
+import { invalid, type Operation, operation } from './operation.ts';
+import { payloadFromJson } from './payload.ts';
+import * as shape from './schemas.ts';
+
+/** What is answered where a device is not known. */
+export function unknown(what: string): HostError {
+  return new HostError('not-found', 'host.not_found', `There is no such ${what}.`);
+}
+
+/** The operations on devices. */
+export function deviceOperations(engine: Engine): Operation[] {
+  const { devices, commands } = engine;
+  const tag = 'Devices';
+
+  async function known(id: string): Promise<void> {
+    if ((await devices.get(id)) === null) throw unknown('device');
+  }
+
+  return [
+    operation({
+      id: 'listDevices',
+      method: 'GET',
+      path: '/devices',
+      tag,
+      summary: 'All devices, or those that a search finds.',
+      query: shape.pageQuery.extend({
+        q: z.string().max(500).exactOptional().meta({ description: 'The one-box search: a name, sn:…, udid:… .' }),
+        search: z.string().max(10_000).exactOptional().meta({ description: 'An advanced search expression.' }),
+      }),
+      response: shape.pageOf(shape.deviceRow).extend({ total: z.number().int() }),
+      handle: async ({ query: { q, search, ...page } }) => {
+        if (q !== undefined && search !== undefined) throw invalid('Give q or search, not both.', 'query.search');
+        return await devices.list({
+          ...page,
+          ...(q === undefined || q === '' ? {} : { basic: q }),
+          ...(search === undefined || search === '' ? {} : { expression: search }),
+        });
+      },
+    }),
+    operation({
+      id: 'getDevice',
+      method: 'GET',
+      path: '/devices/{id}',
+      tag,
+      summary: 'All that is known of one device.',
+      params: shape.idParam,
+      response: shape.deviceDetail,
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        const device = await devices.get(id);
+        if (device === null) throw unknown('device');
+        return device;
+      },
+    }),
+    operation({
+      id: 'refreshDevice',
+      method: 'POST',
+      path: '/devices/{id}/refresh',
+      tag,
+      summary: 'Asks the device for its inventory.',
+      params: shape.idParam,
+      status: 202,
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        await known(id);
+        await devices.refresh([id]);
+        return undefined;
+      },
+    }),
+    operation({
+      id: 'lockDevice',
+      method: 'POST',
+      path: '/devices/{id}/lock',
+      tag,
+      summary: 'Locks the device; a Mac gets a PIN.',
+      params: shape.idParam,
+      body: shape.lockOptions,
+      status: 202,
+      response: shape.queued,
+      refusals: [403, 404, 409],
+      handle: async ({ params: { id }, body }) => {
+        await known(id);
+        return await devices.lock(id, body);
+      },
+    }),
+    operation({
+      id: 'getLockPin',
+      method: 'GET',
+      path: '/devices/{id}/lock-pin',
+      tag,
+      summary: 'The PIN of the last lock of a Mac.',
+      params: shape.idParam,
+      response: z.object({ pin: z.string() }),
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        const pin = await devices.lockPin(id);
+        if (pin === null) throw unknown('lock PIN');
+        return { pin };
+      },
+    }),
+    operation({
+      id: 'listCommands',
+      method: 'GET',
+      path: '/devices/{id}/commands',
+      tag: 'Commands',
+      summary: 'Pending and finished commands of one device, newest first.',
+      params: shape.idParam,
+      query: shape.pageQuery,
+      response: shape.pageOf(shape.commandEntry),
+      refusals: [404],
+      handle: async ({ params: { id }, query }) => {
+        await known(id);
+        return await commands.history(id, query);
+      },
+    }),
+    operation({
+      id: 'getCommand',
+      method: 'GET',
+      path: '/devices/{id}/commands/{commandUuid}',
+      tag: 'Commands',
+      summary: "One command and the device's answer.",
+      params: shape.commandParams,
+      response: shape.commandOutcome,
+      refusals: [404],
+      handle: async ({ params: { id, commandUuid } }) => {
+        const outcome = await commands.get(id, commandUuid);
+        if (outcome === null) throw unknown('command');
+        return { ...outcome, answer: outcome.response === null ? null : readable(outcome.response) };
+      },
+    }),
+    operation({
+      id: 'cancelCommand',
+      method: 'DELETE',
+      path: '/devices/{id}/commands/{commandUuid}',
+      tag: 'Commands',
+      summary: 'Cancels a command that is still pending.',
+      params: shape.commandParams,
+      status: 204,
+      refusals: [404, 409],
+      handle: async ({ params: { id, commandUuid } }) => {
+        if (await commands.cancel(id, commandUuid)) return undefined;
+        if ((await commands.get(id, commandUuid)) === null) throw unknown('command');
+        throw new HostError('conflict', 'host.conflict', 'The command has already ended.');
+      },
+    }),
+    operation({
+      id: 'enqueueCommand',
+      method: 'POST',
+      path: '/commands',
+      tag: 'Commands',
+      summary: 'Queues one command for devices, for the members of a label, or for what a search finds.',
+      body: shape.newCommand,
+      status: 202,
+      response: z.object({ commandUuid: z.string(), queued: z.number().int() }),
+      refusals: [404],
+      handle: async ({ body: { target, requestType, payload, options } }) =>
+        await commands.enqueue(target, requestType, payloadFromJson(requestType, payload ?? {}), {
+          origin: 'admin',
+          ...options,
+        }),
+    }),
+  ];
+}
+
+/** The decoded answer; the bytes stand next to it, so one that cannot be decoded is `null` here. */
+function readable(response: Uint8Array): unknown {
+  try {
+    return decode(response);
+  } catch (error) {
+    if (isEspalierError(error)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,212 @@
+// Admin API: labels and their members, configurations and where they stand.
+import type { Engine } from '@espalier/core';
+import { z } from 'zod';
+import { unknown } from './devices.ts';
+import { type Operation, operation } from './operation.ts';
+import * as shape from './schemas.ts';
+import { watchList } from './watchlist.ts';
+
+/** The operations on labels. */
+export function labelOperations({ labels }: Engine): Operation[] {
+  const tag = 'Labels';
+  return [
+    operation({
+      id: 'listLabels',
+      method: 'GET',
+      path: '/labels',
+      tag,
+      summary: 'All labels.',
+      response: z.object({ items: z.array(shape.label).readonly() }),
+      handle: async () => ({ items: await labels.list() }),
+    }),
+    operation({
+      id: 'createLabel',
+      method: 'POST',
+      path: '/labels',
+      tag,
+      summary: 'Makes a label: dynamic with an expression, manual without.',
+      body: shape.newLabel,
+      status: 201,
+      response: shape.label,
+      refusals: [409],
+      handle: async ({ body }) => await labels.create(body),
+    }),
+    operation({
+      id: 'getLabel',
+      method: 'GET',
+      path: '/labels/{id}',
+      tag,
+      summary: 'One label.',
+      params: shape.idParam,
+      response: shape.label,
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        const label = await labels.get(id);
+        if (label === null) throw unknown('label');
+        return label;
+      },
+    }),
+    operation({
+      id: 'updateLabel',
+      method: 'PATCH',
+      path: '/labels/{id}',
+      tag,
+      summary: 'Changes a label.',
+      params: shape.idParam,
+      body: shape.labelChange,
+      response: shape.label,
+      refusals: [404, 409],
+      handle: async ({ params: { id }, body }) => await labels.update(id, body),
+    }),
+    operation({
+      id: 'deleteLabel',
+      method: 'DELETE',
+      path: '/labels/{id}',
+      tag,
+      summary: 'Deletes a label; what it assigned is removed from its members.',
+      params: shape.idParam,
+      status: 204,
+      refusals: [404, 409],
+      handle: async ({ params: { id } }) => {
+        await labels.delete(id);
+        return undefined;
+      },
+    }),
+    operation({
+      id: 'listLabelMembers',
+      method: 'GET',
+      path: '/labels/{id}/members',
+      tag,
+      summary: 'The devices that have the label.',
+      params: shape.idParam,
+      query: shape.pageQuery,
+      response: shape.pageOf(shape.enrolment),
+      refusals: [404],
+      handle: async ({ params: { id }, query }) => {
+        if ((await labels.get(id)) === null) throw unknown('label');
+        return await labels.members(id, query);
+      },
+    }),
+    operation({
+      id: 'changeLabelMembers',
+      method: 'POST',
+      path: '/labels/{id}/members',
+      tag,
+      summary: 'Puts devices into a manual label, or takes them out.',
+      params: shape.idParam,
+      body: shape.memberChange,
+      status: 204,
+      refusals: [404, 409],
+      handle: async ({ params: { id }, body }) => {
+        await labels.setMembers(id, body);
+        return undefined;
+      },
+    }),
+  ];
+}
+
+/** The operations on configurations. */
+export function configurationOperations(engine: Engine): Operation[] {
+  const { configurations } = engine;
+  const tag = 'Configurations';
+
+  async function known(id: string) {
+    const configuration = await configurations.get(id);
+    if (configuration === null) throw unknown('configuration');
+    return configuration;
+  }
+
+  return [
+    operation({
+      id: 'listConfigurations',
+      method: 'GET',
+      path: '/configurations',
+      tag,
+      summary: 'All configurations, with how many devices have them and how many wait.',
+      response: z.object({ items: z.array(shape.configurationRow).readonly() }),
+      handle: async () => ({ items: await configurations.list() }),
+    }),
+    operation({
+      id: 'createConfiguration',
+      method: 'POST',
+      path: '/configurations',
+      tag,
+      summary: 'Makes a configuration and assigns it to labels.',
+      body: shape.newConfiguration,
+      status: 201,
+      response: shape.configuration,
+      refusals: [404, 409],
+      handle: async ({ body }) => await configurations.create(body),
+    }),
+    operation({
+      id: 'getConfiguration',
+      method: 'GET',
+      path: '/configurations/{id}',
+      tag,
+      summary: 'One configuration.',
+      params: shape.idParam,
+      response: shape.configuration,
+      refusals: [404],
+      handle: async ({ params: { id } }) => await known(id),
+    }),
+    operation({
+      id: 'updateConfiguration',
+      method: 'PATCH',
+      path: '/configurations/{id}',
+      tag,
+      summary: 'Changes a configuration; changed settings go to every device that has it.',
+      params: shape.idParam,
+      body: shape.configurationChange,
+      response: shape.configuration,
+      refusals: [404, 409],
+      handle: async ({ params: { id }, body }) => await configurations.update(id, body),
+    }),
+    operation({
+      id: 'deleteConfiguration',
+      method: 'DELETE',
+      path: '/configurations/{id}',
+      tag,
+      summary: 'Deletes a configuration; its profiles are removed from the devices.',
+      params: shape.idParam,
+      status: 204,
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        await configurations.delete(id);
+        return undefined;
+      },
+    }),
+    operation({
+      id: 'listAssignments',
+      method: 'GET',
+      path: '/configurations/{id}/assignments',
+      tag,
+      summary: 'How the configuration stands on each device.',
+      params: shape.idParam,
+      query: shape.pageQuery,
+      response: shape.pageOf(shape.assignment),
+      refusals: [404],
+      handle: async ({ params: { id }, query }) => {
+        await known(id);
+        return await configurations.assignments(id, query);
+      },
+    }),
+    operation({
+      id: 'exportWatchList',
+      method: 'GET',
+      path: '/configurations/{id}/watchlist.csv',
+      tag,
+      summary: 'The devices it is queued for and not yet delivered to, as CSV.',
+      params: shape.idParam,
+      responseType: 'text/csv',
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        await known(id);
+        return {
+          bytes: new TextEncoder().encode(await watchList(engine, id)),
+          type: 'text/csv; charset=utf-8',
+          headers: { 'content-disposition': 'attachment; filename="watchlist.csv"' },
+        };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,63 @@
+// The admin API: the table of its operations, guarded by the bearer token, and the document that describes it.
+import type { Engine } from '@espalier/core';
+import type { PublicUrls } from '../enrol/profile.ts';
+import type { BodyLimits } from '../http/body.ts';
+import type { Limiter } from '../http/limiter.ts';
+import { json } from '../http/respond.ts';
+import type { Context, Route } from '../http/router.ts';
+import { bearerToken, type TokenCheck, unauthorised } from './auth.ts';
+import { deviceOperations } from './devices.ts';
+import { enrollingOperations } from './enrolling.ts';
+import { eventOperations } from './events.ts';
+import { openApi } from './openapi.ts';
+import { routeOf } from './operation.ts';
+import { configurationOperations, labelOperations } from './policy.ts';
+
+/** Where the API lives below the base path. */
+const ROOT = '/api/v1';
+
+/** What the API works with. */
+export interface ApiContext {
+  readonly engine: Engine;
+  readonly basePath: string;
+  readonly checkToken: TokenCheck;
+  readonly limiter: Limiter;
+  readonly bodyLimits: BodyLimits;
+  urls(context: Context): PublicUrls;
+}
+
+/** All routes of the admin API, `openapi.json` among them. */
+export function apiRoutes(api: ApiContext): Route[] {
+  const operations = [
+    ...enrollingOperations(api.engine, api.urls),
+    ...deviceOperations(api.engine),
+    ...labelOperations(api.engine),
+    ...configurationOperations(api.engine),
+    ...eventOperations(api.engine),
+  ];
+
+  async function authorise({ request, clientAddress }: Context): Promise<void> {
+    const token = bearerToken(request);
+    if (token === null) throw unauthorised(false);
+    // A right token is never locked out: only wrong ones are counted, and a token is far too long to guess.
+    if (api.checkToken(token)) return;
+    await api.limiter.guard(
+      clientAddress,
+      () => Promise.reject(unauthorised(true)),
+      () => true,
+    );
+  }
+
+  let document: Record<string, unknown> | undefined;
+  return [
+    ...operations.map((op) => routeOf(op, ROOT, api.bodyLimits, authorise)),
+    {
+      methods: ['GET'],
+      path: `${ROOT}/openapi.json`,
+      handle: () => {
+        document ??= openApi(operations, api.basePath + ROOT);
+        return json(document);
+      },
+    },
+  ];
+}

@@ -1,0 +1,299 @@
+// The shapes of the admin API, as zod schemas: they validate what comes in and describe what goes out.
+import { z } from 'zod';
+
+const time = z.number().int().meta({ description: 'Milliseconds since the Unix epoch.' });
+const maybeTime = time.nullable();
+const text = z.string();
+const maybeText = z.string().nullable();
+const base64 = z.custom<Uint8Array | string>().meta({ type: 'string', contentEncoding: 'base64' });
+
+export const factValue = z
+  .union([
+    z.string(),
+    z.number(),
+    z.boolean(),
+    z.null(),
+    z.array(z.union([z.string(), z.number(), z.boolean()])).readonly(),
+  ])
+  .meta({ id: 'FactValue', description: 'One fact; dates are milliseconds since the Unix epoch.' });
+const facts = z.record(z.string(), factValue).meta({ description: 'Facts by search token.' });
+
+/** `after` and `limit` of every listing. */
+export const pageQuery = z.strictObject({
+  after: z.string().max(500).exactOptional().meta({ description: 'The `next` of the page before.' }),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .exactOptional()
+    .meta({ description: 'Rows, 1 to 1,000 (default 50).' }),
+});
+
+/** A page of rows. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item).readonly(), next: z.string().nullable() });
+}
+
+export const idParam = z.strictObject({ id: z.string().min(1).max(500) });
+export const commandParams = z.strictObject({
+  id: z.string().min(1).max(500),
+  commandUuid: z.string().min(1).max(200),
+});
+
+export const enrolment = z
+  .object({
+    id: text,
+    channel: z.enum(['device', 'user']),
+    kind: z.enum(['device', 'user', 'user-enrolment-device', 'user-enrolment-user', 'shared-ipad-user']),
+    parent: maybeText,
+    status: z.enum(['pending', 'active', 'checked-out', 'retired', 'wiped']),
+    udid: maybeText,
+    serialNumber: maybeText,
+    model: maybeText,
+    productName: maybeText,
+    osVersion: maybeText,
+    deviceName: maybeText,
+    topic: maybeText,
+    certificateFingerprint: maybeText,
+    pushable: z.boolean(),
+    enrolledAt: maybeTime,
+    lastSeenAt: maybeTime,
+    checkedOutAt: maybeTime,
+    invitationId: maybeText,
+  })
+  .meta({ id: 'Enrolment' });
+
+export const assignment = z
+  .object({
+    enrolmentId: text,
+    configurationId: text,
+    configurationName: text,
+    profileIdentifier: text,
+    status: z.enum([
+      'pending',
+      'sent',
+      'applied',
+      'partially-applied',
+      'update-pending',
+      'removal-pending',
+      'not-applicable',
+    ]),
+    version: z.number().int(),
+    commandUuid: maybeText,
+    detail: maybeText,
+    updatedAt: time,
+  })
+  .meta({ id: 'Assignment' });
+
+export const deviceRow = z.object({ enrolment, facts }).meta({ id: 'DeviceRow' });
+
+export const deviceDetail = z
+  .object({
+    enrolment,
+    facts,
+    apps: z
+      .array(
+        z.object({
+          identifier: text,
+          name: text,
+          version: text,
+          shortVersion: maybeText,
+          bundleSize: z.number().nullable(),
+          managed: z.boolean().nullable(),
+        }),
+      )
+      .readonly(),
+    profiles: z
+      .array(
+        z.object({ identifier: text, uuid: text, displayName: text, organisation: maybeText, managed: z.boolean() }),
+      )
+      .readonly(),
+    certificates: z.array(z.object({ commonName: text, isIdentity: z.boolean(), fingerprint: text })).readonly(),
+    labels: z.array(z.object({ id: text, name: text })).readonly(),
+    assignments: z.array(assignment).readonly(),
+    inventoryAt: maybeTime,
+  })
+  .meta({ id: 'DeviceDetail' });
+
+const commandFields = {
+  commandUuid: text,
+  enrolmentId: text,
+  requestType: text,
+  state: z.enum([
+    'queued',
+    'sent',
+    'not-now',
+    'acknowledged',
+    'error',
+    'format-error',
+    'expired',
+    'cancelled',
+    'superseded',
+    'exhausted',
+  ]),
+  priority: z.number().int(),
+  queuedAt: time,
+  sentAt: maybeTime,
+  finishedAt: maybeTime,
+  attempts: z.number().int(),
+  dedupeKey: maybeText,
+  origin: text,
+  errorChain: z.array(z.object({ code: z.number(), domain: text, description: text })).readonly(),
+};
+export const commandEntry = z.object(commandFields).meta({ id: 'CommandEntry' });
+export const commandOutcome = z
+  .object({
+    ...commandFields,
+    response: base64.nullable().meta({ description: 'The answer as the device sent it: a property list, base64.' }),
+    answer: z
+      .unknown()
+      .meta({ description: 'The same, decoded: data as base64, dates as RFC 3339. `null` without one.' }),
+  })
+  .meta({ id: 'CommandOutcome' });
+
+export const label = z
+  .object({
+    id: text,
+    name: text,
+    description: text,
+    kind: z.enum(['manual', 'dynamic']),
+    expression: maybeText,
+    memberCount: z.number().int(),
+    createdAt: time,
+    updatedAt: time,
+  })
+  .meta({ id: 'Label' });
+
+const settings = z.record(z.string(), z.unknown());
+const configurationFields = {
+  id: text,
+  name: text,
+  type: text,
+  description: text,
+  settings: settings.readonly(),
+  version: z.number().int(),
+  labelIds: z.array(text).readonly(),
+  createdAt: time,
+  updatedAt: time,
+};
+export const configuration = z.object(configurationFields).meta({ id: 'Configuration' });
+export const configurationRow = z
+  .object({ ...configurationFields, applied: z.number().int(), waiting: z.number().int() })
+  .meta({ id: 'ConfigurationRow' });
+
+export const invitation = z
+  .object({
+    id: text,
+    pin: text,
+    token: text,
+    status: z.enum(['valid', 'consumed', 'expired', 'revoked']),
+    note: text,
+    createdAt: time,
+    expiresAt: time,
+    enrolmentId: maybeText,
+    url: z.string().meta({ description: 'Where the device gets its enrolment profile.' }),
+  })
+  .meta({ id: 'Invitation' });
+
+export const challenge = z.object({ challenge: text, expiresAt: time }).meta({ id: 'ScepChallenge' });
+
+export const certificate = z
+  .object({
+    fingerprint: text,
+    serialNumber: text,
+    subject: text,
+    notBefore: time,
+    notAfter: time,
+    enrolmentId: maybeText,
+    status: z.enum(['issued', 'in-force', 'superseded', 'revoked']),
+    certificate: base64,
+  })
+  .meta({ id: 'Certificate' });
+
+export const event = z
+  .object({ seq: z.number().int(), type: text, at: time, enrolmentId: maybeText, data: facts })
+  .meta({ id: 'Event' });
+
+export const queued = z.object({ commandUuid: text }).meta({ id: 'QueuedCommand' });
+
+// What comes in.
+
+const name = z.string().trim().min(1).max(200);
+const description = z.string().max(2000);
+const expression = z.string().min(1).max(10_000);
+const ids = z.array(z.string().min(1).max(500)).max(100_000);
+
+export const newInvitation = z.strictObject({
+  note: z.string().max(500).exactOptional(),
+  pinLength: z.number().int().min(6).max(12).exactOptional(),
+  ttlHours: z
+    .number()
+    .positive()
+    .max(24 * 365)
+    .exactOptional(),
+});
+export const newChallenge = z.strictObject({
+  invitationId: z.string().max(200).exactOptional(),
+  ttlMinutes: z
+    .number()
+    .positive()
+    .max(60 * 24 * 30)
+    .exactOptional(),
+  subject: z.string().max(500).exactOptional(),
+});
+export const newLabel = z.strictObject({
+  name,
+  description: description.exactOptional(),
+  expression: expression.exactOptional().meta({ description: 'A search expression makes the label dynamic.' }),
+});
+export const labelChange = z.strictObject({
+  name: name.exactOptional(),
+  description: description.exactOptional(),
+  expression: expression.exactOptional(),
+});
+export const memberChange = z.strictObject({ add: ids.exactOptional(), remove: ids.exactOptional() });
+export const newConfiguration = z.strictObject({
+  name,
+  type: z.string().min(1).max(100),
+  description: description.exactOptional(),
+  settings,
+  labelIds: ids.exactOptional(),
+});
+export const configurationChange = z.strictObject({
+  name: name.exactOptional(),
+  description: description.exactOptional(),
+  settings: settings.exactOptional(),
+  labelIds: ids.exactOptional(),
+});
+export const lockOptions = z.strictObject({
+  message: z.string().max(1000).exactOptional(),
+  phoneNumber: z.string().max(50).exactOptional(),
+  pin: z
+    .string()
+    .regex(/^\d{6}$/, 'A lock PIN has six digits.')
+    .exactOptional(),
+});
+export const newCommand = z.strictObject({
+  target: z.union([
+    z.strictObject({ enrolmentIds: ids.min(1) }),
+    z.strictObject({ labelId: z.string().min(1).max(200) }),
+    z.strictObject({ search: expression }),
+  ]),
+  requestType: z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,99}$/, 'A RequestType is a name such as DeviceLock.'),
+  payload: z
+    .record(z.string(), z.unknown())
+    .exactOptional()
+    .meta({ description: 'Keys as in Apple\'s schema. Data: `{"$data": "base64"}`. Dates: `{"$date": "RFC 3339"}`.' }),
+  options: z
+    .strictObject({
+      priority: z.number().int().min(-1000).max(1000).exactOptional(),
+      notBefore: time.exactOptional(),
+      expiresAt: time.exactOptional(),
+      dedupeKey: z.string().min(1).max(200).exactOptional(),
+      onDuplicate: z.enum(['replace', 'keep']).exactOptional(),
+      maxAttempts: z.number().int().min(1).max(1000).exactOptional(),
+      push: z.boolean().exactOptional(),
+    })
+    .exactOptional(),
+});

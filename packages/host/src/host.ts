@@ -1,0 +1,195 @@
+// The host: all routes behind one fetch handler, with errors turned into answers and into the log.
+import { randomBytes } from 'node:crypto';
+import type { Engine, RandomBytes } from '@espalier/core';
+import { type CertificateAuthority, createScepServer } from '@espalier/pki';
+import { createTokenCheck } from './api/auth.ts';
+import { apiRoutes } from './api/routes.ts';
+import { type ProfileOptions, publicUrls } from './enrol/profile.ts';
+import { enrolRoutes } from './enrol/routes.ts';
+import { HostError, isEspalierError } from './errors.ts';
+import { clientAddress, createProxyList } from './http/addresses.ts';
+import { createLimiter, defaultLockout, type LockoutRules } from './http/limiter.ts';
+import { describe, problemResponse } from './http/problem.ts';
+import { json } from './http/respond.ts';
+import { type Context, createRouter } from './http/router.ts';
+import { createIdentifier, type IdentityOptions } from './identity/identify.ts';
+import { mdmRoutes } from './mdm/routes.ts';
+import { pageRoutes } from './page/routes.ts';
+import { createSessions } from './page/session.ts';
+import { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';
+
+/** Limits of what a request may bring. */
+export interface HostLimits {
+  /** Largest body of a device's message, in bytes (default 8 MiB: a long application list has a few). */
+  readonly mdmBytes?: number;
+  /** Largest body of anything else, in bytes (default 1 MiB). */
+  readonly bodyBytes?: number;
+  /** How long a body may take to arrive, in milliseconds (default 30,000). */
+  readonly bodyTimeoutMs?: number;
+  /** How guessing of PINs and tokens is slowed down (default: {@link defaultLockout}). */
+  readonly lockout?: LockoutRules;
+}
+
+/** What a host is made of. */
+export interface HostOptions {
+  readonly engine: Engine;
+  /** Issues device certificates by SCEP; its certificate is served at `/ca.crt`. */
+  readonly ca: CertificateAuthority;
+  /** How devices prove who they are. */
+  readonly identity: IdentityOptions;
+  /** What the enrolment profile says. */
+  readonly profile: ProfileOptions;
+  /** Hashes of the admin tokens, as `hashAdminToken` writes them. Without any, the admin API and the page let nobody in. */
+  readonly adminTokens?: readonly string[];
+  /**
+   * The address that devices and people use, with the base path: it goes into profiles and invitations.
+   * Without it, the origin of each request is taken, which is right only where clients connect directly.
+   */
+  readonly publicUrl?: string;
+  /** Mounts everything below this path, e.g. `/mdm-server` (default: at the root). */
+  readonly basePath?: string;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` and forwarded certificates are believed. */
+  readonly trustedProxies?: readonly string[];
+  /** A SCEP server of your own, in place of one over `ca` and the engine's store. */
+  readonly scep?: { handle(request: Request): Promise<Response> };
+  /** Whether the status page is served (default true). */
+  readonly page?: boolean;
+  /** 32 bytes that sign the page's sessions; processes behind one address share them (default: random per host). */
+  readonly sessionSecret?: Uint8Array;
+  readonly limits?: HostLimits;
+  readonly logger?: Logger;
+  /** Randomness for request ids and session secrets (default: `crypto.randomBytes`). */
+  readonly random?: RandomBytes;
+}
+
+/** A server as one function. */
+export interface Host {
+  /** Answers any request. Never rejects: every fault becomes an answer and, where it matters, a line in the log. */
+  readonly fetch: FetchHandler;
+}
+
+/**
+ * Composes the routes of an MDM server over an engine:
+ * the device protocol (`/mdm/checkin`, `/mdm/connect`), SCEP (`/scep`), enrolment (`/enrol/:token`, `/enrol`),
+ * the root certificate (`/ca.crt`, `/ca.pem`), the admin API (`/api/v1`), the status page (`/`) and `/health`.
+ *
+ * @throws HostError `host.options` where the options make no sense.
+ * @example
+ * const host = createHost({ engine, ca, identity: { anchors: [ca.certificate] }, profile, adminTokens: [hash] });
+ * const response = await host.fetch(new Request('https://localhost/health'));
+ */
+export function createHost(options: HostOptions): Host {
+  const { engine, ca } = options;
+  const now = () => engine.clock.now();
+  const random = options.random ?? ((length: number) => new Uint8Array(randomBytes(length)));
+  const logger = options.logger ?? silentLogger;
+  const basePath = checkBasePath(options.basePath ?? '');
+  const fixedUrls = options.publicUrl === undefined ? null : publicUrls(checkUrl(options.publicUrl));
+  const urls = (context: Context) => fixedUrls ?? publicUrls(context.url.origin + basePath);
+  const proxies = createProxyList(options.trustedProxies ?? []);
+  const timeoutMs = options.limits?.bodyTimeoutMs ?? 30_000;
+  const mdmLimits = { maxBytes: options.limits?.mdmBytes ?? 8 * 1024 * 1024, timeoutMs };
+  const bodyLimits = { maxBytes: options.limits?.bodyBytes ?? 1024 * 1024, timeoutMs };
+  const lockout = options.limits?.lockout ?? defaultLockout;
+  const checkToken = createTokenCheck(options.adminTokens ?? []);
+  // One limiter for both ways to offer an admin token, another one for PINs.
+  const tokenLimiter = createLimiter(lockout, now);
+
+  const router = createRouter([
+    { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
+    ...mdmRoutes(engine, createIdentifier(options.identity, proxies, now), mdmLimits),
+    ...enrolRoutes({
+      engine,
+      profile: options.profile,
+      caCertificate: ca.certificate,
+      scep: options.scep ?? createScepServer({ ca, store: engine.enrolling.scepStore, clock: engine.clock }),
+      limiter: createLimiter(lockout, now),
+      bodyLimits,
+      urls,
+    }),
+    ...apiRoutes({ engine, basePath, checkToken, limiter: tokenLimiter, bodyLimits, urls }),
+    ...(options.page === false
+      ? []
+      : pageRoutes({
+          engine,
+          basePath,
+          checkToken,
+          limiter: tokenLimiter,
+          bodyLimits,
+          organisation: options.profile.organisation,
+          sessions: createSessions(options.sessionSecret ?? random(32), random, now),
+          urls,
+        })),
+  ]);
+
+  async function answer(request: Request, info: ConnectionInfo, requestId: string): Promise<Response> {
+    const url = new URL(request.url);
+    const { method } = request;
+    if (!below(url.pathname, basePath)) {
+      throw new HostError('not-found', 'host.route.unknown', 'There is nothing at this address.');
+    }
+    const path = url.pathname.slice(basePath.length) || '/';
+    const { route, params } = router.find(method, path);
+    const context: Context = {
+      request,
+      url,
+      path,
+      params,
+      info,
+      clientAddress: clientAddress(request, info, proxies),
+      requestId,
+    };
+    const response = await route.handle(context);
+    if (method !== 'HEAD') return response;
+    await response.body?.cancel();
+    return new Response(null, { status: response.status, headers: response.headers });
+  }
+
+  return {
+    async fetch(request, info = {}) {
+      const requestId = Buffer.from(random(8)).toString('hex');
+      try {
+        return await answer(request, info, requestId);
+      } catch (error) {
+        const { problem, headers } = describe(error, requestId);
+        report(logger, error, problem.status, { requestId, method: request.method, path: pathOf(request) });
+        return problemResponse(problem, headers);
+      }
+    },
+  };
+}
+
+/** One line for each refusal, and the whole error (once) for a fault of the server. */
+function report(logger: Logger, error: unknown, status: number, fields: Readonly<Record<string, unknown>>): void {
+  if (!isEspalierError(error)) {
+    logger.error({ ...fields, status, code: 'host.internal', err: error }, 'unexpected error');
+    return;
+  }
+  const { code, kind, at } = error;
+  const line = { ...fields, status, code, kind, ...(at ? { at } : {}) };
+  if (status === 500) logger.error({ ...line, err: error }, error.message);
+  else if (status === 404 || status === 405) logger.debug(line, error.message);
+  else logger.warn(line, error.message);
+}
+
+/** The path for the log: an invitation's token is a secret. */
+function pathOf(request: Request): string {
+  const { pathname } = new URL(request.url);
+  return pathname.replace(/\/enrol\/.+$/, '/enrol/[redacted]');
+}
+
+function below(pathname: string, basePath: string): boolean {
+  return pathname === basePath || pathname.startsWith(`${basePath}/`);
+}
+
+function checkBasePath(basePath: string): string {
+  const plain = basePath.replace(/\/+$/, '');
+  if (plain === '' || /^(\/[A-Za-z0-9._~-]+)+$/.test(plain)) return plain;
+  throw new HostError('internal', 'host.options', `basePath "${basePath}" is not a path such as /mdm-server.`);
+}
+
+function checkUrl(url: string): string {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : '';
+  if (protocol === 'https:' || protocol === 'http:') return url;
+  throw new HostError('internal', 'host.options', `publicUrl "${url}" is not an http: or https: address.`);
+}

@@ -1,0 +1,140 @@
+// Who is at the door: finds the device's certificate in a request, checks its signature and its chain.
+import { createHash } from 'node:crypto';
+import type { DeviceIdentity } from '@espalier/core';
+import { readCertificate, verifyMdmSignature, verifyTrust } from '@espalier/pki';
+import { HostError, isEspalierError } from '../errors.ts';
+import type { ProxyList } from '../http/addresses.ts';
+import type { ConnectionInfo } from '../types.ts';
+import { type ForwardedFormat, readForwarded } from './forwarded.ts';
+
+/** One way a device can prove itself. */
+export type IdentitySource = 'mdm-signature' | 'tls' | 'forwarded';
+
+/** How devices are identified. */
+export interface IdentityOptions {
+  /** The roots (DER) that device certificates must chain to. */
+  readonly anchors: readonly Uint8Array[];
+  /** CA certificates between device and root (DER). */
+  readonly intermediates?: readonly Uint8Array[];
+  /** Which proofs are accepted; the first one present decides (default: `mdm-signature`, then `tls`). */
+  readonly sources?: readonly IdentitySource[];
+  /** The header of `forwarded`; only read when the peer is one of `trustedProxies`. */
+  readonly forwarded?: { readonly header: string; readonly format: ForwardedFormat };
+}
+
+/** Identifies the sender of a request. */
+export interface Identifier {
+  /**
+   * Whether the request brings any proof at all, told before its body is read.
+   * @throws HostError `host.identity.missing` (unauthenticated)
+   */
+  require(request: Request, info: ConnectionInfo): void;
+  /**
+   * The verified identity.
+   * @throws HostError `host.identity.missing`, `host.identity.bad_signature`, `host.identity.untrusted` (unauthenticated)
+   */
+  identify(request: Request, info: ConnectionInfo, body: Uint8Array): DeviceIdentity;
+}
+
+/** A verified chain is believed for this long before it is verified again. */
+const TRUST_MS = 600_000;
+const TRUST_ENTRIES = 20_000;
+/** An `Mdm-Signature` is a few kilobytes; Node itself refuses headers above 16 KiB in total. */
+const MAX_SIGNATURE = 65_536;
+
+/** Makes the identifier of a host. */
+export function createIdentifier(options: IdentityOptions, proxies: ProxyList, now: () => number): Identifier {
+  const sources = options.sources ?? ['mdm-signature', 'tls'];
+  if (options.anchors.length === 0) {
+    throw new HostError('internal', 'host.options', 'identity.anchors is empty: no device could ever be trusted.');
+  }
+  if (sources.includes('forwarded') && !options.forwarded) {
+    throw new HostError('internal', 'host.options', 'The identity source "forwarded" needs identity.forwarded.');
+  }
+  const believed = createBelief(now);
+
+  function present(source: IdentitySource, request: Request, info: ConnectionInfo): boolean {
+    if (source === 'mdm-signature') return request.headers.has('mdm-signature');
+    if (source === 'tls') return info.clientCertificate !== undefined;
+    return (
+      options.forwarded !== undefined &&
+      proxies.has(info.remoteAddress) &&
+      request.headers.has(options.forwarded.header)
+    );
+  }
+
+  function choose(request: Request, info: ConnectionInfo): IdentitySource {
+    const source = sources.find((candidate) => present(candidate, request, info));
+    if (source !== undefined) return source;
+    throw new HostError('unauthenticated', 'host.identity.missing', 'The request has no proof of who sent it.', {
+      remedy: 'Sign the body (Mdm-Signature) or connect with the device certificate.',
+    });
+  }
+
+  function certificateOf(source: IdentitySource, request: Request, info: ConnectionInfo, body: Uint8Array): Uint8Array {
+    if (source === 'tls') return info.clientCertificate as Uint8Array;
+    if (source === 'forwarded') {
+      const { header, format } = options.forwarded as NonNullable<IdentityOptions['forwarded']>;
+      return readForwarded(request.headers.get(header) as string, format);
+    }
+    const header = request.headers.get('mdm-signature') as string;
+    if (header.length > MAX_SIGNATURE) throw badSignature('The Mdm-Signature header is too long.');
+    try {
+      return verifyMdmSignature(header, body);
+    } catch (cause) {
+      if (!isEspalierError(cause)) throw cause;
+      throw badSignature(`The Mdm-Signature does not hold: ${cause.message}`, cause);
+    }
+  }
+
+  return {
+    require(request, info) {
+      choose(request, info);
+    },
+    identify(request, info, body) {
+      const source = choose(request, info);
+      const certificate = certificateOf(source, request, info, body);
+      const fingerprint = createHash('sha256').update(certificate).digest('hex');
+      believed.check(fingerprint, () => {
+        try {
+          verifyTrust(certificate, {
+            anchors: options.anchors,
+            ...(options.intermediates ? { intermediates: options.intermediates } : {}),
+            now: now(),
+          });
+          return readCertificate(certificate);
+        } catch (cause) {
+          if (!isEspalierError(cause)) throw cause;
+          throw new HostError(
+            'unauthenticated',
+            'host.identity.untrusted',
+            `The certificate is not trusted: ${cause.message}`,
+            {
+              cause,
+            },
+          );
+        }
+      });
+      return { fingerprint, certificate, source };
+    },
+  };
+}
+
+/** Remembers verified certificates for a while: a fleet polls far more often than its certificates change. */
+function createBelief(now: () => number) {
+  const until = new Map<string, number>();
+  return {
+    check(fingerprint: string, verify: () => { readonly notAfter: Date | number }): void {
+      const known = until.get(fingerprint);
+      if (known !== undefined && known > now()) return;
+      until.delete(fingerprint);
+      const { notAfter } = verify();
+      until.set(fingerprint, Math.min(now() + TRUST_MS, Number(notAfter)));
+      if (until.size > TRUST_ENTRIES) until.delete(until.keys().next().value as string);
+    },
+  };
+}
+
+function badSignature(message: string, cause?: unknown): HostError {
+  return new HostError('unauthenticated', 'host.identity.bad_signature', message, { cause });
+}
