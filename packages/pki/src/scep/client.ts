@@ -50,6 +50,8 @@ export interface ScepRequestOptions {
   readonly cipher?: ContentCipher;
   /** Default `sha256`. */
   readonly hash?: Exclude<HashName, 'sha1'>;
+  /** Believe replies signed with SHA-1, as some servers (micromdm's scepserver) still send them. Default false. */
+  readonly allowSha1?: boolean;
 }
 
 /** What a server made of a request. */
@@ -140,7 +142,7 @@ export async function prepareScepRequest(options: ScepRequestOptions): Promise<P
     const parsed = parseScepMessage(reply, 1024 * 1024, server.certificates);
     const trusted = server.certificates.some((der) => Buffer.compare(Buffer.from(der), parsed.signer.der) === 0);
     if (!trusted) throw replyError('the reply is not signed by the SCEP server');
-    parsed.verify({});
+    parsed.verify({ allowSha1: options.allowSha1 ?? false });
     if (parsed.messageType !== messageTypes.certRep) throw replyError('the reply is not a CertRep');
     if (parsed.transactionId !== transactionId) throw replyError('the reply is for another transaction');
     if (!parsed.recipientNonce || Buffer.compare(parsed.recipientNonce, Buffer.from(senderNonce)) !== 0) {
@@ -151,7 +153,8 @@ export async function prepareScepRequest(options: ScepRequestOptions): Promise<P
       return { status: 'failed', failInfo: failInfos[parsed.failInfo ?? 2] ?? 'badRequest', text: parsed.failInfoText };
     }
     if (parsed.pkiStatus !== pkiStatuses.success || !parsed.envelope) throw replyError('the reply has no content');
-    const content = decryptCms(parsed.envelope, { certificate, privateKey: messageKey });
+    // Some servers reply in single DES whatever they were asked in; the content is a certificate, which is no secret.
+    const content = decryptCms(parsed.envelope, { certificate, privateKey: messageKey, allowDes: true });
     const { certificates } = parseSignedData(content);
     const own = certificates.find(
       (der) => Buffer.compare(parseCertificate(der).spki, Buffer.from(signer.publicKey)) === 0,
