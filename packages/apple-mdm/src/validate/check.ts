@@ -3,7 +3,7 @@ import type { Support } from '../schema/model.ts';
 import { alwaysAvailable } from '../schema/support.ts';
 import type { Fields, Node } from './compile.ts';
 import type { Issues, Place, Severity } from './issue.ts';
-import { judge, surelyApplies } from './judge.ts';
+import { objectionsTo, surelyApplies } from './judge.ts';
 import { nearest } from './nearest.ts';
 import { checkRules, waivedKeys } from './rules.ts';
 import { checkScalar, checkType, type Notation } from './scalar.ts';
@@ -25,7 +25,7 @@ const maxDepth = 64;
 /** Reports what speaks against the item as a whole. True when it is not for the platform at all. */
 export function judgeItem(walk: Walk, name: string, support: Support | undefined, place: Place | null): boolean {
   if (walk.target === null) return false;
-  for (const { code, severity, reason, remedy } of judge(support, walk.target)) {
+  for (const { code, severity, reason, remedy } of objectionsTo(support, walk.target)) {
     walk.issues.add(place, code, severity, `${name} ${reason}`, remedy);
     if (code === 'target.platform') return true;
   }
@@ -36,9 +36,9 @@ export function judgeItem(walk: Walk, name: string, support: Support | undefined
 function judgeNode(walk: Walk, node: Node, place: Place | null): void {
   const target = walk.target;
   if (target === null || node.ownSupport?.[target.platform] === undefined) return;
-  const objections = judge(node.support, target);
+  const objections = objectionsTo(node.support, target);
   if (objections.length === 0) return;
-  const said = judge(node.parentSupport, target);
+  const said = objectionsTo(node.parentSupport, target);
   for (const { code, severity, reason, remedy } of objections) {
     if (said.some((other) => other.code === code)) continue;
     walk.issues.add(place, code, severity === 'error' ? walk.keySeverity : severity, reason, remedy);

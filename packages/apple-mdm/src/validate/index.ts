@@ -1,5 +1,6 @@
 // Validation's public face.
 export type { Issue, IssueCode, Severity } from './issue.ts';
+export { type Objection, objectionsTo } from './judge.ts';
 export { nearest } from './nearest.ts';
 export {
   compareVersions,

@@ -55,7 +55,7 @@ export type Severity = 'error' | 'warning';
 
 /** One thing that is wrong with a value. */
 export interface Issue {
-  /** Key names and array positions, as `/PayloadContent/0/SSID_STR`; `~` and `/` in a key are `~0` and `~1` (RFC 6901). */
+  /** Key names and array positions, as `/PayloadContent/0/SSID_STR`; the root is `/`; `~` and `/` in a key are `~0` and `~1`. */
   readonly path: string;
   readonly code: IssueCode;
   readonly severity: Severity;
@@ -71,13 +71,13 @@ export interface Place {
   readonly name: string | number;
 }
 
-/** The RFC 6901 pointer of a place; the root is ''. */
+/** The path of a place; the root is `/`. */
 export function pointer(place: Place | null): string {
   const names: string[] = [];
   for (let at = place; at !== null; at = at.parent) {
     names.push(typeof at.name === 'number' ? String(at.name) : at.name.replaceAll('~', '~0').replaceAll('/', '~1'));
   }
-  return names.length === 0 ? '' : `/${names.reverse().join('/')}`;
+  return `/${names.reverse().join('/')}`;
 }
 
 /** Collects issues up to a limit. */

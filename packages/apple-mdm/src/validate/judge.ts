@@ -102,8 +102,13 @@ function judgeManagement(facts: PlatformSupport, target: Target, found: Objectio
   }
 }
 
-/** Everything that speaks against using a thing with this effective availability on the target. */
-export function judge(support: Support | undefined, target: Target): Objection[] {
+/**
+ * Everything that speaks against using a thing with this (effective) availability on the target; empty when nothing does.
+ *
+ * @example
+ * objectionsTo(schema.command('ScheduleOSUpdate')?.supportedOS, { platform: 'iOS', osVersion: '27.0' });
+ */
+export function objectionsTo(support: Support | undefined, target: Target): Objection[] {
   const facts = support?.[target.platform];
   if (facts === undefined) return [];
   if (facts.introduced === 'n/a') {
@@ -124,7 +129,7 @@ export function judge(support: Support | undefined, target: Target): Objection[]
 export function surelyApplies(support: Support | undefined, parent: Support | undefined, target: Target): boolean {
   const facts = support?.[target.platform];
   if (facts === undefined) return true;
-  if (judge(support, target).some((objection) => objection.severity === 'error')) return false;
+  if (objectionsTo(support, target).some((objection) => objection.severity === 'error')) return false;
   const above = parent?.[target.platform];
   const restricted = (mode: string | undefined): boolean => mode === 'required' || mode === 'forbidden';
   const [user, shared] = [facts.userenrollment?.mode, facts.sharedipad?.mode];
