@@ -3,6 +3,19 @@ export type * from './api/common.ts';
 export type * from './api/engine.ts';
 export type * from './api/records.ts';
 export type * from './contracts/index.ts';
+export { createEngine } from './engine/create.ts';
+export {
+  type CompileConfiguration,
+  type CompiledConfiguration,
+  type EngineInput,
+  type EngineOptions,
+  engineDefaults,
+  type Logger,
+  type Pusher,
+  type PushResult,
+} from './engine/options.ts';
 export { CoreError, type CoreErrorDetails, type CoreErrorKind } from './errors.ts';
+export { sameFact, sameList } from './inventory/compare.ts';
+export { createKeyRing, type KeyRing, type MasterKey } from './keys/ring.ts';
 export { createMemoryStore } from './memory/index.ts';
 export { backoffDelay } from './queue/backoff.ts';

@@ -1,5 +1,6 @@
 // The engine's interface: what a host calls. Each service is a handful of functions over the storage contracts.
 import type { ScepStore } from '@espalier/pki';
+import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { Clock, Page, PageRequest } from './common.ts';
 import type {
   Assignment,
@@ -50,7 +51,10 @@ export interface EnqueueOptions {
   /** An equal pending command is replaced or kept. */
   readonly dedupeKey?: string;
   readonly onDuplicate?: 'replace' | 'keep';
+  /** How often it may be offered (default 20). `NotNow` does not count. */
   readonly maxAttempts?: number;
+  /** What happens when the device answers `Error` (default `fail`). */
+  readonly onError?: ErrorPolicy;
   readonly origin?: string;
   /** Wake the devices (default true). */
   readonly push?: boolean;
@@ -66,9 +70,24 @@ export interface Commands {
     options?: EnqueueOptions,
   ): Promise<{ readonly commandUuid: string; readonly queued: number }>;
   cancel(enrolmentId: string, commandUuid: string): Promise<boolean>;
+  /** Cancels all pending commands of one enrolment, or those with a dedupe key. Returns how many ended. */
+  clear(enrolmentId: string, dedupeKey?: string): Promise<number>;
+  /** Puts a finished command back into the queue. False when it is unknown, still pending, or its dedupe key is taken. */
+  requeue(enrolmentId: string, commandUuid: string): Promise<boolean>;
+  /**
+   * Queues commands that go one after the other, each only after the one before succeeded. When one does not, the rest is
+   * cancelled, or held until it is requeued (`onError: 'fail'`).
+   */
+  enqueueChain(
+    enrolmentIds: readonly string[],
+    commands: readonly { readonly requestType: string; readonly payload: Readonly<Record<string, unknown>> }[],
+    options?: Omit<EnqueueOptions, 'dedupeKey' | 'onDuplicate'>,
+  ): Promise<{ readonly commandUuids: readonly string[] }>;
   /** Pending and finished commands of one enrolment, newest first. */
   history(enrolmentId: string, page?: PageRequest): Promise<Page<CommandEntry>>;
   get(enrolmentId: string, commandUuid: string): Promise<CommandOutcome | null>;
+  /** Sizes, for metrics. */
+  stats(): Promise<QueueStats>;
 }
 
 /** Devices and what is known of them. */
@@ -148,6 +167,7 @@ export interface Enrolling {
   challenge(options?: {
     readonly invitationId?: string;
     readonly ttlMinutes?: number;
+    /** Overrides the subject of the CSR: RFC 4514 text, `CN=device,O=Org`. */
     readonly subject?: string;
   }): Promise<ScepChallenge>;
   /** The store that the SCEP server works on. */
@@ -157,7 +177,14 @@ export interface Enrolling {
 
 /** Reading and following events. */
 export interface Events {
-  list(query?: { readonly enrolmentId?: string; readonly type?: EventType } & PageRequest): Promise<Page<EngineEvent>>;
+  /** Newest first, unless `order` says otherwise. */
+  list(
+    query?: {
+      readonly enrolmentId?: string;
+      readonly type?: EventType;
+      readonly order?: 'newest' | 'oldest';
+    } & PageRequest,
+  ): Promise<Page<EngineEvent>>;
   /** Called after each event is stored; the returned function stops it. Errors of the listener are logged, never thrown. */
   subscribe(listener: (event: EngineEvent) => void): () => void;
 }
@@ -172,6 +199,14 @@ export interface Engine {
   readonly enrolling: Enrolling;
   readonly events: Events;
   readonly clock: Clock;
+  /**
+   * Makes sure that the store can be read and that the key ring opens what it holds. Every service does so by itself
+   * before it first handles a secret; call it at start to fail early.
+   * @throws CoreError `core.keys.wrong_key`
+   */
+  ready(): Promise<void>;
+  /** Seals with the current key what earlier keys sealed. Returns how many values. */
+  rewrap(): Promise<number>;
   /** Starts the notifier, the reconciler and the housekeeping, each on its interval. */
   start(): void;
   /** Does all work that is due now, once (what `start` does on its intervals); for tests and scripts. */

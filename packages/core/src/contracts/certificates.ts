@@ -37,7 +37,8 @@ export interface CertificateStore {
    * `challenge-used`, nothing changed. `event` is appended when issued.
    */
   commitScep(input: {
-    readonly challengeHash: string;
+    /** `null` where none was needed (a renewal). */
+    readonly challengeHash: string | null;
     readonly transactionId: string;
     readonly publicKeyHash: string;
     readonly certificate: NewCertificate;

@@ -51,7 +51,19 @@ export interface ConfigurationStore {
     readonly events: readonly NewEvent[];
   }): Promise<void>;
 
-  /** Marks devices for reconciling. */
+  /**
+   * Moves one assignment on, if it still is about the command `expectedCommandUuid`: overwrites it with `to`, or removes it when `to` is
+   * `null`. False (nothing changed, no event appended) when it is not, or is gone.
+   */
+  transition(input: {
+    readonly enrolmentId: string;
+    readonly configurationId: string;
+    readonly expectedCommandUuid: string | null;
+    readonly to: AssignmentRecord | null;
+    readonly events: readonly NewEvent[];
+  }): Promise<boolean>;
+
+  /** Marks devices for reconciling; enrolments that do not exist are left out. */
   mark(input: { readonly enrolmentIds: readonly string[]; readonly at: number }): Promise<void>;
   /** Leases up to `limit` marks that are due by `at`, oldest first: their due time moves to `at + leaseMs`. Only of these enrolments, when given. */
   claimMarks(input: {

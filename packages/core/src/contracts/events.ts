@@ -12,7 +12,10 @@ export interface EventStore {
   ): Promise<Page<EngineEvent>>;
   /** The highest `seq` so far, 0 when there is none. */
   lastSeq(): Promise<number>;
-  /** Events with `seq` above `seq`, in order: for followers. */
+  /**
+   * Events with `seq` above `seq`, in order: for followers. An event never becomes visible after one with a higher
+   * `seq` was, so that a follower that goes on from the last `seq` it saw misses none.
+   */
   since(seq: number, limit: number): Promise<readonly EngineEvent[]>;
   /** Deletes up to `limit` events older than `before`. Returns how many. */
   prune(input: { readonly before: number; readonly limit: number }): Promise<number>;

@@ -31,9 +31,11 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       const key = transactionKey(transactionId, publicKeyHash);
       const issued = state.transactions.get(key);
       if (issued !== undefined) return { outcome: 'replayed', certificate: issued };
-      const challenge = state.challenges.get(challengeHash);
-      if (challenge === undefined || challenge.expiresAt <= at) return { outcome: 'challenge-used' };
-      state.challenges.delete(challengeHash);
+      if (challengeHash !== null) {
+        const challenge = state.challenges.get(challengeHash);
+        if (challenge === undefined || challenge.expiresAt <= at) return { outcome: 'challenge-used' };
+        state.challenges.delete(challengeHash);
+      }
       state.transactions.set(key, certificate.certificate);
       add(certificate);
       state.appendEvents([event]);

@@ -109,6 +109,22 @@ export function memoryConfigurations(state: MemoryState): ConfigurationStore {
       state.appendEvents(events);
     },
 
+    async transition({ enrolmentId, configurationId, expectedCommandUuid, to, events }) {
+      state.open();
+      const records = state.assignments.get(enrolmentId);
+      if (records?.get(configurationId) === undefined) return false;
+      if (records.get(configurationId)?.commandUuid !== expectedCommandUuid) return false;
+      if (to !== null) {
+        records.set(configurationId, to);
+      } else {
+        records.delete(configurationId);
+        if (records.size === 0) state.assignments.delete(enrolmentId);
+        state.assigned.get(configurationId)?.delete(enrolmentId);
+      }
+      state.appendEvents(events);
+      return true;
+    },
+
     async mark({ enrolmentIds, at }) {
       state.open();
       for (const id of enrolmentIds) if (state.enrolments.has(id)) state.markReconcile(id, at);

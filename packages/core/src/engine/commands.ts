@@ -1,0 +1,180 @@
+// The command service: builds commands, finds their targets, and queues them.
+import { type RawPayload, rawCommand } from '@espalier/apple-mdm';
+import type { Commands, EnqueueOptions } from '../api/engine.ts';
+import type { NewCommand } from '../contracts/queue.ts';
+import { CoreError } from '../errors.ts';
+import { type Context, pageOf, uuid } from './context.ts';
+import { matching, matchingDevices } from './matching.ts';
+import { isSecretCommand } from './sensitive.ts';
+
+/** What a command needs to be queued. */
+export interface CommandInput extends EnqueueOptions {
+  readonly requestType: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly commandUuid?: string;
+  readonly followUp?: boolean;
+}
+
+/** Commands whose results change something in the engine; their ends are kept until that is done. */
+const withFollowUp = new Set([
+  'CertificateList',
+  'DeviceInformation',
+  'DeviceLock',
+  'InstallProfile',
+  'InstalledApplicationList',
+  'ProfileList',
+  'RemoveProfile',
+  'SecurityInfo',
+]);
+
+/** Builds a command as the queue takes it: bytes, UUID, sealed when it may hold secrets. */
+export function buildCommand(context: Context, input: CommandInput): NewCommand {
+  const { requestType, payload } = input;
+  const commandUuid = input.commandUuid ?? uuid(context.random);
+  const { bytes } = rawCommand(requestType, payload as RawPayload, { commandUuid });
+  const sealed = isSecretCommand(requestType);
+  return {
+    commandUuid,
+    requestType,
+    body: {
+      bytes: sealed ? context.vault.seal(bytes, { kind: 'command', key: [commandUuid] }) : bytes,
+      sealed,
+    },
+    priority: input.priority ?? 0,
+    notBefore: input.notBefore ?? null,
+    expiresAt: input.expiresAt ?? null,
+    dedupeKey: input.dedupeKey ?? null,
+    onDuplicate: input.onDuplicate ?? 'replace',
+    maxAttempts: input.maxAttempts ?? context.options.maxAttempts,
+    onError: input.onError ?? 'fail',
+    chain: null,
+    origin: input.origin ?? 'admin',
+    push: input.push ?? true,
+    followUp: input.followUp ?? withFollowUp.has(requestType),
+  };
+}
+
+/** Queues built commands for enrolments, with an event for each command, and wakes the notifier. */
+export async function enqueueCommands(
+  context: Context,
+  commands: readonly NewCommand[],
+  enrolmentIds: readonly string[],
+): Promise<readonly number[]> {
+  if (commands.length === 0 || enrolmentIds.length === 0) return commands.map(() => 0);
+  await context.vault.ready();
+  const at = context.clock.now();
+  const only = enrolmentIds.length === 1 ? enrolmentIds[0]! : null;
+  const { queued } = await context.store.queue.enqueue({
+    commands,
+    enrolmentIds,
+    at,
+    events: commands.map(({ commandUuid, requestType, origin }) => ({
+      type: 'command.queued',
+      at,
+      enrolmentId: only,
+      data: { commandUuid, requestType, origin, targets: enrolmentIds.length },
+    })),
+  });
+  if (commands.some((command) => command.push)) context.kick.notifier();
+  context.bus.poke();
+  return queued;
+}
+
+/** The enrolments that a target stands for. */
+async function resolveTarget(context: Context, target: Parameters<Commands['enqueue']>[0]): Promise<readonly string[]> {
+  const { store, clock } = context;
+  if ('enrolmentIds' in target) return target.enrolmentIds;
+  if ('labelId' in target) {
+    if ((await store.labels.get(target.labelId)) === null) {
+      throw new CoreError('core.label.unknown', 'not-found', `there is no label ${JSON.stringify(target.labelId)}`);
+    }
+    return store.labels.memberIds(target.labelId);
+  }
+  const ids: string[] = [];
+  for await (const rows of matchingDevices(store, clock, matching(target.search), ['active'])) {
+    for (const row of rows) ids.push(row.enrolment.id);
+  }
+  return ids;
+}
+
+/** Makes the command service. */
+export function createCommands(context: Context): Commands {
+  const { store, vault, clock } = context;
+  return {
+    async enqueue(target, requestType, payload, options = {}) {
+      checkOptions(options);
+      await vault.ready();
+      const enrolmentIds = await resolveTarget(context, target);
+      if (
+        'enrolmentIds' in target &&
+        enrolmentIds.length === 1 &&
+        (await store.enrolments.get(enrolmentIds[0]!)) === null
+      ) {
+        throw new CoreError('core.enrolment.unknown', 'not-found', 'there is no such enrolment');
+      }
+      const command = buildCommand(context, { ...options, requestType, payload });
+      const [queued = 0] = await enqueueCommands(context, [command], enrolmentIds);
+      return { commandUuid: command.commandUuid, queued };
+    },
+
+    async cancel(enrolmentId, commandUuid) {
+      const at = clock.now();
+      const ended = await store.queue.end({ enrolmentIds: [enrolmentId], commandUuid, state: 'cancelled', at });
+      context.bus.poke();
+      return ended.length > 0;
+    },
+
+    async clear(enrolmentId, dedupeKey) {
+      const key = dedupeKey === undefined ? {} : { dedupeKey };
+      const at = clock.now();
+      const ended = await store.queue.end({ enrolmentIds: [enrolmentId], ...key, state: 'cancelled', at });
+      context.bus.poke();
+      return ended.length;
+    },
+
+    async requeue(enrolmentId, commandUuid) {
+      const done = await store.queue.requeue({ enrolmentId, commandUuid, at: clock.now() });
+      if (done) context.kick.notifier();
+      return done;
+    },
+
+    async enqueueChain(enrolmentIds, commands, options = {}) {
+      checkOptions(options);
+      await vault.ready();
+      const id = uuid(context.random);
+      const built = commands.map(({ requestType, payload }, index) => ({
+        ...buildCommand(context, { ...options, requestType, payload, onError: options.onError ?? 'drop-chain' }),
+        chain: { id, index },
+      }));
+      await enqueueCommands(context, built, enrolmentIds);
+      return { commandUuids: built.map((command) => command.commandUuid) };
+    },
+
+    history: (enrolmentId, page) => store.queue.list(enrolmentId, pageOf(page)),
+
+    async get(enrolmentId, commandUuid) {
+      const outcome = await store.queue.get(enrolmentId, commandUuid);
+      if (outcome === null) return null;
+      const { response, ...entry } = outcome;
+      const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
+      return { ...entry, response: response === null ? null : vault.read(response, ref) };
+    },
+
+    stats: () => store.queue.stats(),
+  };
+}
+
+function checkOptions(options: EnqueueOptions): void {
+  const { priority, maxAttempts, notBefore, expiresAt } = options;
+  if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(priority) > 1_000_000)) {
+    throw new CoreError('core.command.bad_option', 'invalid', 'priority is a whole number of at most a million');
+  }
+  if (maxAttempts !== undefined && (!Number.isInteger(maxAttempts) || maxAttempts < 1)) {
+    throw new CoreError('core.command.bad_option', 'invalid', 'maxAttempts is a whole number from 1');
+  }
+  for (const [name, time] of Object.entries({ notBefore, expiresAt })) {
+    if (time !== undefined && !Number.isSafeInteger(time)) {
+      throw new CoreError('core.command.bad_option', 'invalid', `${name} is a time in milliseconds`);
+    }
+  }
+}

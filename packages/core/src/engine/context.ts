@@ -1,0 +1,83 @@
+// What all services of one engine share.
+import type { Clock, RandomBytes } from '../api/common.ts';
+import type { Store } from '../contracts/store.ts';
+import { CoreError } from '../errors.ts';
+import type { Vault } from '../keys/vault.ts';
+import type { EventBus } from './bus.ts';
+import type { EngineOptions, Logger } from './options.ts';
+
+/** The shared parts. */
+export interface Context {
+  readonly store: Store;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly logger: Logger;
+  readonly options: Required<EngineOptions>;
+  readonly bus: EventBus;
+  /** Tells the loops that there is work. */
+  readonly kick: { notifier(): void; reconciler(): void };
+}
+
+/** A random UUID (version 4, RFC 9562), upper case as Apple writes them. */
+export function uuid(random: RandomBytes): string {
+  const bytes = Uint8Array.from(random(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Buffer.from(bytes).toString('hex').toUpperCase();
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** `length` decimal digits, each equally likely. */
+export function randomDigits(random: RandomBytes, length: number): string {
+  let digits = '';
+  while (digits.length < length) {
+    for (const byte of random(length * 2)) {
+      // 250 is the largest multiple of ten in a byte; what is above would favour the small digits.
+      if (byte < 250 && digits.length < length) digits += String(byte % 10);
+    }
+  }
+  return digits;
+}
+
+/** An unguessable word for URLs: `bytes` random bytes in base64url. */
+export function randomWord(random: RandomBytes, bytes: number): string {
+  return Buffer.from(random(bytes)).toString('base64url');
+}
+
+/** The page that a caller asks for, within bounds. */
+export function pageOf(page: { readonly after?: string; readonly limit?: number } | undefined): {
+  readonly after?: string;
+  readonly limit: number;
+} {
+  const limit = page?.limit ?? 50;
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new CoreError('core.page.bad_limit', 'invalid', 'a page has 1 to 1,000 rows');
+  }
+  return page?.after === undefined ? { limit } : { after: page.after, limit };
+}
+
+/** Reads all pages of a listing. */
+export async function* allPages<T>(
+  read: (page: { readonly after?: string; readonly limit: number }) => Promise<{
+    readonly items: readonly T[];
+    readonly next: string | null;
+  }>,
+  limit = 1000,
+): AsyncGenerator<readonly T[]> {
+  let after: string | null = null;
+  do {
+    const page: { readonly items: readonly T[]; readonly next: string | null } = await read(
+      after === null ? { limit } : { after, limit },
+    );
+    yield page.items;
+    after = page.next;
+  } while (after !== null);
+}
+
+/** Parts of a list, at most `size` long. */
+export function chunks<T>(list: readonly T[], size: number): T[][] {
+  const parts: T[][] = [];
+  for (let i = 0; i < list.length; i += size) parts.push(list.slice(i, i + size));
+  return parts;
+}

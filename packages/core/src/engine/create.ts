@@ -1,0 +1,110 @@
+// createEngine: puts the services together.
+import { randomBytes } from 'node:crypto';
+import type { Engine } from '../api/engine.ts';
+import { createVault } from '../keys/vault.ts';
+import { createEventBus } from './bus.ts';
+import { createCommands } from './commands.ts';
+import { createConfigurations } from './configurations.ts';
+import { type Context, pageOf } from './context.ts';
+import { createDevices } from './devices.ts';
+import { createEffects } from './effects.ts';
+import { createEnrolling } from './enrolling.ts';
+import { createHousekeeping } from './housekeeping.ts';
+import { createLabels } from './labels.ts';
+import { createLoop, type Loop } from './loops.ts';
+import { createNotifier } from './notifier.ts';
+import { type EngineInput, engineDefaults, silentLogger } from './options.ts';
+import { createProtocol } from './protocol.ts';
+import { createReconciler } from './reconciler.ts';
+
+/** How old an unapplied result must be before another process takes it for left behind. */
+const LEFT_BEHIND_MS = 30_000;
+
+/**
+ * Makes an engine over a store. It does nothing by itself until `start`; requests can be served before.
+ *
+ * @example
+ * const engine = createEngine({ store: createMemoryStore(), keys: createKeyRing({ current: { id: 'k1', key } }) });
+ * await engine.ready();
+ * engine.start();
+ */
+export function createEngine(input: EngineInput): Engine {
+  const { store, keys, push, compile, signProfile } = input;
+  const clock = input.clock ?? { now: () => Date.now() };
+  const random = input.random ?? ((length: number) => randomBytes(length));
+  const logger = input.logger ?? silentLogger;
+  const options = { ...engineDefaults, ...input.options };
+  const vault = createVault(store, keys, random);
+  const bus = createEventBus(store.events, logger);
+  const loops: { notifier?: Loop; reconciler?: Loop } = {};
+  const context: Context = {
+    store,
+    vault,
+    clock,
+    random,
+    logger,
+    options,
+    bus,
+    kick: { notifier: () => loops.notifier?.kick(), reconciler: () => loops.reconciler?.kick() },
+  };
+  const labels = createLabels(context);
+  const effects = createEffects(context, labels);
+  const reconciler = createReconciler(context, compile, signProfile);
+  const notifier = createNotifier(context, push);
+  const housekeeping = createHousekeeping(context, effects, labels);
+
+  // The pace: each interval earns its share of pushes, at most one second's worth at once.
+  const { pushesPerSecond, notifierIntervalMs } = options;
+  let earned = pushesPerSecond;
+  let earnedAt = clock.now();
+  async function pacedPushes(): Promise<void> {
+    const now = clock.now();
+    earned = Math.min(pushesPerSecond, earned + ((now - earnedAt) / 1000) * pushesPerSecond);
+    earnedAt = now;
+    if (earned >= 1) earned -= await notifier.run(Math.floor(earned));
+  }
+  const notifierLoop = createLoop('notifier', notifierIntervalMs, pacedPushes, logger);
+  const reconcilerLoop = createLoop('reconciler', options.reconcilerIntervalMs, () => reconciler.run(), logger);
+  const housekeepingLoop = createLoop(
+    'housekeeping',
+    options.housekeepingIntervalMs,
+    () => housekeeping.run(LEFT_BEHIND_MS),
+    logger,
+  );
+  loops.notifier = notifierLoop;
+  loops.reconciler = reconcilerLoop;
+  const all = [notifierLoop, reconcilerLoop, housekeepingLoop];
+
+  return {
+    protocol: createProtocol(context, labels, effects),
+    commands: createCommands(context),
+    devices: createDevices(context),
+    labels,
+    configurations: createConfigurations(context),
+    enrolling: createEnrolling(context),
+    events: {
+      list: ({ enrolmentId, type, order = 'newest', ...page } = {}) =>
+        store.events.list(
+          { order, ...(enrolmentId === undefined ? {} : { enrolmentId }), ...(type === undefined ? {} : { type }) },
+          pageOf(page),
+        ),
+      subscribe: (listener) => bus.subscribe(listener),
+    },
+    clock,
+    ready: () => vault.ready(),
+    rewrap: () => vault.rewrap(),
+    start() {
+      for (const loop of all) loop.start();
+    },
+    async tick() {
+      await housekeeping.run(0);
+      await reconciler.run();
+      await notifier.run(Number.POSITIVE_INFINITY);
+      await bus.flush();
+    },
+    async stop() {
+      for (const loop of all) await loop.stop();
+      await bus.flush();
+    },
+  };
+}

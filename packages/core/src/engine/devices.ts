@@ -1,0 +1,74 @@
+// Devices as an administrator sees them.
+import type { Devices } from '../api/engine.ts';
+import type { DeviceRow } from '../api/records.ts';
+import { CoreError } from '../errors.ts';
+import { publicAssignment } from './configurations.ts';
+import { type Context, pageOf } from './context.ts';
+import { allFacts } from './facts.ts';
+import { queueInventory } from './inventory.ts';
+import { lockDevice, readLockPin } from './lock.ts';
+import { basicMatching, matching, matchingDevices } from './matching.ts';
+
+/** Makes the device service. */
+export function createDevices(context: Context): Devices {
+  const { store, clock } = context;
+  const shown = (row: DeviceRow): DeviceRow => ({ enrolment: row.enrolment, facts: allFacts(row) });
+  return {
+    async get(enrolmentId) {
+      const [enrolment, inventory, labels, assignments] = await Promise.all([
+        store.enrolments.get(enrolmentId),
+        store.inventory.get(enrolmentId),
+        store.labels.of(enrolmentId),
+        store.configurations.assignmentsOf([enrolmentId]),
+      ]);
+      if (enrolment === null || inventory === null) return null;
+      return {
+        enrolment,
+        facts: allFacts({ enrolment, facts: inventory.facts }),
+        apps: inventory.apps,
+        profiles: inventory.profiles,
+        certificates: inventory.certificates,
+        labels: labels.map(({ id, name }) => ({ id, name })),
+        assignments: (assignments.get(enrolmentId) ?? []).map(publicAssignment),
+        inventoryAt: inventory.inventoryAt,
+      };
+    },
+
+    async list(query = {}) {
+      const page = pageOf(query);
+      const { expression, basic } = query;
+      if (expression !== undefined && basic !== undefined) {
+        throw new CoreError('core.search.two_queries', 'invalid', 'give an expression or a basic search, not both');
+      }
+      if (expression === undefined && (basic === undefined || basic.trim() === '')) {
+        const [rows, total] = await Promise.all([
+          store.inventory.scan({ channel: 'device' }, page),
+          store.enrolments.count({ channel: 'device' }),
+        ]);
+        return { items: rows.items.map(shown), next: rows.next, total };
+      }
+      const search = expression === undefined ? basicMatching(basic ?? '') : matching(expression);
+      const items: DeviceRow[] = [];
+      let total = 0;
+      let more = false;
+      for await (const rows of matchingDevices(store, clock, search)) {
+        total += rows.length;
+        for (const row of rows) {
+          if (page.after !== undefined && row.enrolment.id <= page.after) continue;
+          if (items.length < page.limit) items.push(shown(row));
+          else more = true;
+        }
+      }
+      return { items, next: more ? (items.at(-1)?.enrolment.id ?? null) : null, total };
+    },
+
+    async refresh(enrolmentIds) {
+      await queueInventory(context, enrolmentIds);
+      await store.push.request({ enrolmentIds, at: clock.now() });
+      context.kick.notifier();
+    },
+
+    lock: (enrolmentId, options) => lockDevice(context, enrolmentId, options),
+    lockPin: (enrolmentId) => readLockPin(context, enrolmentId),
+  };
+}

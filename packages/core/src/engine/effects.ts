@@ -1,0 +1,139 @@
+// What the end of a command changes in the engine: inventory, labels, assignments, lock PINs.
+import { readResponse } from '@espalier/apple-mdm';
+import type { PlistDict } from '@espalier/plist';
+import type { AppleError, Assignment, CommandState } from '../api/records.ts';
+import type { AssignmentRecord } from '../contracts/configurations.ts';
+import type { Context } from './context.ts';
+import { queueProfileList, reportOf } from './inventory.ts';
+import type { LabelService } from './labels.ts';
+import { confirmLockPin } from './lock.ts';
+import { isListed } from './plan.ts';
+import { assignmentEvent } from './reconciler.ts';
+
+/** Applies the ends of commands. Every effect may be applied again without harm. */
+export interface Effects {
+  /** Applies one end, then marks it done. `value` is the decoded response where the caller has it. */
+  apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void>;
+  /** Applies those that were left behind (a crash between the result and its effects). Returns how many. */
+  applyLeftBehind(olderThanMs: number): Promise<number>;
+}
+
+/** Makes the effects. */
+export function createEffects(context: Context, labels: LabelService): Effects {
+  const { store, clock, vault } = context;
+
+  async function inventory(enrolmentId: string, requestType: string, value: PlistDict): Promise<void> {
+    const report = reportOf(enrolmentId, requestType, value, clock.now());
+    if (report === null) return;
+    const first = report.complete && (await store.inventory.get(enrolmentId))?.inventoryAt === null;
+    const applied = await store.inventory.apply(report);
+    if (applied === null) return;
+    context.bus.poke();
+    if (first) await labels.evaluateDevices([enrolmentId], null, requestType);
+    else if (applied.changed.length > 0) await labels.evaluateDevices([enrolmentId], applied.changed, requestType);
+    // A compiled configuration may depend on any fact (an OS version, supervision), not only through labels.
+    if (applied.changed.length > 0) await markAssigned(enrolmentId);
+    if (requestType === 'ProfileList') await verify(enrolmentId);
+  }
+
+  async function markAssigned(enrolmentId: string): Promise<void> {
+    const desired = await store.configurations.desired([enrolmentId]);
+    if (desired.size === 0) return;
+    await store.configurations.mark({ enrolmentIds: [enrolmentId], at: clock.now() });
+    context.kick.reconciler();
+  }
+
+  async function assignmentsOf(enrolmentId: string): Promise<readonly AssignmentRecord[]> {
+    return (await store.configurations.assignmentsOf([enrolmentId])).get(enrolmentId) ?? [];
+  }
+
+  async function move(
+    from: AssignmentRecord,
+    change: { readonly status: Assignment['status']; readonly detail: string | null } | null,
+  ): Promise<void> {
+    const at = clock.now();
+    const to = change === null ? null : { ...from, ...change, updatedAt: at };
+    if (to !== null && to.status === from.status && to.detail === from.detail) return;
+    const { enrolmentId, configurationId, commandUuid: expectedCommandUuid } = from;
+    const events = to === null ? [] : [assignmentEvent(to, at)];
+    await store.configurations.transition({ enrolmentId, configurationId, expectedCommandUuid, to, events });
+    context.bus.poke();
+    if (to === null) await markAssigned(enrolmentId);
+  }
+
+  /** Compares assignments with a fresh ProfileList. */
+  async function verify(enrolmentId: string): Promise<void> {
+    const installed = (await store.inventory.get(enrolmentId))?.profiles ?? [];
+    for (const assignment of await assignmentsOf(enrolmentId)) {
+      const listed = isListed(assignment, installed);
+      const there = installed.some((profile) => profile.identifier === assignment.profileIdentifier);
+      const { status, verifiable } = assignment;
+      if (status === 'removal-pending' && !there) await move(assignment, null);
+      else if ((status === 'sent' || status === 'partially-applied') && listed) {
+        await move(assignment, { status: 'applied', detail: null });
+      } else if (status === 'sent' && verifiable) {
+        await move(assignment, { status: 'partially-applied', detail: 'the device does not list the profile' });
+      } else if (status === 'applied' && verifiable && !listed) await markAssigned(enrolmentId);
+    }
+  }
+
+  async function profileCommand(
+    enrolmentId: string,
+    commandUuid: string,
+    requestType: string,
+    state: CommandState,
+    errorChain: readonly AppleError[],
+  ): Promise<void> {
+    const assignment = (await assignmentsOf(enrolmentId)).find((record) => record.commandUuid === commandUuid);
+    if (assignment === undefined) return;
+    const detail = state === 'acknowledged' ? null : describe(state, errorChain);
+    if (requestType === 'InstallProfile') {
+      if (state !== 'acknowledged') await move(assignment, { status: 'partially-applied', detail });
+      else await move(assignment, { status: assignment.verifiable ? 'sent' : 'applied', detail });
+    } else if (state === 'acknowledged') {
+      await move(assignment, null);
+    } else {
+      await move(assignment, { status: 'removal-pending', detail });
+    }
+    await queueProfileList(context, [enrolmentId]);
+  }
+
+  async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void> {
+    const outcome = await store.queue.get(enrolmentId, commandUuid);
+    if (outcome !== null && outcome.finishedAt !== null) {
+      const { requestType, state, errorChain, response } = outcome;
+      if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
+        await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
+      } else if (state === 'acknowledged' && requestType === 'DeviceLock') {
+        await confirmLockPin(context, enrolmentId, commandUuid);
+      } else if (state === 'acknowledged' && response !== null) {
+        const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
+        await inventory(enrolmentId, requestType, value ?? readResponse(vault.read(response, ref)).value);
+      }
+    }
+    await store.queue.followUpDone(enrolmentId, commandUuid);
+  }
+
+  return {
+    apply,
+    async applyLeftBehind(olderThanMs) {
+      let count = 0;
+      for (;;) {
+        const left = await store.queue.followUps({ before: clock.now() - olderThanMs, limit: 200 });
+        for (const { enrolmentId, commandUuid } of left) {
+          await apply(enrolmentId, commandUuid);
+          count++;
+        }
+        if (left.length < 200) return count;
+      }
+    },
+  };
+}
+
+function describe(state: CommandState, chain: readonly AppleError[]): string {
+  if (chain.length === 0) return `the command ended as ${state}`;
+  return chain
+    .map(({ domain, code, description }) => `${description} (${domain} ${code})`)
+    .join('; ')
+    .slice(0, 1_000);
+}

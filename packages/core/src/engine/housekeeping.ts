@@ -1,0 +1,51 @@
+// Housekeeping: ends what expired, finds what a crash left behind, forgets what is old. One process at a time does it.
+import { type Context, uuid } from './context.ts';
+import type { Effects } from './effects.ts';
+import { inventoryKey, queueInventory } from './inventory.ts';
+import type { LabelService } from './labels.ts';
+
+/** The work between requests that is not pushing or reconciling. */
+export interface Housekeeping {
+  /** Does what is due. `leftBehindMs`: how old an unapplied result must be to count as left behind. */
+  run(leftBehindMs: number): Promise<void>;
+}
+
+const BATCH = 1_000;
+
+/** Makes the housekeeping. */
+export function createHousekeeping(context: Context, effects: Effects, labels: LabelService): Housekeeping {
+  const { store, clock, options } = context;
+  const owner = uuid(context.random);
+
+  /** Repeats a step that takes a batch at a time until it finds no full batch. */
+  async function drain(step: () => Promise<number>): Promise<void> {
+    while ((await step()) >= BATCH);
+  }
+
+  return {
+    async run(leftBehindMs) {
+      const now = clock.now();
+      const until = now + Math.max(60_000, 4 * options.housekeepingIntervalMs);
+      if (!(await store.settings.lease({ name: 'housekeeping', owner, at: now, until }))) return;
+      await drain(async () => (await store.queue.sweep({ at: clock.now(), limit: BATCH })).length);
+      await effects.applyLeftBehind(leftBehindMs);
+      await drain(async () => {
+        const dedupeKey = inventoryKey('DeviceInformation');
+        const ids = await store.enrolments.withoutInventory({ dedupeKey, limit: BATCH });
+        await queueInventory(context, ids);
+        return ids.length;
+      });
+      await drain(() => store.invitations.sweep({ at: clock.now(), limit: BATCH }));
+      await drain(() => store.certificates.prune({ before: clock.now(), limit: BATCH }));
+      const { historyRetentionMs, eventRetentionMs, labelIntervalMs } = options;
+      await drain(() => store.queue.prune({ before: clock.now() - historyRetentionMs, limit: BATCH }));
+      await drain(() => store.events.prune({ before: clock.now() - eventRetentionMs, limit: BATCH }));
+      const last = Number((await store.settings.get('core.labels-evaluated-at')) ?? 0);
+      if (now - last >= labelIntervalMs) {
+        await labels.evaluateAll('time');
+        await store.settings.set('core.labels-evaluated-at', String(now));
+      }
+      context.bus.poke();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+// The notifier: wakes devices that have work, paced over time, leased between processes, with a backoff for each device.
+import type { PushSettlement, PushTarget } from '../contracts/push.ts';
+import type { NewEvent } from '../contracts/shared.ts';
+import { backoffDelay } from '../queue/backoff.ts';
+import { type Context, uuid } from './context.ts';
+import type { Pusher, PushResult } from './options.ts';
+
+/** Sends due pushes. */
+export interface Notifier {
+  /** Sends up to `most` of the pushes that are due; returns how many it sent out. */
+  run(most: number): Promise<number>;
+}
+
+const BATCH = 500;
+
+/** Makes the notifier; without a pusher nobody is woken. */
+export function createNotifier(context: Context, pusher: Pusher | undefined): Notifier {
+  const { store, vault, clock, options, logger } = context;
+
+  async function send(target: PushTarget): Promise<PushResult> {
+    const { enrolmentId, token, topic } = target;
+    try {
+      const pushMagic = vault.openText(target.pushMagic, { kind: 'push-magic', key: [enrolmentId] });
+      return await pusher!.push({ token, pushMagic, topic });
+    } catch (error) {
+      logger.error({ error, enrolmentId }, 'a push could not be sent');
+      return { outcome: 'failed', reason: error instanceof Error ? error.message : 'unknown' };
+    }
+  }
+
+  function settlement(target: PushTarget, lease: string, result: PushResult, at: number): PushSettlement {
+    const { enrolmentId, attempts } = target;
+    const later = at + backoffDelay(options.repush, attempts);
+    switch (result.outcome) {
+      case 'delivered':
+        return { enrolmentId, lease, outcome: 'sent', dueAt: later };
+      case 'token-dead':
+        return { enrolmentId, lease, outcome: 'token-dead', dueAt: at };
+      case 'retry':
+        return { enrolmentId, lease, outcome: 'failed', dueAt: at + Math.max(result.afterMs, 1_000) };
+      default:
+        return { enrolmentId, lease, outcome: 'failed', dueAt: later };
+    }
+  }
+
+  async function batch(limit: number): Promise<number> {
+    const lease = uuid(context.random);
+    const targets = await store.push.claim({ lease, at: clock.now(), leaseMs: options.pushLeaseMs, limit });
+    if (targets.length === 0) return 0;
+    const results = await Promise.all(targets.map(send));
+    const at = clock.now();
+    await store.push.settle({
+      at,
+      settlements: targets.map((target, i) => settlement(target, lease, results[i]!, at)),
+    });
+    await store.events.append(targets.map((target, i) => pushEvent(target, results[i]!, at)));
+    context.bus.poke();
+    return targets.length;
+  }
+
+  return {
+    async run(most) {
+      if (pusher === undefined) return 0;
+      await vault.ready();
+      let sent = 0;
+      while (sent < most) {
+        const count = await batch(Math.min(BATCH, most - sent));
+        if (count === 0) break;
+        sent += count;
+      }
+      return sent;
+    },
+  };
+}
+
+function pushEvent({ enrolmentId, attempts }: PushTarget, result: PushResult, at: number): NewEvent {
+  const data = { attempt: attempts + 1 };
+  if (result.outcome === 'delivered') return { type: 'push.sent', at, enrolmentId, data };
+  const type = result.outcome === 'token-dead' ? 'push.token-dead' : 'push.failed';
+  return { type, at, enrolmentId, data: { ...data, outcome: result.outcome, reason: result.reason } };
+}

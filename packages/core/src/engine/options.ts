@@ -1,0 +1,120 @@
+// What an engine is made from, and its defaults.
+import type { Clock, Facts, RandomBytes } from '../api/common.ts';
+import type { Configuration, Enrolment } from '../api/records.ts';
+import type { Backoff } from '../contracts/queue.ts';
+import type { Store } from '../contracts/store.ts';
+import type { KeyRing } from '../keys/ring.ts';
+
+/** A logger as the engine uses it; pino's fits. Never given secrets. */
+export interface Logger {
+  debug(data: Readonly<Record<string, unknown>>, message: string): void;
+  info(data: Readonly<Record<string, unknown>>, message: string): void;
+  warn(data: Readonly<Record<string, unknown>>, message: string): void;
+  error(data: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** What became of a push; `@espalier/apple-mdm`'s `PushOutcome` fits. */
+export type PushResult =
+  | { readonly outcome: 'delivered' }
+  | { readonly outcome: 'token-dead'; readonly reason: string }
+  | { readonly outcome: 'retry'; readonly reason: string; readonly afterMs: number }
+  | { readonly outcome: 'refused'; readonly reason: string }
+  | { readonly outcome: 'failed'; readonly reason: string };
+
+/** Sends pushes; `@espalier/apple-mdm`'s `ApnsClient` fits. */
+export interface Pusher {
+  push(target: { readonly token: Uint8Array; readonly pushMagic: string; readonly topic: string }): Promise<PushResult>;
+}
+
+/** A configuration compiled for one device; `@espalier/policy`'s `compileConfiguration` returns this. */
+export type CompiledConfiguration =
+  | {
+      readonly applicable: true;
+      readonly profile: {
+        /** The top-level PayloadIdentifier: the same for every version of a configuration. */
+        readonly identifier: string;
+        /** The top-level PayloadUUID: changes with the content. */
+        readonly uuid: string;
+        readonly displayName: string;
+        /** The profile, unsigned. */
+        readonly bytes: Uint8Array;
+      };
+      /** Whether ProfileList shows that it is installed. */
+      readonly verifiable: boolean;
+    }
+  | { readonly applicable: false; readonly reason: string };
+
+/**
+ * Compiles a configuration for a device. Must be pure: the engine remembers which facts it read and calls it again only
+ * for devices that differ in one of them.
+ */
+export type CompileConfiguration = (
+  configuration: Configuration,
+  device: { readonly facts: Facts; readonly enrolment: Enrolment },
+) => CompiledConfiguration;
+
+/** Times and sizes, in milliseconds unless the name says otherwise. */
+export interface EngineOptions {
+  /** How often a command is offered before it is given up, unless the caller says (default 20). */
+  readonly maxAttempts?: number;
+  /** Waiting after NotNow, Error under `retry`, and lost answers (default 5 minutes, doubling up to 12 hours). */
+  readonly backoff?: Backoff;
+  /** Waiting before a device that did not come is pushed again (default 15 minutes, doubling up to 24 hours). */
+  readonly repush?: Backoff;
+  /** Pushes per second over this process, so that a fleet does not come all at once (default 200). */
+  readonly pushesPerSecond?: number;
+  /** How long one process may take over the pushes it leased (default 60 seconds). */
+  readonly pushLeaseMs?: number;
+  /** How often the notifier looks for due pushes (default 250). */
+  readonly notifierIntervalMs?: number;
+  /** How often the reconciler looks for marked devices (default 1,000). */
+  readonly reconcilerIntervalMs?: number;
+  /** How often expired things are ended and lost work is found (default 30,000). */
+  readonly housekeepingIntervalMs?: number;
+  /** How often all dynamic labels are evaluated for all devices, for conditions that time alone changes (default 15 minutes). */
+  readonly labelIntervalMs?: number;
+  /** How long finished commands are kept (default 90 days). */
+  readonly historyRetentionMs?: number;
+  /** How long events are kept (default 90 days). */
+  readonly eventRetentionMs?: number;
+}
+
+/** What an engine is made from. */
+export interface EngineInput {
+  readonly store: Store;
+  readonly keys: KeyRing;
+  /** Default: the system clock. */
+  readonly clock?: Clock;
+  /** Default: the system's random generator. */
+  readonly random?: RandomBytes;
+  /** Without it nobody is woken: devices come on their own. */
+  readonly push?: Pusher;
+  /** Without it configurations are kept but not delivered. */
+  readonly compile?: CompileConfiguration;
+  /** Signs profiles before they are delivered; without it they go unsigned. */
+  readonly signProfile?: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  readonly logger?: Logger;
+  readonly options?: EngineOptions;
+}
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** The defaults of {@link EngineOptions}. */
+export const engineDefaults: Required<EngineOptions> = Object.freeze({
+  maxAttempts: 20,
+  backoff: { baseMs: 5 * MINUTE, maxMs: 12 * HOUR },
+  repush: { baseMs: 15 * MINUTE, maxMs: DAY },
+  pushesPerSecond: 200,
+  pushLeaseMs: MINUTE,
+  notifierIntervalMs: 250,
+  reconcilerIntervalMs: 1_000,
+  housekeepingIntervalMs: 30_000,
+  labelIntervalMs: 15 * MINUTE,
+  historyRetentionMs: 90 * DAY,
+  eventRetentionMs: 90 * DAY,
+});
+
+/** A logger that says nothing. */
+export const silentLogger: Logger = Object.freeze({ debug() {}, info() {}, warn() {}, error() {} });

@@ -1,0 +1,126 @@
+// The MDM protocol: check-in messages and the command loop, bytes in and bytes out.
+import { type Checkin, type CommandResponse, readCheckin, readResponse, resolveEnrolment } from '@espalier/apple-mdm';
+import type { DeviceIdentity, Protocol } from '../api/engine.ts';
+import type { PollOutcome, PollResult } from '../contracts/queue.ts';
+import { CoreError } from '../errors.ts';
+import { authenticate, checkOut, getBootstrapToken, setBootstrapToken, tokenUpdate } from './checkin.ts';
+import type { Context } from './context.ts';
+import type { Effects } from './effects.ts';
+import type { LabelService } from './labels.ts';
+import { refuse } from './refuse.ts';
+import { isSecretResponse } from './sensitive.ts';
+
+/** Makes the protocol. */
+export function createProtocol(context: Context, labels: LabelService, effects: Effects): Protocol {
+  const { store, vault, clock, options } = context;
+
+  async function handle(message: Checkin, identity: DeviceIdentity): Promise<Uint8Array | null> {
+    switch (message.messageType) {
+      case 'Authenticate':
+        return authenticate(context, message, identity);
+      case 'TokenUpdate':
+        return tokenUpdate(context, labels, message, identity);
+      case 'CheckOut':
+        return checkOut(context, message, identity);
+      case 'SetBootstrapToken':
+        return setBootstrapToken(context, message, identity);
+      case 'GetBootstrapToken':
+        return getBootstrapToken(context, message, identity);
+      default: {
+        const { id } = resolveEnrolment(message.ids);
+        const certificateFingerprint = identity.fingerprint;
+        const outcome = await store.enrolments.verify({ id, certificateFingerprint, at: clock.now() });
+        if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, id, identity);
+        throw new CoreError('core.checkin.unsupported', 'not-found', `${message.messageType} is not supported`);
+      }
+    }
+  }
+
+  function resultOf(response: CommandResponse, enrolmentId: string, at: number): PollResult | undefined {
+    if (response.status === 'Idle') return undefined;
+    const { commandUuid, raw } = response;
+    const errorChain = response.errorChain.map(({ code, domain, description }) => ({ code, domain, description }));
+    const status = statuses[response.status];
+    const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
+    const sealed = isSecretResponse(response.value);
+    const first = errorChain[0];
+    return {
+      commandUuid,
+      status,
+      response: { bytes: sealed ? vault.seal(raw, ref) : raw, sealed },
+      errorChain,
+      event: {
+        type: eventTypes[status],
+        at,
+        enrolmentId,
+        data:
+          first === undefined
+            ? { commandUuid, status }
+            : { commandUuid, status, error: `${first.domain} ${first.code}` },
+      },
+    };
+  }
+
+  async function afterPoll(
+    outcome: Extract<PollOutcome, { outcome: 'ok' }>,
+    response: CommandResponse,
+    enrolmentId: string,
+    at: number,
+  ): Promise<void> {
+    if (response.status === 'Idle') return;
+    // Named by the device, so not to be trusted with its length.
+    const commandUuid = response.commandUuid.slice(0, 100);
+    if (outcome.result === 'unknown') {
+      const data = { commandUuid, status: response.status };
+      await store.events.append([{ type: 'command.unknown-response', at, enrolmentId, data }]);
+      context.logger.warn({ enrolmentId, commandUuid }, 'a response to a command that was never sent');
+    } else if (outcome.result === 'stored' && outcome.resultCommand?.followUp) {
+      await effects.apply(enrolmentId, response.commandUuid, response.value);
+    }
+    context.bus.poke();
+  }
+
+  return {
+    async checkin(body, identity) {
+      const message = readCheckin(body);
+      await vault.ready();
+      const answer = await handle(message, identity);
+      context.bus.poke();
+      return answer;
+    },
+
+    async connect(body, identity) {
+      const response = readResponse(body);
+      await vault.ready();
+      const enrolmentId = resolveEnrolment(response.ids).id;
+      const at = clock.now();
+      const result = resultOf(response, enrolmentId, at);
+      const outcome = await store.queue.poll({
+        enrolmentId,
+        certificateFingerprint: identity.fingerprint,
+        at,
+        backoff: options.backoff,
+        ...(result === undefined ? {} : { result }),
+      });
+      if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, enrolmentId, identity);
+      await afterPoll(outcome, response, enrolmentId, at);
+      if (outcome.command === null) return null;
+      const { commandUuid, body: command } = outcome.command;
+      return vault.read(command, { kind: 'command', key: [commandUuid] });
+    },
+  };
+}
+
+const statuses = {
+  Acknowledged: 'acknowledged',
+  Error: 'error',
+  CommandFormatError: 'format-error',
+  NotNow: 'not-now',
+} as const;
+
+const eventTypes = {
+  acknowledged: 'command.acknowledged',
+  error: 'command.failed',
+  'format-error': 'command.failed',
+  'not-now': 'command.not-now',
+} as const;
