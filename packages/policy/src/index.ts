@@ -1,1 +1,21 @@
-export {};
+// The public names of the package.
+export {
+  type CompiledConfiguration,
+  type CompilerOptions,
+  compileConfiguration,
+  createCompiler,
+  type DroppedSetting,
+  type PolicyConfiguration,
+} from './compile.ts';
+export { type FactValue, type PolicyDevice, targetOf } from './device.ts';
+export { PolicyError, type PolicyErrorCode } from './errors.ts';
+export { validateSettings } from './settings.ts';
+export {
+  type ConfigurationType,
+  configurationType,
+  configurationTypes,
+  type Implication,
+  type PasscodeSettings,
+  type RestrictionsSettings,
+  type SettingsByType,
+} from './types.ts';

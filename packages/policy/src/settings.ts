@@ -1,0 +1,54 @@
+// Checks settings as an administrator writes them, before any device is known.
+import { type Issue, validate } from '@espalier/apple-mdm';
+import { type ConfigurationType, configurationType, configurationTypes } from './types.ts';
+
+/** The common keys that every payload needs; they are ours to write, so settings do not hold them. */
+const common = {
+  PayloadVersion: 1,
+  PayloadIdentifier: 'settings',
+  PayloadUUID: '00000000-0000-4000-8000-000000000000',
+} as const;
+
+/** The settings as the payload that they become; JSON numbers, strings and booleans are property list values as they are. */
+export function asPayload(
+  type: ConfigurationType,
+  settings: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return { ...settings, ...common, PayloadType: type.payloadType };
+}
+
+/**
+ * Checks the settings of a configuration against Apple's schema: unknown keys, types, ranges, lists, combinations.
+ * Empty when nothing is wrong. An unknown key is an error here, since nobody writes one on purpose.
+ *
+ * @example
+ * validateSettings('passcode', { minLength: 40 }); // [{ path: '/minLength', code: 'value.range', … }]
+ */
+export function validateSettings(type: string, settings: Readonly<Record<string, unknown>>): Issue[] {
+  const found = configurationType(type);
+  if (found === undefined) {
+    const names = configurationTypes.map((known) => known.name).join(', ');
+    return [
+      {
+        path: '',
+        code: 'schema.unknown',
+        severity: 'error',
+        message: `there is no configuration type '${type}'`,
+        remedy: `Use one of: ${names}.`,
+      },
+    ];
+  }
+  const reserved = Object.keys(settings).filter((key) => key.startsWith('Payload'));
+  if (reserved.length > 0) {
+    return reserved.map((key) => ({
+      path: `/${key}`,
+      code: 'key.unknown',
+      severity: 'error',
+      message: `${key} is written by the compiler`,
+      remedy: 'Leave it out of the settings.',
+    }));
+  }
+  return validate('payload', asPayload(found, settings)).map((issue) =>
+    issue.code === 'key.unknown' ? { ...issue, severity: 'error' } : issue,
+  );
+}
