@@ -102,7 +102,7 @@ export function createHost(options: HostOptions): Host {
       engine,
       profile: options.profile,
       caCertificate: ca.certificate,
-      scep: options.scep ?? createScepServer({ ca, store: engine.enrolling.scepStore, clock: engine.clock }),
+      scep: options.scep ?? scepServer(options, logger),
       limiter: createLimiter(lockout, now),
       bodyLimits,
       urls,
@@ -157,6 +157,20 @@ export function createHost(options: HostOptions): Host {
       }
     },
   };
+}
+
+/** SCEP answers refusals inside its own protocol; the log has them too. */
+function scepServer({ ca, engine }: HostOptions, logger: Logger): { handle(request: Request): Promise<Response> } {
+  return createScepServer({
+    ca,
+    store: engine.enrolling.scepStore,
+    clock: engine.clock,
+    onEvent: ({ type, error, ...event }) => {
+      if (type === 'error') logger.error({ ...event, err: error }, 'scep failed');
+      else if (type === 'refused' || type === 'malformed') logger.warn(event, `scep request ${type}`);
+      else logger.info(event, `scep request ${type}`);
+    },
+  });
 }
 
 /** One line for each refusal, and the whole error (once) for a fault of the server. */

@@ -3,6 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { ConnectionInfo, FetchHandler } from './types.ts';
 
+export {
+  listen,
+  type PushOptions,
+  parseServerArguments,
+  type RunningServer,
+  runFromCommandLine,
+  type ServerOptions,
+} from './serve.ts';
+
 /** A request listener of `node:http`, `node:https` or the compatibility side of `node:http2`. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -42,7 +51,7 @@ export function toNodeListener(fetch: FetchHandler): NodeListener {
 }
 
 /** The peer's certificate and address, as the socket tells them. */
-export function connectionOf(incoming: IncomingMessage): ConnectionInfo {
+function connectionOf(incoming: IncomingMessage): ConnectionInfo {
   const { socket } = incoming;
   const { remoteAddress } = socket;
   const raw = socket instanceof TLSSocket ? peerCertificate(socket) : undefined;
@@ -59,7 +68,7 @@ function peerCertificate(socket: TLSSocket): Uint8Array | undefined {
 }
 
 /** The request in web terms; `null` where it has no usable address. */
-export function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | null {
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | null {
   const method = incoming.method ?? 'GET';
   const secure = incoming.socket instanceof TLSSocket;
   const host = incoming.headers.host ?? (incoming.headers[':authority'] as string | undefined) ?? 'localhost';

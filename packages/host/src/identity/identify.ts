@@ -101,6 +101,8 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
             anchors: options.anchors,
             ...(options.intermediates ? { intermediates: options.intermediates } : {}),
             now: now(),
+            // The CA's other certificates (TLS servers, profile signers) name no device.
+            purpose: 'client-auth',
           });
           return readCertificate(certificate);
         } catch (cause) {

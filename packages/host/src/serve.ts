@@ -1,0 +1,242 @@
+// What a server's main file needs around its composition: flags, listening, and an orderly end.
+import { readFileSync, realpathSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { fromPem, oids, readCertificate } from '@espalier/pki';
+import { HostError, isEspalierError } from './errors.ts';
+
+/** The push certificate, and where APNs is (default: Apple's). */
+export interface PushOptions {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM. */
+  readonly privateKey: string;
+  /** `com.apple.mgmt.…`, the certificate's. */
+  readonly topic: string;
+  readonly origin?: string;
+  /** Roots to trust in place of the system's, PEM; for a simulated APNs. */
+  readonly ca?: string;
+}
+
+/** What an example server can be told. */
+export interface ServerOptions {
+  /** The data folder. */
+  readonly data: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** The address to listen on (default: all). */
+  readonly address?: string;
+  /** The address that devices use (default: the one that they connect to). */
+  readonly publicUrl?: string;
+  /** Shown to users (default `Espalier`). */
+  readonly organisation?: string;
+  /** Without it, no device is woken; each polls on its own. */
+  readonly apns?: PushOptions;
+  /** pino's level (default `info`). */
+  readonly logLevel?: string;
+  /** Make a new admin token. */
+  readonly newAdminToken?: boolean;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly url: string;
+  /** Only when it was made just now; the data folder keeps its hash alone. */
+  readonly adminToken: string | null;
+  close(): Promise<void>;
+}
+
+/** How long open requests may still take once the server closes. */
+const GRACE_MS = 5_000;
+
+/**
+ * Listens, and tells on which port.
+ * @throws the system's error, e.g. `EADDRINUSE`
+ */
+export async function listen(
+  server: Server & { closeIdleConnections?(): void; closeAllConnections?(): void },
+  options: { readonly port: number; readonly address?: string },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.address, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = server.address();
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : options.port,
+    close: () =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => server.closeAllConnections?.(), GRACE_MS);
+        server.close((error) => {
+          clearTimeout(timer);
+          if (error) reject(error);
+          else resolve();
+        });
+        server.closeIdleConnections?.();
+      }),
+  };
+}
+
+const FLAGS = {
+  data: { type: 'string', default: './espalier-data' },
+  port: { type: 'string', default: '8443' },
+  address: { type: 'string' },
+  'public-url': { type: 'string' },
+  organisation: { type: 'string' },
+  'apns-certificate': { type: 'string' },
+  'apns-key': { type: 'string' },
+  'apns-topic': { type: 'string' },
+  'apns-origin': { type: 'string' },
+  'apns-ca': { type: 'string' },
+  'log-level': { type: 'string' },
+  'new-admin-token': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const HELP = `Options
+  --data DIR               where everything is kept (default ./espalier-data)
+  --port N                 default 8443; 0 takes a free one
+  --address ADDRESS        the address to listen on (default: all)
+  --public-url URL         the address that devices use (default: the one they connect to)
+  --organisation NAME      who manages the devices (default Espalier)
+  --apns-certificate FILE  push certificate, PEM; without one, no device is woken
+  --apns-key FILE          its private key, PEM (default: in the certificate's file)
+  --apns-topic TOPIC       default: the certificate's
+  --apns-origin URL        default: Apple's
+  --apns-ca FILE           trust these roots for APNs, PEM
+  --log-level LEVEL        trace, debug, info (default), warn, error, silent
+  --new-admin-token        make a new admin token; the old one ends
+  --help
+
+The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) replaces the file master.key.
+`;
+
+/**
+ * Reads a server's flags; `null` asks for help.
+ * @throws HostError `host.options` for a flag that does not exist or makes no sense
+ */
+export function parseServerArguments(args: readonly string[]): ServerOptions | null {
+  const flags = readFlags(args);
+  if (flags.help) return null;
+  const port = Number(flags.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw wrong(`--port ${flags.port} is not a port.`);
+  const apns = pushOptions(flags);
+  return {
+    data: flags.data,
+    port,
+    ...(flags.address === undefined ? {} : { address: flags.address }),
+    ...(flags['public-url'] === undefined ? {} : { publicUrl: flags['public-url'] }),
+    ...(flags.organisation === undefined ? {} : { organisation: flags.organisation }),
+    ...(apns === null ? {} : { apns }),
+    ...(flags['log-level'] === undefined ? {} : { logLevel: flags['log-level'] }),
+    ...(flags['new-admin-token'] ? { newAdminToken: true } : {}),
+  };
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: FLAGS, strict: true, allowPositionals: false }).values;
+  } catch (cause) {
+    throw wrong((cause as Error).message, cause);
+  }
+}
+
+function pushOptions(flags: ReturnType<typeof readFlags>): PushOptions | null {
+  const file = flags['apns-certificate'];
+  if (file === undefined) {
+    if (flags['apns-key'] ?? flags['apns-origin'] ?? flags['apns-ca']) throw wrong('--apns-certificate is missing.');
+    return null;
+  }
+  const certificate = readText(file);
+  const ca = flags['apns-ca'];
+  const origin = flags['apns-origin'];
+  return {
+    certificate,
+    privateKey: flags['apns-key'] === undefined ? certificate : readText(flags['apns-key']),
+    topic: flags['apns-topic'] ?? topicOf(certificate),
+    ...(origin === undefined ? {} : { origin }),
+    ...(ca === undefined ? {} : { ca: readText(ca) }),
+  };
+}
+
+/** The topic is the user id (UID) in the subject of the push certificate. */
+function topicOf(pem: string): string {
+  const { subjectName } = readCertificate(fromPem(pem, 'CERTIFICATE'));
+  const topic = subjectName.flat().find(({ type }) => type === oids.userId)?.value;
+  if (topic === undefined) throw wrong('The push certificate names no topic; give --apns-topic.');
+  return topic;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw wrong(`${file} cannot be read.`, cause);
+  }
+}
+
+function wrong(message: string, cause?: unknown): HostError {
+  return new HostError('invalid', 'host.options', message, { cause, remedy: 'See --help.' });
+}
+
+/**
+ * Runs a server when its file is the one that Node was started with: reads the flags, starts it, prints where it is and
+ * (once) its admin token, and closes it in order on SIGTERM and SIGINT. Does nothing when the file is imported.
+ *
+ * @example
+ * await runFromCommandLine(import.meta.url, start);
+ */
+export async function runFromCommandLine(
+  moduleUrl: string,
+  start: (options: ServerOptions) => Promise<RunningServer>,
+): Promise<void> {
+  const program = process.argv[1];
+  if (program === undefined || realpathSync(program) !== realpathSync(fileURLToPath(moduleUrl))) return;
+  try {
+    const options = parseServerArguments(process.argv.slice(2));
+    if (options === null) {
+      process.stdout.write(HELP);
+      return;
+    }
+    const server = await start(options);
+    process.stderr.write(banner(server, options));
+    await signal();
+    process.stderr.write('Closing …\n');
+    await server.close();
+  } catch (error) {
+    if (!isEspalierError(error)) throw error;
+    process.stderr.write(`${error.message}${error.remedy === undefined ? '' : `\n${error.remedy}`} (${error.code})\n`);
+    process.exitCode = 1;
+  }
+}
+
+function banner({ url, adminToken }: RunningServer, { data, apns }: ServerOptions): string {
+  const lines = [
+    `Status page   ${url}/`,
+    `Admin API     ${url}/api/v1  (described at ${url}/api/v1/openapi.json)`,
+    `Enrolment     ${url}/enrol   with the PIN of an invitation`,
+    adminToken === null
+      ? 'Admin token   as printed when it was made (--new-admin-token makes another)'
+      : `Admin token   ${adminToken}\n              (shown this once; ${data} keeps only its hash)`,
+    `Trust         ${data}/ca.pem`,
+    ...(apns === undefined ? ['Push          none: no --apns-certificate, so devices are not woken'] : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function signal(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      // A second signal ends the process at once, as it would without us.
+      process.off('SIGTERM', done);
+      process.off('SIGINT', done);
+      resolve();
+    };
+    process.on('SIGTERM', done);
+    process.on('SIGINT', done);
+  });
+}
