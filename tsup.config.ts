@@ -4,7 +4,7 @@ import { defineConfig } from 'tsup';
 
 const entry: Record<string, string> = { index: 'src/index.ts' };
 if (existsSync('src/contract/index.ts')) entry['contract/index'] = 'src/contract/index.ts';
-if (existsSync('src/catalogue.ts')) entry['catalogue'] = 'src/catalogue.ts';
+if (existsSync('src/catalogue.ts')) for (const name of ['catalogue', 'builder', 'sql']) entry[name] = `src/${name}.ts`;
 if (existsSync('src/main.ts')) entry['main'] = 'src/main.ts';
 for (const name of ['node', 'express', 'koa']) {
   if (existsSync(`src/${name}.ts`)) entry[name] = `src/${name}.ts`;

@@ -26,19 +26,13 @@ const prefixes: ReadonlyMap<string, (value: string) => Expression> = /* @__PURE_
  * @example parseBasic('sn: C02XYZ') // "common.serial_number" = "C02XYZ"
  */
 export function parseBasic(text: string): Expression {
-  if (text.length > DEFAULT_LIMITS.maxLength) {
-    const message = `a search has at most ${DEFAULT_LIMITS.maxLength} characters`;
-    throw new SearchSyntaxError('too-long', message, positionOf('', 0), text.length, []);
-  }
-  if (!isText(text)) {
-    throw new SearchSyntaxError(
-      'unexpected-character',
-      'text is well-formed Unicode without NUL',
-      positionOf('', 0),
-      text.length,
-      [],
-    );
-  }
+  const [code, message] =
+    text.length > DEFAULT_LIMITS.maxLength
+      ? ['too-long', `a search has at most ${DEFAULT_LIMITS.maxLength} characters`]
+      : isText(text)
+        ? []
+        : ['unexpected-character', 'text is well-formed Unicode without NUL'];
+  if (code !== undefined) throw new SearchSyntaxError(code, message!, positionOf('', 0), text.length, []);
   const trimmed = text.trim();
   const colon = trimmed.indexOf(':');
   const search = colon < 0 ? undefined : prefixes.get(trimmed.slice(0, colon).trim().toLowerCase());

@@ -13,7 +13,7 @@ import { readComparison } from './typing.ts';
 /** How to check. */
 export interface CheckOptions {
   /** Allow tests of secret values other than for being blank. */
-  readonly sensitive?: boolean;
+  readonly sensitive?: boolean | undefined;
   /** Where the comparisons stand in the text (from {@link parseTolerant}), so that issues say where they are. */
   readonly spans?: ReadonlyMap<Comparison, ComparisonSpan>;
 }
@@ -29,7 +29,7 @@ export function check(expression: Expression, catalogue: Catalogue, options: Che
     const add = (part: 'field' | 'operator' | 'value', issue: Omit<SearchIssue, 'start' | 'end' | 'field'>): void => {
       const at = span?.[part] ?? span?.operator;
       const field = catalogue.get(comparison.field)?.token ?? comparison.field;
-      issues.push({ ...issue, field, ...(at === undefined ? {} : { start: at[0], end: at[1] }) });
+      issues.push({ ...issue, field, start: at?.[0], end: at?.[1] });
     };
     const field = catalogue.get(comparison.field);
     if (field === undefined) {
@@ -38,14 +38,12 @@ export function check(expression: Expression, catalogue: Catalogue, options: Che
         code: 'unknown-field',
         severity: 'error',
         message: `there is no field ${quote(comparison.field)}`,
-        ...(similar.length === 0 ? {} : { suggestion: quote(similar[0]!), expected: similar.map(quote) }),
+        suggestion: similar.map(quote)[0],
+        expected: similar.length === 0 ? undefined : similar.map(quote),
       });
       continue;
     }
-    const { issue } = readComparison(comparison, {
-      catalogue,
-      ...(options.sensitive === undefined ? {} : { sensitive: options.sensitive }),
-    });
+    const { issue } = readComparison(comparison, { catalogue, sensitive: options.sensitive });
     if (issue !== undefined) {
       const { part, ...rest } = issue;
       add(part, { severity: 'error', ...rest });
@@ -83,7 +81,7 @@ function checkValues(
           severity: 'warning',
           message: `${field.displayName} has no known value ${quote(String(value))}`,
           expected: field.values.map((v) => quote(v.value)),
-          ...(similar === undefined ? {} : { suggestion: quote(similar) }),
+          suggestion: similar && quote(similar),
         });
       }
     }

@@ -11,8 +11,10 @@ export interface SearchPosition {
 
 /** What a caller may give when it creates a {@link SearchError}. */
 export interface SearchErrorDetails {
-  readonly at?: { readonly offset?: number; readonly line?: number; readonly column?: number; readonly path?: string };
-  readonly remedy?: string;
+  readonly at?:
+    | { readonly offset?: number; readonly line?: number; readonly column?: number; readonly path?: string }
+    | undefined;
+  readonly remedy?: string | undefined;
 }
 
 /**
@@ -57,14 +59,14 @@ export class SearchSyntaxError extends SearchError {
     position: SearchPosition,
     end: number,
     expected: readonly string[],
-    suggestion?: string,
+    suggestion?: string | undefined,
   ) {
     const tooLarge = code === 'too-long' || code === 'too-deep' || code === 'too-many';
     super(
       `search.syntax.${code.replaceAll('-', '_')}`,
       tooLarge ? 'too-large' : 'invalid',
       `${message} (line ${position.line}, column ${position.column})`,
-      suggestion === undefined ? { at: position } : { at: position, remedy: `did you mean ${suggestion} ?` },
+      { at: position, remedy: suggestion && `did you mean ${suggestion} ?` },
     );
     this.name = 'SearchSyntaxError';
     this.position = position;

@@ -2,6 +2,7 @@
 export { parseBasic } from './basic.ts';
 export { type CheckOptions, check, validate } from './check.ts';
 export { compile, type FactValue, type Matcher, type SearchRecord } from './compile.ts';
+export { type Completion, type CompletionItem, complete } from './complete.ts';
 export { SearchError, type SearchErrorDetails, type SearchPosition, SearchSyntaxError } from './errors.ts';
 export {
   and,
@@ -25,6 +26,7 @@ export { canonical, fieldsOf, isTimeDependent, nextChange } from './fields-of.ts
 export { fold, foldIdentifier, versionKey } from './fold.ts';
 export type { ComparisonSpan, SearchIssue } from './issue.ts';
 export { DEFAULT_LIMITS, type SearchLimits } from './limits.ts';
+export { type LintOptions, lint } from './lint.ts';
 export { OPERATORS, type Operand, type OperatorInfo, operatorInfo, operatorsFor } from './operators.ts';
 export { parse } from './parse.ts';
 export { type Parsed, type ParseOptions, parseTolerant } from './parser.ts';

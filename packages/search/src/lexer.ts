@@ -10,7 +10,7 @@ export interface Token {
   readonly value: string;
   readonly start: number;
   readonly end: number;
-  readonly fault?: { readonly code: string; readonly message: string; readonly suggestion?: string };
+  readonly fault?: { readonly code: string; readonly message: string; readonly suggestion?: string | undefined };
 }
 
 const wordStart = /[\p{L}_]/u;
@@ -19,25 +19,18 @@ const space = /\s*/y;
 const word = /[\p{L}_][\p{L}\p{M}\p{N}_.-]*/uy;
 const number = /-?\d+(?:\.\d+)?/y;
 const operator = /<>|<=|>=|!=|=|<|>/y;
-const wrongOperator = /===?|&&?|\|\|?|!==|=~|=>|=<|~=?|≠|≤|≥|!/y;
+const wrongOperator = /==|&&|\|\||=>|=<|≠|≤|≥|!/y;
 const plain = /[^"\\\0]*/y;
 const meant: Record<string, string> = {
   '==': '=',
-  '===': '=',
-  '!==': '!=',
   '≠': '!=',
   '≤': '<=',
   '≥': '>=',
   '=<': '<=',
   '=>': '>=',
-  '&': 'AND',
   '&&': 'AND',
-  '|': 'OR',
   '||': 'OR',
   '!': 'NOT',
-  '~': 'contains',
-  '~=': 'contains',
-  '=~': 'contains',
 };
 const openers = '“”„«»‟';
 const closers = /["“”„«»‟]/g;
@@ -136,7 +129,7 @@ function quoted(text: string, start: number): Token {
       code: 'unterminated-string',
       message: 'the closing double quote is missing',
       // `"CORP\"`: the last quote was meant to close.
-      ...(text.endsWith('\\"') ? { suggestion: `${text.slice(start, -1)}\\"` } : {}),
+      suggestion: text.endsWith('\\"') ? `${text.slice(start, -1)}\\"` : undefined,
     },
   };
 }
@@ -153,7 +146,7 @@ function otherQuotes(text: string, start: number, close: number, code: string): 
     fault: {
       code,
       message: `${kind} do not enclose text here; write "`,
-      ...(close < 0 ? {} : { suggestion: quote(value) }),
+      suggestion: close < 0 ? undefined : quote(value),
     },
   };
 }

@@ -26,32 +26,16 @@ const foreign: ReadonlyMap<string, Operator> = /* @__PURE__ */ new Map<string, O
     like: 'contains',
     has: 'contains',
     includes: 'contains',
-    include: 'contains',
-    contain: 'contains',
-    startswith: 'starts with',
-    'begins with': 'starts with',
     begins: 'starts with',
-    beginswith: 'starts with',
-    endswith: 'ends with',
+    'begins with': 'starts with',
     is: '=',
     eq: '=',
     ne: '!=',
-    equal: '=',
     'is not': '!=',
-    isnull: 'is null',
     'is empty': 'is null',
-    'is blank': 'is null',
     'is not empty': 'is not null',
     'not contains': 'does not contain',
-    'not equals': '!=',
-    lt: '<',
-    le: '<=',
-    lte: '<=',
-    gt: '>',
-    ge: '>=',
-    gte: '>=',
     within: 'within the last',
-    'in the last': 'within the last',
   }),
 );
 
@@ -59,7 +43,7 @@ const foreign: ReadonlyMap<string, Operator> = /* @__PURE__ */ new Map<string, O
 export function unknownOperator(
   tokens: readonly Token[],
   at: number,
-): { message: string; expected: readonly string[]; suggestion?: string; end: number } {
+): { message: string; expected: readonly string[]; suggestion?: string | undefined; end: number } {
   const spellings = OPERATORS.map((o) => o.operator);
   const first = tokens[at]!;
   if (first.kind === 'end' || first.kind === ')') {

@@ -37,6 +37,6 @@ function planComparison(comparison: Comparison, options: MeaningOptions): Plan {
   const remedy = suggestion ?? (expected === undefined ? undefined : `use one of: ${expected.join(', ')}`);
   throw new SearchError(errorCode, code === 'sensitive' ? 'forbidden' : 'invalid', message, {
     at: { path: comparison.field },
-    ...(remedy === undefined ? {} : { remedy }),
+    remedy,
   });
 }

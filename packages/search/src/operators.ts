@@ -2,6 +2,7 @@
 
 import type { Operator } from './expression.ts';
 import type { FieldType } from './field.ts';
+import { storageOf } from './storage.ts';
 
 /** What follows an operator. */
 export type Operand = 'value' | 'text' | 'duration' | 'list' | 'nothing';
@@ -20,35 +21,47 @@ export interface OperatorInfo {
   readonly synonyms: readonly string[];
 }
 
+const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
+
 const info = (
   operator: Operator,
-  label: string,
   operand: Operand,
-  builder: boolean,
-  negates?: Operator,
+  label = capital(operator),
   ...synonyms: string[]
-): OperatorInfo => ({ operator, label, operand, builder, synonyms, ...(negates === undefined ? {} : { negates }) });
+): OperatorInfo => ({
+  operator,
+  label,
+  operand,
+  builder: true,
+  synonyms,
+});
+// The complement of an operator, which is not offered by the builder unless said.
+const minus = (negates: Operator, positive: OperatorInfo, builder = false): OperatorInfo => ({
+  ...positive,
+  negates,
+  builder,
+});
 
 /** Every operator, in the order in which a builder lists them. */
-export const OPERATORS: readonly OperatorInfo[] = [
-  info('=', 'Equals', 'value', true, undefined, 'equals'),
-  info('!=', 'Does not equal', 'value', true, '=', '<>', 'does not equal'),
-  info('starts with', 'Starts with', 'text', true),
-  info('does not start with', 'Does not start with', 'text', false, 'starts with'),
-  info('ends with', 'Ends with', 'text', true),
-  info('does not end with', 'Does not end with', 'text', false, 'ends with'),
-  info('contains', 'Contains', 'text', true),
-  info('does not contain', 'Does not contain', 'text', false, 'contains'),
-  info('<', 'Less than', 'value', true),
-  info('<=', 'At most', 'value', true),
-  info('>', 'Greater than', 'value', true),
-  info('>=', 'At least', 'value', true),
-  info('within the last', 'Within the last', 'duration', true),
-  info('not within the last', 'Not within the last', 'duration', true, 'within the last'),
-  info('in', 'Is one of', 'list', false),
-  info('not in', 'Is none of', 'list', false, 'in'),
-  info('is null', 'Is blank', 'nothing', true),
-  info('is not null', 'Is not blank', 'nothing', true, 'is null'),
+export const OPERATORS: readonly OperatorInfo[] = /* @__PURE__ */ [
+  info('=', 'value', 'Equals', 'equals'),
+  minus('=', info('!=', 'value', 'Does not equal', '<>', 'does not equal'), true),
+  info('starts with', 'text'),
+  minus('starts with', info('does not start with', 'text')),
+  info('ends with', 'text'),
+  minus('ends with', info('does not end with', 'text')),
+  info('contains', 'text'),
+  minus('contains', info('does not contain', 'text')),
+  info('<', 'value', 'Less than'),
+  info('<=', 'value', 'At most'),
+  info('>', 'value', 'Greater than'),
+  info('>=', 'value', 'At least'),
+  info('within the last', 'duration'),
+  minus('within the last', info('not within the last', 'duration'), true),
+  { ...info('in', 'list', 'Is one of'), builder: false },
+  minus('in', info('not in', 'list', 'Is none of')),
+  info('is null', 'nothing', 'Is blank'),
+  minus('is null', info('is not null', 'nothing', 'Is not blank'), true),
 ];
 
 const byOperator = /* @__PURE__ */ new Map(OPERATORS.map((o) => [o.operator, o]));
@@ -81,38 +94,13 @@ export function phrasesFrom(
   return phrases.get(firstWord.toLowerCase()) ?? [];
 }
 
-const EQUALITY: readonly Operator[] = ['=', '!=', 'in', 'not in', 'is null', 'is not null'];
-const ORDER: readonly Operator[] = ['<', '<=', '>', '>='];
-const TEXT: readonly Operator[] = [
-  'starts with',
-  'does not start with',
-  'ends with',
-  'does not end with',
-  'contains',
-  'does not contain',
-];
-const BLANK: readonly Operator[] = ['is null', 'is not null'];
-const DATES: readonly Operator[] = ['within the last', 'not within the last'];
+const isOrder = (operator: Operator): boolean => /^[<>]/.test(operator);
 
-const text: readonly Operator[] = [...EQUALITY, ...TEXT];
-const numeric: readonly Operator[] = [...EQUALITY, ...ORDER];
-const dates: readonly Operator[] = [...EQUALITY, ...ORDER, ...DATES];
-
-const byType: Record<FieldType, readonly Operator[]> = {
-  str: text,
-  enum: text,
-  mac: text,
-  udid: text,
-  ip: text,
-  secret: text,
-  ver: [...text, ...ORDER],
-  bool: EQUALITY,
-  int: numeric,
-  bytes: numeric,
-  pct: numeric,
-  ts: dates,
-  date: dates,
-};
+function fits({ operator, operand }: OperatorInfo, type: FieldType): boolean {
+  if (operand === 'text') return storageOf(type) === 'text';
+  if (operand === 'duration') return type === 'ts' || type === 'date';
+  return !isOrder(operator) || type === 'ver' || storageOf(type) === 'number';
+}
 
 /**
  * The operators that fit a field, in builder order: those of its type, cut down to the field's own list where it has one
@@ -122,12 +110,11 @@ export function operatorsFor(field: {
   readonly type: FieldType;
   readonly operators?: readonly Operator[];
 }): Operator[] {
-  const fits = byType[field.type];
   const own = field.operators;
-  return OPERATORS.filter(({ operator, negates }) => {
-    if (!fits.includes(operator)) return false;
-    if (own === undefined || BLANK.includes(operator)) return true;
-    const positive = negates ?? operator;
+  return OPERATORS.filter((info) => {
+    if (!fits(info, field.type)) return false;
+    if (own === undefined || info.operand === 'nothing') return true;
+    const positive = info.negates ?? info.operator;
     return own.includes(positive) || (positive === 'in' && own.includes('='));
   }).map((o) => o.operator);
 }

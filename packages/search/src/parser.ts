@@ -71,7 +71,7 @@ function run(
     code: string,
     message: string,
     at: { start: number; end: number },
-    more: { expected?: readonly string[]; suggestion?: string; severity?: SearchIssue['severity'] } = {},
+    more: Partial<SearchIssue> = {},
   ): void => {
     if (diagnostics.length < MAX_DIAGNOSTICS) {
       diagnostics.push({ code, severity: 'error', message, start: at.start, end: at.end, ...more });
@@ -97,7 +97,7 @@ function run(
   const fault = (token: Token): boolean => {
     if (token.fault === undefined) return false;
     const { code, message, suggestion } = token.fault;
-    report(code, message, token, suggestion === undefined ? {} : { suggestion });
+    report(code, message, token, { suggestion });
     return true;
   };
 
@@ -208,7 +208,7 @@ function run(
           { start: first.start, end },
           {
             expected,
-            ...(suggestion === undefined ? {} : { suggestion }),
+            suggestion,
           },
         );
       }
@@ -241,7 +241,7 @@ function run(
     spans.set(node, {
       field: [token.start, token.end],
       operator: [first.start, operatorEnd],
-      ...(value === undefined ? {} : { value: [valueStart.start, peek(-1).end] as const }),
+      value: value === undefined ? undefined : [valueStart.start, peek(-1).end],
     });
     return node;
   };
@@ -299,7 +299,7 @@ function run(
         { start: token.start, end: issue.end ?? token.end },
         {
           expected: textOnly ? [VALUE[0]] : VALUE,
-          ...(issue.suggestion === undefined ? {} : { suggestion: issue.suggestion }),
+          suggestion: issue.suggestion,
         },
       );
     }
@@ -346,7 +346,7 @@ function run(
         { start: peek().start, end: issue.end ?? peek().end },
         {
           expected: ['a whole number', 'minutes', 'hours', 'days', 'weeks', 'months', 'years'],
-          ...(issue.suggestion === undefined ? {} : { suggestion: issue.suggestion }),
+          suggestion: issue.suggestion,
         },
       );
       return null;

@@ -26,7 +26,7 @@ export interface Test {
   /** Canonical token. */
   readonly token: string;
   /** The catalogue's field; absent when there is no catalogue and the type was inferred from the value. */
-  readonly field?: Field;
+  readonly field?: Field | undefined;
   /** `any` only for the blank test of a field without a catalogue. */
   readonly type: FieldType | 'any';
   readonly predicate: Predicate;

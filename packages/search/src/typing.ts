@@ -14,9 +14,9 @@ import { MAX_AMOUNT } from './values.ts';
 /** How expressions get their meaning. */
 export interface MeaningOptions {
   /** Types, aliases and special values of the fields. Without it types are inferred from the values. */
-  readonly catalogue?: Catalogue;
+  readonly catalogue?: Catalogue | undefined;
   /** Allow tests of secret values other than for being blank. */
-  readonly sensitive?: boolean;
+  readonly sensitive?: boolean | undefined;
 }
 
 /** Why a comparison has no meaning. */
@@ -24,8 +24,8 @@ export interface TypingIssue {
   readonly code: 'bad-operator-for-type' | 'bad-value' | 'sensitive';
   readonly message: string;
   readonly part: 'operator' | 'value';
-  readonly expected?: readonly string[];
-  readonly suggestion?: string;
+  readonly expected?: readonly string[] | undefined;
+  readonly suggestion?: string | undefined;
 }
 
 type Read = { readonly plan: Plan; readonly issue?: never } | { readonly issue: TypingIssue; readonly plan?: never };
@@ -67,18 +67,18 @@ const isBlankTest = (c: Comparison): boolean =>
 export function typeName(field: Field): string {
   const names: Record<FieldType, string> = {
     str: 'text',
-    enum: 'a list',
-    ver: 'a version',
-    mac: 'a MAC address',
-    udid: 'an identifier',
-    ip: 'an IP address',
-    secret: 'a secret',
+    enum: 'list',
+    ver: 'version',
+    mac: 'MAC address',
+    udid: 'identifier',
+    ip: 'IP address',
+    secret: 'secret',
     bool: 'true or false',
-    int: 'a number',
-    bytes: 'a number of bytes',
-    pct: 'a percentage',
-    ts: 'a date and time',
-    date: 'a date',
+    int: 'number',
+    bytes: 'bytes',
+    pct: 'percentage',
+    ts: 'date and time',
+    date: 'date',
   };
   return field.multi === true ? `${names[field.type]}, several values` : names[field.type];
 }
@@ -104,10 +104,10 @@ function readPositive(
 ): Read {
   const test = (predicate: Predicate, as: Test['type'] = type): Plan => {
     const missing = field?.whenMissing !== undefined && matchesConstant(predicate, type, field.whenMissing);
-    return { kind: 'test', token, ...(field === undefined ? {} : { field }), type: as, predicate, missing };
+    return { kind: 'test', token, field, type: as, predicate, missing };
   };
   const bad = (message: string, suggestion?: string): Read => ({
-    issue: { code: 'bad-value', message, part: 'value', ...(suggestion === undefined ? {} : { suggestion }) },
+    issue: { code: 'bad-value', message, part: 'value', suggestion },
   });
   const blank = (): Plan => complement(test({ kind: 'present' }, field === undefined ? 'any' : type));
 

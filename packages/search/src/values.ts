@@ -5,8 +5,8 @@ import { quote, type Token } from './lexer.ts';
 interface ValueIssue {
   readonly code: string;
   readonly message: string;
-  readonly end?: number;
-  readonly suggestion?: string;
+  readonly end?: number | undefined;
+  readonly suggestion?: string | undefined;
 }
 
 /** AND, OR and NOT in any case. */
@@ -92,7 +92,10 @@ export function readDuration(
   | { readonly duration: Duration; readonly length: number; readonly issue?: never }
   | { readonly issue: ValueIssue; readonly duration?: never; readonly length?: never } {
   const token = tokens[at]!;
-  const bad = (message: string, more: { end?: number; suggestion?: string } = {}): { issue: ValueIssue } => ({
+  const bad = (
+    message: string,
+    more: { end?: number; suggestion?: string | undefined } = {},
+  ): { issue: ValueIssue } => ({
     issue: { code: 'bad-duration', message, ...more },
   });
   let amountText: string;
@@ -122,7 +125,7 @@ export function readDuration(
     const like = UNITS.find((u) => u[0] === unitText[0]?.toLowerCase());
     return bad(`${unitText} is not a unit of time`, {
       end,
-      ...(like === undefined ? {} : { suggestion: `${amountText} ${like}s` }),
+      suggestion: like && `${amountText} ${like}s`,
     });
   }
   if (!Number.isInteger(amount) || amount < 0 || amount > MAX_AMOUNT) {
