@@ -412,8 +412,8 @@ describe('trust', () => {
       localSigner(device.privateKey),
       'sha256',
     );
-    const started = performance.now();
+    const started = process.cpuUsage();
     expect(trust(leaf, { anchors: [], intermediates: many })).toBe('pki.trust.too_complex');
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(process.cpuUsage(started).user).toBeLessThan(500_000);
   });
 });
