@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { Engine } from '@espalier/core';
 import { fromPem, oids, readCertificate } from '@espalier/pki';
 import { HostError, isEspalierError } from './errors.ts';
 
@@ -44,6 +45,8 @@ export interface RunningServer {
   readonly url: string;
   /** Only when it was made just now; the data folder keeps its hash alone. */
   readonly adminToken: string | null;
+  /** For whoever embeds the server: a demo, a test, a script. */
+  readonly engine: Engine;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,71 @@
+// The MDM server on Express: one page that puts the parts together.
+import { createServer } from 'node:https';
+import { createApnsClient } from '@espalier/apple-mdm';
+import { createEngine } from '@espalier/core';
+import { createHost, createLogger, openDataFolder } from '@espalier/host';
+import { toExpress } from '@espalier/host/express';
+import { listen, type RunningServer, runFromCommandLine, type ServerOptions } from '@espalier/host/node';
+import { compileConfiguration } from '@espalier/policy';
+import { openSqliteStore } from '@espalier/sqlite';
+import express from 'express';
+
+/** Starts the server on a data folder, which is made if it is not there. */
+export async function start(options: ServerOptions): Promise<RunningServer> {
+  const logger = createLogger({ level: options.logLevel ?? 'info' });
+
+  // What makes this server itself: keys, CA, TLS certificate, admin token.
+  const data = await openDataFolder(options.data, options);
+
+  // The engine: everything that is kept and decided.
+  const store = await openSqliteStore(data.file('espalier.sqlite'));
+  const apns = options.apns && createApnsClient(options.apns);
+  const engine = createEngine({
+    store,
+    keys: data.keys,
+    ...(apns ? { push: apns } : {}),
+    compile: compileConfiguration,
+    signProfile: data.signProfile,
+    logger,
+  });
+
+  // The host: the engine as one function from Request to Response.
+  const host = createHost({
+    engine,
+    ca: data.ca,
+    identity: { anchors: [data.ca.certificate], sources: ['mdm-signature', 'tls'] },
+    profile: {
+      organisation: options.organisation ?? 'Espalier',
+      topic: options.apns?.topic ?? 'com.apple.mgmt.External.none',
+      sign: data.signProfile,
+    },
+    adminTokens: [data.adminTokenHash],
+    sessionSecret: data.sessionSecret,
+    ...(options.publicUrl ? { publicUrl: options.publicUrl } : {}),
+    logger,
+  });
+
+  // The application: routes of your own go before the host, which answers everything that reaches it.
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(toExpress(host.fetch));
+
+  // Any client certificate is let through TLS; the host decides which it trusts.
+  const server = createServer({ ...data.tls, requestCert: true, rejectUnauthorized: false }, app);
+  const listening = await listen(server, options);
+  engine.start();
+
+  return {
+    url: options.publicUrl ?? `https://localhost:${listening.port}`,
+    adminToken: data.adminToken,
+    engine,
+    close: async () => {
+      await listening.close();
+      await engine.stop();
+      await apns?.close();
+      await store.close();
+      await data.close();
+    },
+  };
+}
+
+await runFromCommandLine(import.meta.url, start);
