@@ -78,8 +78,8 @@ function findRenamed(items: Map<string, Item>, item: Item): string | undefined {
   return undefined;
 }
 
-/** Reads the given level folders, oldest first. */
-export function readLevels(folders: readonly string[]): Catalogue {
+/** Lays the given level folders on top of each other, oldest first: items in the catalogue's order. */
+export function layLevels(folders: readonly string[]): Omit<Catalogue, 'rules'> {
   const items = new Map<string, Item>();
   const levels: LevelProvenance[] = [];
   for (const folder of folders) {
@@ -105,10 +105,16 @@ export function readLevels(folders: readonly string[]): Catalogue {
     }
     levels.push(level);
   }
-  const rules = readFileSync(rulesFile);
-  applyRules(items, parse(rules.toString('utf8')) as FileRules[]);
   const ordered = [...items.values()].sort(
     (a, b) => schemaKinds.indexOf(a.kind) - schemaKinds.indexOf(b.kind) || byName(a.id, b.id) || byName(a.file, b.file),
   );
-  return { items: ordered, levels, rules: sha256(rules) };
+  return { items: ordered, levels };
+}
+
+/** Reads the given level folders, oldest first, and adds the combination rules. */
+export function readLevels(folders: readonly string[]): Catalogue {
+  const laid = layLevels(folders);
+  const rules = readFileSync(rulesFile);
+  applyRules(new Map(laid.items.map((item) => [item.file, item])), parse(rules.toString('utf8')) as FileRules[]);
+  return { ...laid, rules: sha256(rules) };
 }
