@@ -24,6 +24,7 @@ export interface CheckOptions {
  */
 export function check(expression: Expression, catalogue: Catalogue, options: CheckOptions = {}): SearchIssue[] {
   const issues: SearchIssue[] = [];
+  let unknown = 0;
   for (const comparison of comparisonsOf(expression)) {
     const span = options.spans?.get(comparison);
     const add = (part: 'field' | 'operator' | 'value', issue: Omit<SearchIssue, 'start' | 'end' | 'field'>): void => {
@@ -33,7 +34,8 @@ export function check(expression: Expression, catalogue: Catalogue, options: Che
     };
     const field = catalogue.get(comparison.field);
     if (field === undefined) {
-      const similar = catalogue.suggest(comparison.field);
+      // Looking for similar names takes time, and after some of them nobody reads on.
+      const similar = unknown++ < 5 ? catalogue.suggest(comparison.field) : [];
       add('field', {
         code: 'unknown-field',
         severity: 'error',

@@ -248,11 +248,11 @@ function run(
 
   const parseField = (token: Token): string | null => {
     if (token.kind === 'string') {
-      const missing = /^\s*([^=<>!]+?)\s*(<=|>=|<>|!=|=|<|>|equals|starts with|contains)\s*$/i.exec(token.value);
+      const missing = matchOperator(tokens, at + 1) === null ? missingQuote(token.value) : null;
       if (missing !== null) {
-        report('missing-quote', `the closing double quote after ${missing[1]} is missing`, token, {
+        report('missing-quote', `the closing double quote after ${missing.field} is missing`, token, {
           expected: ['"'],
-          suggestion: `"${missing[1]}" ${missing[2]} "`,
+          suggestion: `"${missing.field}" ${missing.operator} "`,
         });
         return null;
       }
@@ -371,6 +371,15 @@ function run(
     if (rest !== null) expression = expression === null ? rest : (and(expression, rest) as Condition);
   }
   return expression;
+}
+
+// `"category.name = "value"`: what was read as a field is a field and an operator.
+function missingQuote(value: string): { field: string; operator: string } | null {
+  const text = value.trim();
+  const operator = /(?:[<>!]?=|<>|<|>| equals| starts with| contains)$/i.exec(text.slice(-12))?.[0];
+  if (operator === undefined) return null;
+  const field = text.slice(0, -operator.length).trimEnd();
+  return isToken(field) ? { field, operator: operator.trim() } : null;
 }
 
 /** A token as a person reads it. */
