@@ -1,1 +1,57 @@
-export {};
+// The public names of the package.
+export {
+  type ApnsCounters,
+  createSimulatedApns,
+  type ReceivedPush,
+  type ScriptedAnswer,
+  type SimulatedApns,
+  type SimulatedApnsOptions,
+} from './apns/server.ts';
+export {
+  appCatalogue,
+  type DeviceKind,
+  type Model,
+  modelsOf,
+  type Platform,
+  type SimulatedApp,
+  versionsOf,
+} from './catalogue.ts';
+export { knownCommands } from './commands/execute.ts';
+export type { RequestEvent } from './device/channel.ts';
+export {
+  createSimulatedDevice,
+  type DeviceEnvironment,
+  type EnrolResult,
+  type PushService,
+  restoreDevice,
+  type SimulatedDevice,
+  type SimulatedDeviceOptions,
+} from './device/device.ts';
+export type { DeviceTraits } from './device/factory.ts';
+export type { ExecutedCommand, SessionResult } from './device/session.ts';
+export type {
+  DeviceState,
+  EnrolmentPhase,
+  MdmSettings,
+  ScepSettings,
+  StoredPayload,
+  StoredProfile,
+} from './device/state.ts';
+export { SimulatorError, type SimulatorErrorCode } from './errors.ts';
+export { type Fault, type FaultShares, type Faults, randomFaults, type Step } from './faults.ts';
+export { createFleet, type FleetMix, type FleetOptions } from './fleet.ts';
+export { createKeyPool, type KeyPool } from './key-pool.ts';
+export { createLatencyRecorder, type LatencyRecorder, type LatencySummary } from './latency.ts';
+export { runLimited } from './limited.ts';
+export type { RetryOptions } from './net/retry.ts';
+export {
+  type ConnectionState,
+  createFetchTransport,
+  createNodeTransport,
+  type DeviceRequest,
+  type DeviceResponse,
+  type NodeTransportOptions,
+  type TlsIdentity,
+  type Transport,
+} from './net/transport.ts';
+export { createRandom, type Random } from './random.ts';

@@ -1,0 +1,89 @@
+// InstallProfile and RemoveProfile: the device's profile store.
+import { readCertificate } from '@espalier/pki';
+import { openProfile, ProfileProblem, readEnrolment } from '../device/profile.ts';
+import { type DeviceState, fromBase64 } from '../device/state.ts';
+import { SimulatorError } from '../errors.ts';
+import { acknowledged, type CommandResult, failed, type Handlers, malformed, mdmDomain } from './handler.ts';
+
+/** The commands for profiles. */
+export const profileHandlers: Handlers = {
+  InstallProfile: {
+    right: 2,
+    run: ({ state, payload }) => {
+      const { Payload: bytes } = payload;
+      return bytes instanceof Uint8Array ? install(state, bytes) : malformed;
+    },
+  },
+  RemoveProfile: {
+    right: 2,
+    run: ({ state, payload }) => {
+      const { Identifier: identifier } = payload;
+      return typeof identifier === 'string' ? remove(state, identifier) : malformed;
+    },
+  },
+};
+
+function install(state: DeviceState, bytes: Uint8Array): CommandResult {
+  try {
+    const opened = openProfile(bytes, true);
+    const { stored } = opened;
+    for (const certificate of stored.certificates) checkCertificate(fromBase64(certificate));
+    if (stored.payloads.some((payload) => payload.type === 'com.apple.mdm')) {
+      const mdm = readEnrolment(opened);
+      const refusal = updateRefusal(state, mdm);
+      if (refusal !== undefined) return refusal;
+      state.mdm = mdm;
+      state.profiles = replaced(state, { ...stored, managed: false });
+      return acknowledged();
+    }
+    if (stored.identifier === state.mdm?.profileIdentifier) {
+      return failed('MCInstallationErrorDomain', 4015, 'Replacement profile does not contain an MDM payload');
+    }
+    state.profiles = replaced(state, stored);
+    return acknowledged();
+  } catch (error) {
+    if (error instanceof SimulatorError) return failed(mdmDomain, 12009, error.message);
+    if (!(error instanceof ProfileProblem)) throw error;
+    // As on devices, the outer error says that the installation failed, the inner one why.
+    return {
+      status: 'Error',
+      errors: [
+        { domain: 'MCInstallationErrorDomain', code: 4001, text: 'Profile Installation Failed' },
+        { domain: error.domain, code: error.code, text: error.message },
+      ],
+    };
+  }
+}
+
+function replaced(state: DeviceState, profile: DeviceState['profiles'][number]): DeviceState['profiles'] {
+  const others = state.profiles.filter((item) => item.identifier !== profile.identifier);
+  return [...others, profile];
+}
+
+/** What must not change in an MDM payload (schema, com.apple.mdm.yaml). */
+function updateRefusal(state: DeviceState, mdm: NonNullable<DeviceState['mdm']>): CommandResult | undefined {
+  const now = state.mdm;
+  if (now === null || mdm.profileIdentifier !== now.profileIdentifier) {
+    return failed(mdmDomain, 12001, 'Multiple MDM instances');
+  }
+  const widened = (mdm.accessRights & ~now.accessRights) !== 0;
+  const moved = mdm.serverUrl !== now.serverUrl || mdm.checkInUrl !== now.checkInUrl || mdm.topic !== now.topic;
+  return widened || moved ? failed(mdmDomain, 12012, 'MDM replacement mismatch') : undefined;
+}
+
+function checkCertificate(der: Uint8Array): void {
+  try {
+    readCertificate(der);
+  } catch (error) {
+    throw new ProfileProblem('MCCertificateErrorDomain', 9005, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function remove(state: DeviceState, identifier: string): CommandResult {
+  const profile = state.profiles.find((item) => item.identifier === identifier);
+  if (profile === undefined) return failed(mdmDomain, 12075, `The profile “${identifier}” is not installed.`);
+  if (identifier === state.mdm?.profileIdentifier) return { status: 'Acknowledged', effect: 'leave' };
+  if (!profile.managed) return failed(mdmDomain, 12013, `The profile “${identifier}” is not managed by MDM.`);
+  state.profiles = state.profiles.filter((item) => item !== profile);
+  return acknowledged();
+}

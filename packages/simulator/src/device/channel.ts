@@ -1,0 +1,143 @@
+// The wire of one device: headers, signature, client certificate, retries, faults, and a record of every request.
+import { signCms } from '@espalier/pki';
+import { platformOf } from '../catalogue.ts';
+import type { Faults, Step } from '../faults.ts';
+import { type RetryContext, sendWithRetry } from '../net/retry.ts';
+import type { ConnectionState, DeviceRequest, DeviceResponse, Transport } from '../net/transport.ts';
+import type { Random } from '../random.ts';
+import { type DeviceState, fromBase64 } from './state.ts';
+
+/** A request that a device has made. */
+export interface RequestEvent {
+  readonly udid: string;
+  readonly kind: Step['kind'] | 'profile' | 'scep';
+  /** The command that a result answers. */
+  readonly requestType?: string;
+  readonly url: string;
+  /** 0 when no answer came. */
+  readonly status: number;
+  /** Milliseconds from sending to the whole answer. */
+  readonly ms: number;
+  /** 1 for the first try. */
+  readonly attempt: number;
+}
+
+/** What a channel needs of the world. */
+export interface ChannelOptions extends RetryContext {
+  readonly transport: Transport;
+  readonly now: () => number;
+  /** Milliseconds that only grow, for durations. */
+  readonly stopwatch: () => number;
+  readonly faults: Faults | undefined;
+  readonly faultRandom: Random;
+  readonly onRequest: ((event: RequestEvent) => void) | undefined;
+}
+
+/** Content types by Apple's documentation of the check-in and command endpoints. */
+const checkinType = 'application/x-apple-aspen-mdm-checkin';
+const connectType = 'application/x-apple-aspen-mdm';
+
+/** Sends a device's messages. */
+export class Channel {
+  readonly #state: DeviceState;
+  readonly #options: ChannelOptions;
+  #last: DeviceRequest | undefined;
+
+  constructor(state: DeviceState, options: ChannelOptions) {
+    this.#state = state;
+    this.#options = options;
+  }
+
+  /** As mdmclient names itself on a Mac, and the other systems' client. */
+  get userAgent(): string {
+    return platformOf(this.#state.kind) === 'macOS' ? 'MDM-OSX/1.0 mdmclient/1551' : 'MDM/1.0';
+  }
+
+  /** The identity and the roots that the device goes by now. */
+  connection(): ConnectionState {
+    const { certificate, privateKey, profiles } = this.#state;
+    const roots = profiles.flatMap((profile) => profile.certificates).map(fromBase64);
+    if (certificate === null || privateKey === null) return { roots };
+    return { roots, identity: { certificate: fromBase64(certificate), privateKey: fromBase64(privateKey) } };
+  }
+
+  /** Downloads a profile. */
+  download(url: string): Promise<DeviceResponse> {
+    const request: DeviceRequest = { method: 'GET', url, headers: { 'user-agent': this.userAgent, accept: '*/*' } };
+    return sendWithRetry((attempt) => this.#sendOnce(request, { kind: 'profile' }, attempt), this.#options);
+  }
+
+  /** What the fault plan says of the next message. */
+  plan(kind: Step['kind'], requestType?: string): ReturnType<Faults> {
+    const step = { kind, number: this.#state.messages + 1, ...(requestType === undefined ? {} : { requestType }) };
+    return this.#options.faults?.(step, this.#options.faultRandom);
+  }
+
+  /** Sends a message until it is answered. @throws SimulatorError `simulator.unreachable` */
+  async deliver(
+    what: { readonly kind: Step['kind']; readonly requestType?: string },
+    body: Uint8Array,
+    fault: ReturnType<Faults> = undefined,
+  ): Promise<DeviceResponse> {
+    this.#state.messages++;
+    const request = this.#request(what.kind, body);
+    const earlier = this.#last;
+    if (fault?.type === 'slow') await this.#options.sleep(fault.ms);
+    const response = await sendWithRetry(async (attempt) => {
+      const first = attempt === 1 ? fault?.type : undefined;
+      if (first === 'drop-request') throw new Error('the request was dropped on purpose');
+      if (first === 'replay' && earlier !== undefined) await this.#sendOnce(earlier, what, attempt);
+      const answer = await this.#sendOnce(request, what, attempt);
+      if (first === 'drop-response') throw new Error('the answer was dropped on purpose');
+      return first === 'duplicate' ? this.#sendOnce(request, what, attempt) : answer;
+    }, this.#options);
+    this.#last = request;
+    return response;
+  }
+
+  #request(kind: Step['kind'], body: Uint8Array): DeviceRequest {
+    const { mdm, certificate, privateKey } = this.#state;
+    const connect = kind === 'idle' || kind === 'result';
+    const headers: { [name: string]: string } = {
+      'content-type': connect ? connectType : checkinType,
+      'user-agent': this.userAgent,
+      accept: '*/*',
+    };
+    if (mdm?.signMessage && certificate !== null && privateKey !== null) {
+      const signature = signCms(body, {
+        certificate: fromBase64(certificate),
+        privateKey: fromBase64(privateKey),
+        detached: true,
+        signingTime: this.#options.now(),
+      });
+      headers['Mdm-Signature'] = Buffer.from(signature).toString('base64');
+    }
+    return { method: 'PUT', url: connect ? mdm!.serverUrl : mdm!.checkInUrl, headers, body };
+  }
+
+  async #sendOnce(
+    request: DeviceRequest,
+    what: { readonly kind: RequestEvent['kind']; readonly requestType?: string },
+    attempt: number,
+  ): Promise<DeviceResponse> {
+    const start = this.#options.stopwatch();
+    const report = (status: number): void =>
+      this.#options.onRequest?.({
+        udid: this.#state.udid,
+        ...what,
+        url: request.url,
+        status,
+        ms: this.#options.stopwatch() - start,
+        attempt,
+      });
+    let response: DeviceResponse;
+    try {
+      response = await this.#options.transport.send(request, this.connection());
+    } catch (error) {
+      report(0);
+      throw error;
+    }
+    report(response.status);
+    return response;
+  }
+}

@@ -1,0 +1,451 @@
+// The simulated device: enrols, is woken, polls, answers, and remembers.
+import { readCertificate, verifyTrust } from '@espalier/pki';
+import type { DeviceKind } from '../catalogue.ts';
+import { SimulatorError } from '../errors.ts';
+import type { Faults } from '../faults.ts';
+import { createKeyPool, type KeyPool } from '../key-pool.ts';
+import type { RetryOptions } from '../net/retry.ts';
+import { createFetchTransport, createNodeTransport, type Transport } from '../net/transport.ts';
+import { createRandom, type Random } from '../random.ts';
+import { Channel, type RequestEvent } from './channel.ts';
+import { createState, type DeviceTraits } from './factory.ts';
+import { requestIdentity } from './identity.ts';
+import { authenticateMessage, checkOutMessage, tokenUpdateMessage } from './messages.ts';
+import { openProfile, ProfileProblem, readEnrolment } from './profile.ts';
+import { runSession, type SessionResult } from './session.ts';
+import { checkState, type DeviceState, type EnrolmentPhase, fromBase64, type MdmSettings, toBase64 } from './state.ts';
+
+/** Where a device registers to be woken; the simulated APNs is one. */
+export interface PushService {
+  /** From now on pushes to the token (hex) reach the listener. */
+  register(registration: {
+    readonly token: string;
+    readonly topic: string;
+    readonly onPush: (payload: { readonly mdm: string }) => void;
+  }): void;
+  /** The device is away; pushes wait for it. */
+  disconnect(token: string): void;
+  /** The token is dead. */
+  unregister(token: string): void;
+}
+
+/** The world around a device. */
+export interface DeviceEnvironment {
+  /** Whatever is left to chance comes from here (default `device`). */
+  readonly seed?: string | number;
+  /** The way to the server (default: `createNodeTransport` with `trustedRoots`). */
+  readonly transport?: Transport;
+  /** In place of `transport`: a handler in this process. */
+  readonly fetch?: (request: Request) => Promise<Response>;
+  /** Roots that the device trusts from the start (DER): for TLS, and for the profile's signature. */
+  readonly trustedRoots?: readonly Uint8Array[];
+  /** RSA keys; share one pool among devices. */
+  readonly keyPool?: KeyPool;
+  /** Wakes the device; without it only `poll()` does. */
+  readonly apns?: PushService;
+  /** Default: the real time. */
+  readonly clock?: { now(): number };
+  /** Milliseconds that only grow, for durations (default `performance.now`). */
+  readonly stopwatch?: () => number;
+  /** Default: `setTimeout`. */
+  readonly sleep?: (ms: number) => Promise<void>;
+  readonly retry?: RetryOptions;
+  /** Misbehaviour; default: none. */
+  readonly faults?: Faults;
+  /** Hears of every request. */
+  readonly onRequest?: (event: RequestEvent) => void;
+  /** Hears of errors in sessions that a push began; without it `settled()` throws them. */
+  readonly onError?: (error: unknown) => void;
+  /** Commands in one session at most (default 1,000). */
+  readonly maxCommandsPerSession?: number;
+}
+
+/** Options of {@link createSimulatedDevice}. */
+export interface SimulatedDeviceOptions extends DeviceTraits, DeviceEnvironment {}
+
+/** What became of an enrolment. */
+export interface EnrolResult {
+  /** The identity's certificate, DER. */
+  readonly certificate: Uint8Array;
+  /** Who signed the profile; absent when it is unsigned. */
+  readonly signer?: { readonly certificate: Uint8Array; readonly subject: string; readonly trusted: boolean };
+}
+
+/** A simulated device. */
+export interface SimulatedDevice {
+  readonly kind: DeviceKind;
+  readonly udid: string;
+  readonly serialNumber: string;
+  readonly phase: EnrolmentPhase;
+  /**
+   * Enrols from a profile's URL or bytes. An interrupted enrolment goes on where it was, whatever the source is now;
+   * an enrolled device has nothing to do.
+   * @throws SimulatorError `simulator.profile`, `simulator.signature`, `simulator.scep`, `simulator.refused` (the
+   *   enrolment is undone, as on devices); `simulator.unreachable` (it can go on later)
+   */
+  enrol(source: string | URL | Uint8Array): Promise<EnrolResult>;
+  /**
+   * Asks for work and does it, until there is none. Sessions of a device never overlap.
+   * @throws SimulatorError `simulator.not_enrolled`, `simulator.unreachable`
+   */
+  poll(): Promise<SessionResult>;
+  /** Sends `TokenUpdate` again, with a new push token when `newToken` is set. */
+  updateToken(options?: { readonly newToken?: boolean }): Promise<void>;
+  /** The user removes the enrolment profile. The server is told once, if the profile asks for that; `told` says if it heard. */
+  checkOut(): Promise<{ readonly told: boolean }>;
+  /** The user locks the device. */
+  lock(): void;
+  /** The user unlocks it; a Mac that was locked by command needs its PIN. A device that said NotNow polls again. */
+  unlock(pin?: string): boolean;
+  /** The user sets or removes the passcode. */
+  setPasscode(passcode: string | null): void;
+  /** Waits for the sessions that pushes have begun. Throws the first error of one, unless `onError` hears of them. */
+  settled(): Promise<void>;
+  /** All that the device remembers, as JSON; `restoreDevice` makes a device of it. */
+  state(): DeviceState;
+  /** Closes connections and stops listening for pushes, which from now on wait for the device. */
+  close(): void;
+}
+
+/**
+ * Makes a simulated device. The same traits and the same seed give the same device.
+ *
+ * @throws SimulatorError `simulator.option`
+ * @example
+ * const phone = createSimulatedDevice({ kind: 'iPhone', seed: 1, supervised: true, trustedRoots: [rootCertificate] });
+ * await phone.enrol('https://mdm.example.com/enrol/abc');
+ * const { commands } = await phone.poll();
+ */
+export function createSimulatedDevice(options: SimulatedDeviceOptions): SimulatedDevice {
+  const random = createRandom(options.seed ?? 'device');
+  return new Device(createState(options, random.fork('state')), options, random);
+}
+
+/**
+ * Makes a device of a saved state, in any process.
+ * @throws SimulatorError `simulator.state`
+ */
+export function restoreDevice(state: DeviceState, environment: DeviceEnvironment = {}): SimulatedDevice {
+  const checked = checkState(state);
+  const random = createRandom(`${environment.seed ?? 'device'}/${checked.udid}/${checked.messages}`);
+  return new Device(checked, environment, random);
+}
+
+const inProgress: readonly EnrolmentPhase[] = ['profile', 'identity', 'authenticated', 'enrolled'];
+
+class Device implements SimulatedDevice {
+  readonly #state: DeviceState;
+  readonly #environment: DeviceEnvironment;
+  readonly #random: Random;
+  readonly #transport: Transport;
+  readonly #channel: Channel;
+  readonly #keyPool: KeyPool;
+  readonly #now: () => number;
+  readonly #sleep: (ms: number) => Promise<void>;
+  #tail: Promise<unknown> = Promise.resolve();
+  #wakeWaiting = false;
+  #saidNotNow = false;
+  #errors: unknown[] = [];
+
+  constructor(state: DeviceState, environment: DeviceEnvironment, random: Random) {
+    this.#state = state;
+    this.#environment = environment;
+    this.#random = random.fork('device');
+    this.#now = () => environment.clock?.now() ?? Date.now();
+    this.#sleep = environment.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    this.#keyPool = environment.keyPool ?? createKeyPool();
+    this.#transport =
+      environment.transport ??
+      (environment.fetch === undefined
+        ? createNodeTransport({ trustedRoots: environment.trustedRoots ?? [] })
+        : createFetchTransport(environment.fetch));
+    this.#channel = new Channel(state, {
+      transport: this.#transport,
+      retry: environment.retry ?? {},
+      sleep: this.#sleep,
+      random: () => this.#random.next(),
+      now: this.#now,
+      stopwatch: environment.stopwatch ?? (() => performance.now()),
+      faults: environment.faults,
+      faultRandom: random.fork('faults'),
+      onRequest: environment.onRequest,
+    });
+    if (state.phase === 'enrolled' || state.phase === 'authenticated') this.#listen();
+  }
+
+  get kind(): DeviceKind {
+    return this.#state.kind;
+  }
+
+  get udid(): string {
+    return this.#state.udid;
+  }
+
+  get serialNumber(): string {
+    return this.#state.serialNumber;
+  }
+
+  get phase(): EnrolmentPhase {
+    return this.#state.phase;
+  }
+
+  enrol(source: string | URL | Uint8Array): Promise<EnrolResult> {
+    return this.#inTurn(async () => {
+      try {
+        return await this.#enrol(source);
+      } catch (error) {
+        const final = error instanceof SimulatorError && error.code !== 'simulator.unreachable';
+        if (final) this.#forget('none');
+        throw error;
+      } finally {
+        this.#transport.close();
+      }
+    });
+  }
+
+  async #enrol(source: string | URL | Uint8Array): Promise<EnrolResult> {
+    const state = this.#state;
+    if (!inProgress.includes(state.phase)) await this.#installProfile(source);
+    if (state.phase === 'profile') await this.#getIdentity();
+    if (state.phase === 'identity') {
+      await this.#tell('authenticate', authenticateMessage(state, this.#mdm()));
+      state.phase = 'authenticated';
+    }
+    if (state.phase === 'authenticated') {
+      this.#listen(); // first, since a push may come at once
+      await this.#tell('token-update', tokenUpdateMessage(state, this.#mdm()));
+      state.phase = 'enrolled';
+    }
+    const signer = this.#signer();
+    return { certificate: fromBase64(state.certificate!), ...(signer === undefined ? {} : { signer }) };
+  }
+
+  async #installProfile(source: string | URL | Uint8Array): Promise<void> {
+    const bytes = source instanceof Uint8Array ? source : await this.#download(String(source));
+    try {
+      const opened = openProfile(bytes, false);
+      const mdm = readEnrolment(opened);
+      this.#forget('none');
+      this.#state.mdm = mdm;
+      this.#state.profiles = [opened.stored];
+      this.#state.phase = 'profile';
+    } catch (error) {
+      if (!(error instanceof ProfileProblem)) throw error;
+      const code = error.code === 1004 ? 'simulator.signature' : 'simulator.profile';
+      throw new SimulatorError(code, `${error.domain} ${error.code}: ${error.message}`, { cause: error });
+    }
+  }
+
+  async #download(url: string): Promise<Uint8Array> {
+    const response = await this.#channel.download(url);
+    if (response.status === 200) return response.body;
+    throw new SimulatorError('simulator.refused', `the server answered HTTP ${response.status} for the profile`, {
+      status: response.status,
+    });
+  }
+
+  async #getIdentity(): Promise<void> {
+    const state = this.#state;
+    // The key is kept before it is used: whatever happens in between, the SCEP transaction stays the same.
+    state.privateKey ??= toBase64(await this.#keyPool.take());
+    const certificate = await requestIdentity(this.#mdm().scep, fromBase64(state.privateKey), {
+      transport: this.#transport,
+      connection: this.#channel.connection(),
+      userAgent: this.#channel.userAgent,
+      retry: this.#environment.retry ?? {},
+      sleep: this.#sleep,
+      random: () => this.#random.next(),
+      now: this.#now,
+    });
+    state.certificate = toBase64(certificate);
+    state.phase = 'identity';
+  }
+
+  async #tell(kind: 'authenticate' | 'token-update', body: Uint8Array): Promise<void> {
+    const { status } = await this.#channel.deliver({ kind }, body, this.#channel.plan(kind));
+    if (status >= 200 && status < 300) return;
+    throw new SimulatorError('simulator.refused', `the server answered HTTP ${status} to ${kind}`, { status });
+  }
+
+  #signer(): EnrolResult['signer'] {
+    const profile = this.#state.profiles.find((item) => item.identifier === this.#state.mdm?.profileIdentifier);
+    const [first, ...chain] = (profile?.signers ?? []).map(fromBase64);
+    if (first === undefined) return undefined;
+    let trusted = true;
+    try {
+      const anchors = this.#environment.trustedRoots ?? [];
+      verifyTrust(first, { anchors, intermediates: chain, now: this.#now() });
+    } catch {
+      trusted = false; // the device shows such a profile as not verified, and installs it all the same
+    }
+    return { certificate: first, subject: readCertificate(first).subject, trusted };
+  }
+
+  poll(): Promise<SessionResult> {
+    return this.#inTurn(() => this.#session());
+  }
+
+  async #session(): Promise<SessionResult> {
+    const state = this.#state;
+    this.#wakeWaiting = false;
+    if (state.phase !== 'enrolled') throw this.#notEnrolled();
+    if (state.lockPin !== null) return { commands: [], ended: 'halt', status: 0 };
+    try {
+      const max = this.#environment.maxCommandsPerSession ?? 1000;
+      const result = await runSession(state, this.#channel, this.#now, max);
+      this.#saidNotNow = result.commands.some((command) => command.status === 'NotNow');
+      await this.#after(result);
+      return result;
+    } finally {
+      this.#transport.close();
+    }
+  }
+
+  /** What a session leaves behind. */
+  async #after(result: SessionResult): Promise<void> {
+    const state = this.#state;
+    if (result.ended === 'erase') {
+      this.#forget('erased');
+      state.passcode = null;
+      state.apps = state.apps.filter((app) => app.managed !== true);
+      state.settings = {};
+      state.lostMode = null;
+      state.locked = false;
+    } else if (result.ended === 'unenrolled') {
+      this.#forget('unenrolled');
+    } else if (result.ended === 'leave') {
+      await this.#leave();
+    } else if (result.ended === 'restart') {
+      state.locked = state.passcode !== null;
+    }
+  }
+
+  updateToken(options: { readonly newToken?: boolean } = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
+      if (options.newToken === true) {
+        this.#environment.apns?.unregister(this.#state.pushToken);
+        this.#state.pushToken = Buffer.from(this.#random.bytes(32)).toString('hex');
+        this.#listen();
+      }
+      await this.#tell('token-update', tokenUpdateMessage(this.#state, this.#mdm()));
+      this.#transport.close();
+    });
+  }
+
+  checkOut(): Promise<{ readonly told: boolean }> {
+    return this.#inTurn(async () => {
+      if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
+      const told = await this.#leave();
+      this.#transport.close();
+      return { told };
+    });
+  }
+
+  async #leave(): Promise<boolean> {
+    const mdm = this.#mdm();
+    let told = false;
+    if (mdm.checkOutWhenRemoved) {
+      try {
+        const body = checkOutMessage(this.#state, mdm);
+        const { status } = await this.#channel.deliver({ kind: 'check-out' }, body, this.#channel.plan('check-out'));
+        told = status === 200;
+      } catch (error) {
+        // The profile goes whether or not the server hears of it.
+        if (!(error instanceof SimulatorError) || error.code !== 'simulator.unreachable') throw error;
+      }
+    }
+    this.#forget('checked-out');
+    return told;
+  }
+
+  lock(): void {
+    this.#state.locked = this.#state.passcode !== null;
+  }
+
+  unlock(pin?: string): boolean {
+    if (this.#state.lockPin !== null && this.#state.lockPin !== pin) return false;
+    this.#state.lockPin = null;
+    this.#state.locked = false;
+    if (this.#saidNotNow) this.#wake();
+    return true;
+  }
+
+  setPasscode(passcode: string | null): void {
+    this.#state.passcode = passcode;
+    if (passcode === null) this.#state.locked = false;
+  }
+
+  async settled(): Promise<void> {
+    let seen: Promise<unknown> | undefined;
+    while (seen !== this.#tail) {
+      seen = this.#tail;
+      await seen;
+    }
+    const [first] = this.#errors.splice(0);
+    if (first !== undefined) throw first;
+  }
+
+  state(): DeviceState {
+    return structuredClone(this.#state);
+  }
+
+  close(): void {
+    this.#environment.apns?.disconnect(this.#state.pushToken);
+    this.#transport.close();
+  }
+
+  #listen(): void {
+    this.#environment.apns?.register({
+      token: this.#state.pushToken,
+      topic: this.#mdm().topic,
+      onPush: ({ mdm }) => {
+        if (mdm === this.#state.pushMagic) this.#wake();
+      },
+    });
+  }
+
+  /** Begins a session unless one is waiting to begin: pushes in quick succession mean one poll. */
+  #wake(): void {
+    if (this.#wakeWaiting) return;
+    this.#wakeWaiting = true;
+    this.#inTurn(async () => {
+      this.#wakeWaiting = false;
+      if (this.#state.phase === 'enrolled') await this.#session();
+    }).catch((error: unknown) => {
+      if (this.#environment.onError === undefined) this.#errors.push(error);
+      else this.#environment.onError(error);
+    });
+  }
+
+  /** One thing after the other. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(task);
+    this.#tail = result.catch(() => undefined); // whoever asked for it hears of the error
+    return result;
+  }
+
+  /** All that came with the enrolment goes. */
+  #forget(phase: EnrolmentPhase): void {
+    const state = this.#state;
+    if (state.mdm !== null) this.#environment.apns?.unregister(state.pushToken);
+    state.phase = phase;
+    state.mdm = null;
+    state.profiles = [];
+    state.certificate = null;
+    state.privateKey = null;
+    state.apps = state.apps.filter((app) => app.managed !== true);
+    // A new enrolment has a new token.
+    state.pushToken = Buffer.from(this.#random.bytes(32)).toString('hex');
+    state.pushMagic = this.#random.uuid();
+  }
+
+  #mdm(): MdmSettings {
+    if (this.#state.mdm === null) throw this.#notEnrolled();
+    return this.#state.mdm;
+  }
+
+  #notEnrolled(): SimulatorError {
+    return new SimulatorError('simulator.not_enrolled', `the device is not enrolled (${this.#state.phase})`);
+  }
+}

@@ -1,0 +1,124 @@
+// How a device gets its identity: SCEP, with the same transaction for as long as it takes.
+import {
+  type FetchFunction,
+  getScepServerInfo,
+  PkiError,
+  type PreparedScepRequest,
+  prepareScepRequest,
+  type ScepResult,
+  type ScepServerInfo,
+  sendScepRequest,
+} from '@espalier/pki';
+import { SimulatorError } from '../errors.ts';
+import type { RetryContext } from '../net/retry.ts';
+import type { ConnectionState, DeviceResponse, Transport } from '../net/transport.ts';
+import type { ScepSettings } from './state.ts';
+
+/** What getting an identity needs. */
+export interface ScepContext extends RetryContext {
+  readonly transport: Transport;
+  readonly connection: ConnectionState;
+  readonly userAgent: string;
+  readonly now: () => number;
+}
+
+const subjectTypes: { readonly [name: string]: string } = {
+  CN: '2.5.4.3',
+  C: '2.5.4.6',
+  L: '2.5.4.7',
+  ST: '2.5.4.8',
+  O: '2.5.4.10',
+  OU: '2.5.4.11',
+};
+
+/**
+ * Gets a certificate for the key. Whenever the network or the server fails, the same message goes out again; with the
+ * same key the transaction is the same even after the process was restarted.
+ *
+ * @param privateKey RSA, PKCS#8 DER.
+ * @returns the certificate, DER.
+ * @throws SimulatorError `simulator.scep`, `simulator.unreachable`
+ */
+export async function requestIdentity(
+  scep: ScepSettings,
+  privateKey: Uint8Array,
+  context: ScepContext,
+): Promise<Uint8Array> {
+  const endpoint = { url: scep.url, fetch: fetchThrough(context) };
+  const server = await patiently(context, () =>
+    getScepServerInfo({
+      ...endpoint,
+      ...(scep.name === undefined ? {} : { caIdentifier: scep.name }),
+      ...(scep.caFingerprint === undefined ? {} : { caFingerprint: scep.caFingerprint }),
+    }),
+  );
+  let request = await prepare(scep, privateKey, server, context);
+  let result = await patiently(context, () => sendScepRequest(endpoint, server, request));
+  for (let poll = 0; result.status === 'pending' && poll < scep.retries; poll++) {
+    await context.sleep(scep.retryDelaySeconds * 1000);
+    request = await request.poll();
+    result = await patiently(context, () => sendScepRequest(endpoint, server, request));
+  }
+  return certificateOf(result);
+}
+
+function prepare(
+  scep: ScepSettings,
+  privateKey: Uint8Array,
+  server: ScepServerInfo,
+  context: ScepContext,
+): Promise<PreparedScepRequest> {
+  return prepareScepRequest({
+    server,
+    subject: scep.subject.map(([name, value]) => [{ type: subjectTypes[name] ?? name, value }]),
+    sans: scep.dnsNames.map((value) => ({ type: 'dns', value })),
+    ...(scep.challenge === undefined ? {} : { challenge: scep.challenge }),
+    privateKey,
+    clock: { now: context.now },
+  });
+}
+
+function certificateOf(result: ScepResult): Uint8Array {
+  if (result.status === 'issued') return result.certificate;
+  if (result.status === 'pending')
+    throw new SimulatorError('simulator.scep', 'the SCEP server keeps the device waiting');
+  throw new SimulatorError('simulator.scep', `the SCEP server refused: ${result.failInfo} ${result.text ?? ''}`.trim());
+}
+
+async function patiently<T>(context: ScepContext, task: () => Promise<T>): Promise<T> {
+  const { attempts = 8, firstMs = 500, longestMs = 30_000 } = context.retry;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await task();
+    } catch (error) {
+      if (!(error instanceof PkiError)) throw error;
+      if (error.kind !== 'unavailable') throw new SimulatorError('simulator.scep', error.message, { cause: error });
+      if (attempt >= attempts) {
+        throw new SimulatorError('simulator.unreachable', `SCEP: ${error.message}`, { cause: error });
+      }
+      const pause = Math.min(longestMs, firstMs * 2 ** (attempt - 1));
+      await context.sleep(Math.round(pause * (0.75 + 0.5 * context.random())));
+    }
+  }
+}
+
+function fetchThrough({ transport, connection, userAgent }: ScepContext): FetchFunction {
+  return async (request) => {
+    const body = request.method === 'POST' ? new Uint8Array(await request.arrayBuffer()) : undefined;
+    const answer: DeviceResponse = await transport.send(
+      {
+        method: request.method === 'POST' ? 'POST' : 'GET',
+        url: request.url,
+        headers: { ...Object.fromEntries(request.headers), 'user-agent': userAgent },
+        ...(body === undefined ? {} : { body }),
+      },
+      connection,
+    );
+    const { 'content-type': type = '' } = answer.headers;
+    const empty = answer.status === 204 || answer.status === 304; // such a Response may have no body
+    return new Response(empty ? null : Uint8Array.from(answer.body), {
+      status: answer.status,
+      headers: { 'content-type': type },
+    });
+  };
+}
