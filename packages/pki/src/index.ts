@@ -32,6 +32,8 @@ export {
 export { localSigner, type Signer } from './keys/signer.ts';
 export { oids } from './oids.ts';
 export { fromPem, type PemBlock, readPem, toPem } from './pem.ts';
+export { type Pkcs12Identity, type Pkcs12Limits, readPkcs12 } from './pkcs12/read.ts';
+export { type CreatePkcs12Options, createPkcs12 } from './pkcs12/write.ts';
 export {
   type PreparedScepRequest,
   prepareScepRequest,
