@@ -46,6 +46,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
 
   // The application: middleware of your own goes before the host, which answers everything that reaches it.
   const app = new Koa();
+  app.on('error', (error: Error) => logger.debug({ err: error }, 'connection lost'));
   app.use(toKoa(host.fetch));
 
   // Any client certificate is let through TLS; the host decides which it trusts.

@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly logLevel?: string;
   /** Make a new admin token. */
   readonly newAdminToken?: boolean;
+  /** The master key, where it is not kept in the data folder. */
+  readonly masterKey?: string;
 }
 
 /** A server that runs. */
@@ -122,12 +124,16 @@ The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) r
  * Reads a server's flags; `null` asks for help.
  * @throws HostError `host.options` for a flag that does not exist or makes no sense
  */
-export function parseServerArguments(args: readonly string[]): ServerOptions | null {
+export function parseServerArguments(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ServerOptions | null {
   const flags = readFlags(args);
   if (flags.help) return null;
   const port = Number(flags.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw wrong(`--port ${flags.port} is not a port.`);
   const apns = pushOptions(flags);
+  const masterKey = environment['ESPALIER_MASTER_KEY'];
   return {
     data: flags.data,
     port,
@@ -137,6 +143,7 @@ export function parseServerArguments(args: readonly string[]): ServerOptions | n
     ...(apns === null ? {} : { apns }),
     ...(flags['log-level'] === undefined ? {} : { logLevel: flags['log-level'] }),
     ...(flags['new-admin-token'] ? { newAdminToken: true } : {}),
+    ...(masterKey === undefined || masterKey === '' ? {} : { masterKey }),
   };
 }
 

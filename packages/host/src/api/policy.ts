@@ -9,6 +9,13 @@ import { watchList } from './watchlist.ts';
 /** The operations on labels. */
 export function labelOperations({ labels }: Engine): Operation[] {
   const tag = 'Labels';
+
+  async function known(id: string) {
+    const label = await labels.get(id);
+    if (label === null) throw unknown('label');
+    return label;
+  }
+
   return [
     operation({
       id: 'listLabels',
@@ -40,11 +47,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
       params: shape.idParam,
       response: shape.label,
       refusals: [404],
-      handle: async ({ params: { id } }) => {
-        const label = await labels.get(id);
-        if (label === null) throw unknown('label');
-        return label;
-      },
+      handle: async ({ params: { id } }) => await known(id),
     }),
     operation({
       id: 'updateLabel',
@@ -68,6 +71,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
       status: 204,
       refusals: [404, 409],
       handle: async ({ params: { id } }) => {
+        await known(id);
         await labels.delete(id);
         return undefined;
       },
@@ -83,7 +87,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
       response: shape.pageOf(shape.enrolment),
       refusals: [404],
       handle: async ({ params: { id }, query }) => {
-        if ((await labels.get(id)) === null) throw unknown('label');
+        await known(id);
         return await labels.members(id, query);
       },
     }),
@@ -171,6 +175,7 @@ export function configurationOperations(engine: Engine): Operation[] {
       status: 204,
       refusals: [404],
       handle: async ({ params: { id } }) => {
+        await known(id);
         await configurations.delete(id);
         return undefined;
       },
