@@ -35,6 +35,21 @@ export { fromPem, type PemBlock, readPem, toPem } from './pem.ts';
 export { type Pkcs12Identity, type Pkcs12Limits, readPkcs12 } from './pkcs12/read.ts';
 export { type CreatePkcs12Options, createPkcs12 } from './pkcs12/write.ts';
 export {
+  type CertificateRevocationList,
+  type CreateCrlOptions,
+  createCrl,
+  pruneRevoked,
+  type RevokedCertificate,
+  readCrl,
+} from './revocation/crl.ts';
+export {
+  type CertificateStatus,
+  createOcspResponder,
+  type OcspResponder,
+  type OcspResponderOptions,
+} from './revocation/ocsp.ts';
+export type { RevocationReason } from './revocation/reasons.ts';
+export {
   type PreparedScepRequest,
   prepareScepRequest,
   type ScepEnrolOptions,
