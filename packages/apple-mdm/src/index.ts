@@ -100,3 +100,4 @@ export {
 export { type ReadPayload, type ReadProfile, type ReadProfileOptions, readProfile } from './profile/read.ts';
 export { uuidFrom } from './profile/uuid.ts';
 export * from './schema/index.ts';
+export * from './validate/index.ts';
