@@ -44,6 +44,7 @@ export function nearest(name: string, candidates: Iterable<string>, count = 3): 
       // The last part of a reverse-DNS name, or a piece of a longer one.
       const last = other.slice(other.lastIndexOf('.') + 1);
       if (wanted.length >= 3 && (last === wanted || other.endsWith(`.${wanted}`))) distance = limit + 0.5;
+      else if (wanted.length >= 4 && other.startsWith(wanted)) distance = limit + 0.75;
       else if (wanted.length >= 4 && other.includes(wanted)) distance = limit + 1;
       else continue;
     }

@@ -21,7 +21,7 @@ const help = `usage: espalier explain NAME… [--target T] [--json]
 
 NAME is an MDM command (DeviceLock), a profile payload (com.apple.wifi.managed),
 a declaration (com.apple.configuration.passcode.settings), a status item
-(passcode.is-present), a check-in message (TokenUpdate), an error code, or a key.
+(passcode.is-present), a check-in message (TokenUpdate), an error code or a key.
 The com.apple. in front may be left out, as may com.apple.configuration.
 
 ${targetHelp}

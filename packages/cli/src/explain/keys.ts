@@ -64,13 +64,46 @@ function inner(key: SchemaKey): { type: string; item?: SchemaKey; children: read
   return { type: `${below.type}[]`, item, children: below.children };
 }
 
+/** Text that is equal for keys with the same content below them; empty for those with too little to be worth a reference. */
+function shapeOf(key: SchemaKey): string {
+  const { children } = inner(key);
+  return children.length < 3 || key.type === 'string' ? '' : JSON.stringify([key.type, key.rules, key.subkeys]);
+}
+
+/** For each of some keys, the earlier one that has the same keys below it. */
+function twins(keys: readonly SchemaKey[]): Map<SchemaKey, SchemaKey> {
+  const first = new Map<string, SchemaKey>();
+  const found = new Map<SchemaKey, SchemaKey>();
+  for (const key of keys) {
+    const shape = shapeOf(key);
+    if (shape === '') continue;
+    const twin = first.get(shape);
+    if (twin === undefined) first.set(shape, key);
+    else found.set(key, twin);
+  }
+  return found;
+}
+
 interface Walk {
   readonly target: Target | undefined;
   readonly rows: string[][];
   readonly missing: Missing[];
 }
 
-function addKey(walk: Walk, key: SchemaKey, above: Support, depth: number, path: string, isValue = false): void {
+function addKeys(walk: Walk, keys: readonly SchemaKey[], above: Support, depth: number, path: string): void {
+  const same = twins(keys);
+  for (const key of keys) addKey(walk, key, above, depth, path, false, same.get(key));
+}
+
+function addKey(
+  walk: Walk,
+  key: SchemaKey,
+  above: Support,
+  depth: number,
+  path: string,
+  isValue: boolean,
+  twin?: SchemaKey,
+): void {
   const support = effectiveSupport(above, key.supportedOS);
   const name = isWildcard(key) ? (key.key === 'ANY' ? '(any name)' : `(${key.key.slice(4)})`) : key.key;
   const here = path === '' ? name : `${path} > ${name}`;
@@ -89,22 +122,24 @@ function addKey(walk: Walk, key: SchemaKey, above: Support, depth: number, path:
   const need = key.presence === 'required' ? 'yes' : '';
   const said = [...facts(key), ...(item === undefined ? [] : facts(item)), ...notes];
   if (walk.target === undefined) said.push(supportNote(key.supportedOS));
+  if (twin !== undefined) said.push(`keys as in ${twin.key}`);
   walk.rows.push([
     `${'  '.repeat(depth)}${name}`,
     isValue ? 'value' : type,
     need,
     said.filter((note) => note !== '').join('; '),
   ]);
+  if (twin !== undefined) return;
   const below = effectiveSupport(support, item?.supportedOS);
   // The subkeys of a string are its possible values.
-  const ofString = (item ?? key).type === 'string';
-  for (const child of children) addKey(walk, child, below, depth + 1, here, ofString);
+  if ((item ?? key).type !== 'string') addKeys(walk, children, below, depth + 1, here);
+  else for (const child of children) addKey(walk, child, below, depth + 1, here, true);
 }
 
 /** The rows of keys and everything below them. */
 export function keyRows(keys: readonly SchemaKey[], support: Support | undefined, target: Target | undefined): KeyRows {
   const walk: Walk = { target, rows: [], missing: [] };
-  for (const key of keys) addKey(walk, key, support ?? {}, 0, '');
+  addKeys(walk, keys, support ?? {}, 0, '');
   return walk;
 }
 
@@ -135,9 +170,11 @@ export function ruleLines(rules: readonly SchemaRule[] | undefined): string[] {
   });
 }
 
-/** The rules of all dictionaries below, each under its path. */
+/** The rules of all dictionaries below, each under its path; what is said of one is not repeated for those like it. */
 export function nestedRules(keys: readonly SchemaKey[], path: readonly string[] = []): string[] {
+  const same = twins(keys);
   return keys.flatMap((key) => {
+    if (same.has(key)) return [];
     const here = [...path, key.key];
     const own = ruleLines(key.rules).map((line) => `${here.join(' > ')}: ${line}`);
     return [...own, ...nestedRules(key.subkeys ?? [], here)];
