@@ -1,0 +1,107 @@
+// Brings a schema up to date: forward only, all or nothing, one process at a time.
+import { CoreError } from '@espalier/core';
+import type { Database, Queryable } from '../database.ts';
+import { tables } from './01-tables.ts';
+import { storage } from './02-storage.ts';
+import { eventRoutines } from './03-events.ts';
+import { queueRoutines } from './04-queue.ts';
+import { fleetRoutines } from './05-fleet.ts';
+
+/** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
+const migrations: readonly ((schema: string) => string)[] = [
+  tables,
+  storage,
+  eventRoutines,
+  queueRoutines,
+  fleetRoutines,
+];
+
+/** The version that this release of the package works with. */
+export const schemaVersion: number = migrations.length;
+
+/** The version that the database has, 0 for none. */
+export async function readVersion(q: Queryable, schema: string): Promise<number> {
+  const [found] = await q.query<{ there: boolean }>('migration.exists', `SELECT to_regclass($1) IS NOT NULL AS there`, [
+    `${schema}.migration`,
+  ]);
+  if (found?.there !== true) return 0;
+  const [row] = await q.query<{ version: number }>(
+    'migration.version',
+    `SELECT coalesce(max(version), 0) AS version FROM ${schema}.migration`,
+  );
+  return row?.version ?? 0;
+}
+
+/** Runs the migrations up to `target`. Returns the versions before and after. */
+export async function migrate(
+  db: Database,
+  target: number = schemaVersion,
+): Promise<{ before: number; after: number }> {
+  await checkServer(db);
+  const current = await readVersion(db, db.schema);
+  refuseNewer(current, db);
+  if (current >= target) return { before: current, after: current };
+  return db.transaction(async (q) => {
+    // Whoever comes second waits here, and then finds the work done.
+    await q.query('migration.lock', `SELECT pg_advisory_xact_lock(hashtext('espalier.migration'), hashtext($1))`, [
+      db.schemaName,
+    ]);
+    const before = await readVersion(q, db.schema);
+    refuseNewer(before, db);
+    if (before === 0) {
+      await q.query('migration.schema', `CREATE SCHEMA IF NOT EXISTS ${db.schema}`);
+      await q.query(
+        'migration.table',
+        `CREATE TABLE IF NOT EXISTS ${db.schema}.migration (
+          version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()
+        )`,
+      );
+    }
+    for (let version = before + 1; version <= target; version++) {
+      // One text of several statements: sent as it is, unprepared.
+      await q.query('', migrations[version - 1]!(db.schema));
+      await q.query('migration.note', `INSERT INTO ${db.schema}.migration (version) VALUES ($1)`, [version]);
+    }
+    return { before, after: target };
+  });
+}
+
+/** Refuses a database whose schema is older or newer than this release. */
+export async function checkVersion(db: Database): Promise<void> {
+  await checkServer(db);
+  const current = await readVersion(db, db.schema);
+  refuseNewer(current, db);
+  if (current < schemaVersion) {
+    throw new CoreError(
+      'core.store.schema_older',
+      'conflict',
+      `the schema ${db.schemaName} is at version ${current}, this release needs ${schemaVersion}`,
+      { remedy: 'run `espalier store migrate` (or migratePostgres) first' },
+    );
+  }
+}
+
+function refuseNewer(current: number, db: Database): void {
+  if (current <= schemaVersion) return;
+  throw new CoreError(
+    'core.store.schema_newer',
+    'conflict',
+    `the schema ${db.schemaName} is at version ${current}, this release knows only ${schemaVersion}`,
+    { remedy: 'run a newer release; a schema never goes back' },
+  );
+}
+
+async function checkServer(db: Database): Promise<void> {
+  const [row] = await db.query<{ version: number; encoding: string }>(
+    'server.version',
+    `SELECT current_setting('server_version_num')::integer AS version, current_setting('server_encoding') AS encoding`,
+  );
+  if (row === undefined || row.version < 130_000) {
+    throw new CoreError('core.store.server', 'invalid', 'the server is older than PostgreSQL 13');
+  }
+  if (row.encoding !== 'UTF8') {
+    throw new CoreError('core.store.server', 'invalid', `the database's encoding is ${row.encoding}, not UTF8`, {
+      remedy: "create the database with ENCODING 'UTF8'",
+    });
+  }
+}

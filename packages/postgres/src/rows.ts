@@ -1,0 +1,74 @@
+// How values go into statements and rows come out of them.
+import type { Enrolment, NewEvent } from '@espalier/core';
+import type { Queryable, Value } from './database.ts';
+
+/** The columns of an {@link Enrolment}, from "live" as `l` and "enrolment" as `e`. */
+export const enrolmentColumns = (s: string): string => `l.id, l.channel, e.kind, l.parent, l.status, e.udid,
+  e.serial_number AS "serialNumber", e.model, e.product_name AS "productName", e.os_version AS "osVersion",
+  e.device_name AS "deviceName", e.topic,
+  CASE WHEN l.parent IS NULL THEN l.pin ELSE (SELECT parent.pin FROM ${s}.live parent WHERE parent.id = l.parent) END
+    AS "certificateFingerprint",
+  l.pushable, l.enrolled_at AS "enrolledAt", l.last_seen_at AS "lastSeenAt", e.checked_out_at AS "checkedOutAt",
+  e.invitation_id AS "invitationId"`;
+
+/** Splits a row of {@link enrolmentColumns} and more into the enrolment and the rest's owner. */
+export function enrolmentOf(row: Enrolment): Enrolment {
+  return {
+    id: row.id,
+    channel: row.channel,
+    kind: row.kind,
+    parent: row.parent,
+    status: row.status,
+    udid: row.udid,
+    serialNumber: row.serialNumber,
+    model: row.model,
+    productName: row.productName,
+    osVersion: row.osVersion,
+    deviceName: row.deviceName,
+    topic: row.topic,
+    certificateFingerprint: row.certificateFingerprint,
+    pushable: row.pushable,
+    enrolledAt: row.enrolledAt,
+    lastSeenAt: row.lastSeenAt,
+    checkedOutAt: row.checkedOutAt,
+    invitationId: row.invitationId,
+  };
+}
+
+/** Text that a device or a person wrote, as PostgreSQL can hold it: NUL and half surrogate pairs become U+FFFD. */
+export function freeText(value: string): string {
+  return Buffer.from(value.replaceAll('\0', '\uFFFD'), 'utf8').toString('utf8');
+}
+
+/** The four arrays that the routines take events as. */
+export function eventArrays(events: readonly NewEvent[]): Value[] {
+  return [
+    events.map((event) => event.type),
+    events.map((event) => event.at),
+    events.map((event) => event.enrolmentId),
+    events.map((event) => JSON.stringify(event.data)),
+  ];
+}
+
+/** Appends events. Call it last in a transaction: while it lasts, followers wait for it. */
+export async function appendEvents(q: Queryable, s: string, events: readonly NewEvent[]): Promise<number[]> {
+  if (events.length === 0) return [];
+  const rows = await q.query<{ seq: number }>(
+    'events.append',
+    `SELECT seq FROM ${s}.append_events($1::text[], $2::bigint[], $3::text[], $4::text[]) AS t (seq)`,
+    eventArrays(events),
+  );
+  return rows.map((row) => row.seq);
+}
+
+/** Cuts one row more than asked for off a page, and tells where the next begins. */
+export function cut<R, T>(
+  rows: readonly R[],
+  limit: number,
+  cursorOf: (row: R) => string,
+  itemOf: (row: R) => T,
+): { items: T[]; next: string | null } {
+  const taken = rows.slice(0, limit);
+  const last = taken.at(-1);
+  return { items: taken.map(itemOf), next: rows.length > limit && last !== undefined ? cursorOf(last) : null };
+}

@@ -1,0 +1,76 @@
+// Opens a store on PostgreSQL, and brings its schema up to date.
+import type { Store } from '@espalier/core';
+import { openDatabase } from './database.ts';
+import { checkVersion, migrate } from './migrations/run.ts';
+import type { PostgresConfig, PostgresStoreOptions } from './options.ts';
+import { postgresCertificates } from './stores/certificates.ts';
+import { postgresConfigurations } from './stores/configurations.ts';
+import { postgresEnrolments } from './stores/enrolments.ts';
+import { postgresEvents } from './stores/events.ts';
+import { postgresInventory } from './stores/inventory.ts';
+import { postgresInvitations } from './stores/invitations.ts';
+import { postgresLabels } from './stores/labels.ts';
+import { postgresPush } from './stores/push.ts';
+import { postgresQueue } from './stores/queue.ts';
+import { postgresSecrets } from './stores/secrets.ts';
+import { postgresSettings } from './stores/settings.ts';
+
+/**
+ * Opens a store on PostgreSQL 13 or later. Any number of processes may share one database.
+ *
+ * @throws CoreError `core.store.config` for a URL or schema name that cannot be, `core.store.unavailable` when the server
+ * cannot be reached, `core.store.schema_newer` when the database belongs to a newer release, `core.store.schema_older`
+ * when it is to be migrated first (`migrate: 'check'`), `core.store.server` for a server that is too old or a database
+ * that is not UTF-8. Its methods throw `core.store.unavailable` while the server is away, and work again by themselves.
+ *
+ * @example
+ * const store = await openPostgresStore('postgres://espalier:secret@db.example/espalier', { maxConnections: 20 });
+ * const engine = createEngine({ store, keys });
+ */
+export async function openPostgresStore(
+  target: string | PostgresConfig,
+  options: PostgresStoreOptions = {},
+): Promise<Store> {
+  const db = openDatabase(target, options);
+  try {
+    if (options.migrate === 'check') await checkVersion(db);
+    else await migratePostgres(target, options);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return {
+    enrolments: postgresEnrolments(db),
+    queue: postgresQueue(db),
+    push: postgresPush(db),
+    certificates: postgresCertificates(db),
+    secrets: postgresSecrets(db),
+    inventory: postgresInventory(db),
+    labels: postgresLabels(db),
+    configurations: postgresConfigurations(db),
+    events: postgresEvents(db),
+    settings: postgresSettings(db),
+    invitations: postgresInvitations(db),
+    close: () => db.close(),
+  };
+}
+
+/**
+ * Brings the schema up to date, all or nothing; several processes may try at once, one does it. Returns the versions
+ * before and after.
+ *
+ * @throws CoreError as {@link openPostgresStore}
+ */
+export async function migratePostgres(
+  target: string | PostgresConfig,
+  options: PostgresStoreOptions = {},
+): Promise<{ readonly before: number; readonly after: number }> {
+  // A migration may take longer than a device would wait.
+  const limit = 600_000;
+  const db = openDatabase(target, { ...options, maxConnections: 1, statementTimeoutMs: limit, lockTimeoutMs: limit });
+  try {
+    return await migrate(db);
+  } finally {
+    await db.close();
+  }
+}

