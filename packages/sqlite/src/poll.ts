@@ -1,0 +1,162 @@
+// The hot path: take a result, touch the enrolment, offer the next command.
+import { backoffDelay, type DueCommand, type PollInput, type PollOutcome, type ResultOutcome } from '@espalier/core';
+import type { Database } from './database.ts';
+import { cancelEvents, finish, type PendingRow, pendingColumns } from './pending.ts';
+import { appendEvents, type EnrolmentRow, isLiving, storedBytes } from './rows.ts';
+
+/** Of the pending rows `w`: not expired, with attempts left, not held by a chain. */
+const ALIVE = `w.ready = 1 AND (w.expires_at IS NULL OR w.expires_at > :at)
+  AND (w.max_attempts IS NULL OR w.attempts < w.max_attempts)`;
+
+interface PollRow {
+  readonly nr: number;
+  readonly status: EnrolmentRow['status'];
+  readonly parent_status: EnrolmentRow['parent_status'];
+  readonly pin: string | null;
+  readonly session: number;
+}
+
+/** One poll, inside a write. */
+export function poll(db: Database, input: PollInput): PollOutcome {
+  const { at, result } = input;
+  const row = db.get<PollRow>(
+    `SELECT e.nr, e.status, p.status AS parent_status, e.session, CASE WHEN e.parent IS NULL THEN e.pin ELSE p.pin END AS pin
+     FROM enrolments e LEFT JOIN enrolments p ON p.nr = e.parent WHERE e.id = ?`,
+    input.enrolmentId,
+  );
+  if (row === undefined || !isLiving(row as EnrolmentRow)) return { outcome: 'unknown' };
+  if (row.pin !== input.certificateFingerprint) return { outcome: 'identity-mismatch' };
+  const session = result === undefined ? row.session + 1 : row.session;
+  db.run(
+    'UPDATE enrolments SET last_seen_at = max(coalesce(last_seen_at, ?), ?), session = ? WHERE nr = ?',
+    at,
+    at,
+    session,
+    row.nr,
+  );
+  const taken = result === undefined ? null : takeResult(db, row.nr, input, result);
+  const command = offerNext(db, row.nr, session, at, taken?.result === 'repeated');
+  if (command === null) settleDue(db, row.nr, input);
+  return {
+    outcome: 'ok',
+    result: taken?.result ?? null,
+    resultCommand: taken?.command ?? null,
+    command,
+  };
+}
+
+interface Taken {
+  readonly result: ResultOutcome;
+  readonly command: { readonly requestType: string; readonly followUp: boolean } | null;
+}
+
+function takeResult(
+  db: Database,
+  enrolment: number,
+  { enrolmentId, at, backoff }: PollInput,
+  answer: NonNullable<PollInput['result']>,
+): Taken {
+  const command = db.get<{ seq: number; rank: number; request_type: string; follow_up: number }>(
+    'SELECT seq, -priority AS rank, request_type, follow_up FROM commands WHERE uuid = ?',
+    answer.commandUuid,
+  );
+  if (command === undefined) return { result: 'unknown', command: null };
+  const known = { requestType: command.request_type, followUp: command.follow_up === 1 };
+  const row = db.get<PendingRow>(
+    `SELECT ${pendingColumns.replace('e.id', '?')} FROM pending w JOIN commands c ON c.seq = w.seq
+     WHERE w.enrolment = ? AND w.rank = ? AND w.seq = ?`,
+    enrolmentId,
+    enrolment,
+    command.rank,
+    command.seq,
+  );
+  if (row === undefined) {
+    const done = db.get('SELECT 1 AS one FROM history WHERE enrolment = ? AND seq = ?', enrolment, command.seq);
+    return done === undefined ? { result: 'unknown', command: null } : { result: 'repeated', command: known };
+  }
+  if (row.state === 'queued') {
+    return row.attempts === 0 ? { result: 'unknown', command: null } : { result: 'repeated', command: known };
+  }
+  if (row.state === 'not-now' && answer.status === 'not-now') return { result: 'repeated', command: known };
+  if (answer.event !== null) appendEvents(db, [answer.event]);
+  const place = [row.enrolment, row.rank, row.seq] as const;
+  if (answer.status === 'not-now') {
+    db.run(
+      `UPDATE pending SET state = 'not-now', not_now = not_now + 1, attempts = attempts - 1
+       WHERE enrolment = ? AND rank = ? AND seq = ?`,
+      ...place,
+    );
+    return { result: 'deferred', command: known };
+  }
+  const usedUp = row.max_attempts !== null && row.attempts >= row.max_attempts;
+  if (answer.status === 'error' && row.on_error === 'retry' && !usedUp) {
+    db.run(
+      "UPDATE pending SET state = 'queued', not_before = ? WHERE enrolment = ? AND rank = ? AND seq = ?",
+      at + backoffDelay(backoff, row.attempts - 1),
+      ...place,
+    );
+    return { result: 'retrying', command: known };
+  }
+  cancelEvents(db, finish(db, row, answer.status, at, answer), at);
+  return { result: 'stored', command: known };
+}
+
+function offerNext(db: Database, enrolment: number, session: number, at: number, resend: boolean): DueCommand | null {
+  const next = db.get<{ rank: number; seq: number; attempts: number }>(
+    `SELECT w.rank, w.seq, w.attempts FROM pending w
+     WHERE w.enrolment = ? AND ${ALIVE.replace(':at', '?')} AND (w.not_before IS NULL OR w.not_before <= ?)
+       AND (w.state = 'queued' OR w.offered < ? OR (? AND w.state = 'sent'))
+     ORDER BY w.rank, w.seq LIMIT 1`,
+    enrolment,
+    at,
+    at,
+    session,
+    resend ? 1 : 0,
+  );
+  if (next === undefined) return null;
+  db.run(
+    `UPDATE pending SET state = 'sent', sent_at = ?, attempts = attempts + 1, offered = ?
+     WHERE enrolment = ? AND rank = ? AND seq = ?`,
+    at,
+    session,
+    enrolment,
+    next.rank,
+    next.seq,
+  );
+  const command = db.get<{ uuid: string; request_type: string; body: Uint8Array; sealed: number }>(
+    'SELECT uuid, request_type, body, sealed FROM commands WHERE seq = ?',
+    next.seq,
+  );
+  if (command === undefined) return null;
+  return {
+    commandUuid: command.uuid,
+    requestType: command.request_type,
+    body: storedBytes(command.body, command.sealed),
+    attempts: next.attempts + 1,
+  };
+}
+
+/** The device is done for now: when to wake it for what is left. */
+function settleDue(db: Database, enrolment: number, { at, backoff }: PollInput): void {
+  const push = db.get<{ due_at: number | null; attempts: number; lease: string | null }>(
+    'SELECT due_at, attempts, lease FROM push WHERE nr = ?',
+    enrolment,
+  );
+  if (push === undefined) return;
+  const rows = db.all<{ state: string; not_before: number | null; not_now: number }>(
+    `SELECT w.state, w.not_before, w.not_now FROM pending w
+     WHERE w.enrolment = ? AND w.push = 1 AND ${ALIVE.replace(':at', '?')}`,
+    enrolment,
+    at,
+  );
+  let due: number | null = null;
+  for (const row of rows) {
+    const when =
+      row.state === 'queued'
+        ? (row.not_before ?? at)
+        : at + (row.state === 'not-now' ? backoffDelay(backoff, row.not_now - 1) : backoff.baseMs);
+    if (due === null || when < due) due = when;
+  }
+  if (push.due_at === due && push.attempts === 0 && push.lease === null) return;
+  db.run('UPDATE push SET due_at = ?, attempts = 0, lease = NULL WHERE nr = ?', due, enrolment);
+}
