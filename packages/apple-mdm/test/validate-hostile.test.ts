@@ -1,7 +1,7 @@
 // Values that are meant to harm, and how long validation takes.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { validate, validateKinds } from '../src/schema/index.ts';
+import { validate, validateKinds } from '../src/index.ts';
 
 const numRuns = process.env['ESPALIER_NIGHTLY'] === '1' ? 20_000 : 300;
 

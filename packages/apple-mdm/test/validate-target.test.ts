@@ -9,7 +9,7 @@ import {
   type Target,
   type ValidateKind,
   validate,
-} from '../src/schema/index.ts';
+} from '../src/index.ts';
 
 const at = (text: string): Target => {
   const { target, problem } = parseTarget(text);

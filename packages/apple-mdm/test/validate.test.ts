@@ -1,7 +1,7 @@
 // `validate`: every issue code, at its path, and the absence of it when the value is right.
 import { decode, encodeXml, PlistReal } from '@espalier/plist';
 import { describe, expect, test } from 'vitest';
-import { type Issue, type Target, type ValidateKind, type ValidateOptions, validate } from '../src/schema/index.ts';
+import { type Issue, type Target, type ValidateKind, type ValidateOptions, validate } from '../src/index.ts';
 
 const bytes = new Uint8Array([1, 2, 3]);
 

@@ -1,7 +1,5 @@
 // The schema catalogue's public face: the generated types and the lookup API.
 export type * from '../generated/types.ts';
-// Validation belongs to the catalogue's public face: whoever asks what there is asks next whether something fits it.
-export * from '../validate/index.ts';
 export { type SchemaMatch, schema } from './catalogue.ts';
 export type {
   KeyType,

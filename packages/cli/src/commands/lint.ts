@@ -7,7 +7,8 @@ import { type Opened, type OpenSigned, openFile } from '../lint/open.ts';
 import { targetHelp, targetOption } from '../options.ts';
 import { paragraph } from '../text/wrap.ts';
 
-const help = `usage: espalier lint FILE… [--target T] [--kind K] [--name N] [--strict] [--json]
+const help = `usage: espalier lint FILE… [--target T] [--kind K] [--name N] [--strict]
+                     [--json]
 
 FILE is a .mobileconfig (signed ones too), a command, check-in or response as a
 property list, or a declaration, a list of them or a status report as JSON; - is
