@@ -1,8 +1,10 @@
 // One device: what is known of it, what it has, and its commands.
-import type { CommandEntry, DeviceDetail, FactValue } from '@espalier/core';
+import type { CommandEntry, DeviceDetail } from '@espalier/core';
 import { unknown } from '../api/devices.ts';
-import { type Html, type HtmlValue, html } from './html.ts';
-import { card, known, pager, state, table, when } from './layout.ts';
+import { modelOf, systemOf } from './devices.ts';
+import { factGroups } from './facts.ts';
+import { type Html, html } from './html.ts';
+import { card, fields, known, pager, state, table, when, yesNo } from './layout.ts';
 import type { View } from './routes.ts';
 
 const RECENT = 15;
@@ -15,9 +17,7 @@ export async function devicePage(view: View): Promise<Response> {
   const commands = await view.engine.commands.history(enrolment.id, { limit: RECENT });
   const here = deviceLink(view, enrolment.id);
   const all = html`<a href="${here}/commands">All commands</a>`;
-  const summary = [enrolment.productName ?? enrolment.model, enrolment.osVersion, enrolment.serialNumber].filter(
-    Boolean,
-  );
+  const summary = [modelOf(device), systemOf(device), enrolment.serialNumber].filter(Boolean);
   const body = html`<p class="crumb"><a href="${view.link('/')}">Devices</a></p>
 <h1>${nameOf(device)}</h1>
 <p class="lead">${summary.join(' · ')}</p>
@@ -177,64 +177,6 @@ function commandTable(view: View, items: readonly CommandEntry[]): Html {
     }),
     'No command yet.',
   );
-}
-
-const GROUPS: Readonly<Record<string, string>> = {
-  common: 'Common',
-  ios: 'iOS and iPadOS',
-  macos: 'macOS',
-  mac: 'macOS',
-  tvos: 'tvOS',
-  watchos: 'watchOS',
-  visionos: 'visionOS',
-  user: 'User',
-};
-
-function factGroups({ facts }: DeviceDetail): Html {
-  const groups = new Map<string, [string, FactValue][]>();
-  for (const [token, value] of Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (value === null) continue;
-    const [prefix = '', ...rest] = token.split('.');
-    const group = GROUPS[prefix] ?? prefix;
-    groups.set(group, [...(groups.get(group) ?? []), [rest.join('.') || token, value]]);
-  }
-  if (groups.size === 0) return html`<p class="empty">Nothing is known yet.</p>`;
-  return html`${[...groups].map(
-    ([group, entries], index) =>
-      html`<details class="group"${index === 0 && html` open`}><summary>${group} <span class="soft">(${entries.length})</span></summary>${fields(
-        entries.map(([token, value]) => [wordsOf(token), factText(token, value)]),
-      )}</details>`,
-  )}`;
-}
-
-/** `os_version` and `osVersion` read as `os version`. */
-function wordsOf(token: string): string {
-  const words = token.replaceAll(/[._]/g, ' ').replaceAll(/([a-z])([A-Z])/g, '$1 $2');
-  return words.slice(0, 1).toUpperCase() + words.slice(1);
-}
-
-/** Facts do not say which numbers are dates; a number as large as this under such a name is one. */
-function factText(token: string, value: FactValue): HtmlValue {
-  if (typeof value === 'boolean') return yesNo(value);
-  if (
-    typeof value === 'number' &&
-    value > 100_000_000_000 &&
-    /(^|[._])(at|on|date|time|seen|since|until|check_?in)([._]|$)|(At|Date|Time|Seen)$/.test(token)
-  ) {
-    return when(value);
-  }
-  if (Array.isArray(value)) return value.length === 0 ? known(null) : value.map(String).join(', ');
-  return known(value as string | number | null);
-}
-
-function fields(entries: readonly (readonly [name: string, value: HtmlValue])[]): Html {
-  return html`<div class="pad"><dl class="fields">${entries.map(
-    ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,
-  )}</dl></div>`;
-}
-
-function yesNo(value: boolean | null): HtmlValue {
-  return value === null ? known(null) : value ? 'yes' : 'no';
 }
 
 /** The answer as the device sent it; a binary one has no text to show. */

@@ -45,18 +45,29 @@ ${searchForm(view, text, advanced)}${problemOf(error, text)}`,
   }
 }
 
-function rowOf(view: View, { enrolment, facts }: DeviceRow): HtmlValue[] {
+function rowOf(view: View, row: DeviceRow): HtmlValue[] {
+  const { enrolment } = row;
   const name = enrolment.deviceName ?? enrolment.serialNumber ?? enrolment.id;
-  const platform = facts['common.platform'];
-  const system = [typeof platform === 'string' ? platform : null, enrolment.osVersion].filter(Boolean).join(' ');
   return [
     html`<a href="${view.link(`/devices/${encodeURIComponent(enrolment.id)}`)}">${name}</a>`,
     html`<span class="mono">${known(enrolment.serialNumber)}</span>`,
-    known(enrolment.productName ?? enrolment.model),
-    known(system),
+    known(modelOf(row)),
+    known(systemOf(row)),
     state(enrolment.status),
     when(enrolment.lastSeenAt),
   ];
+}
+
+/** The model as people call it, where the device has said so. */
+export function modelOf({ enrolment, facts }: DeviceRow): string | null {
+  const name = facts['common.model_name'];
+  return typeof name === 'string' && name !== '' ? name : (enrolment.productName ?? enrolment.model);
+}
+
+/** The system and its version, such as `iOS 17.2`. */
+export function systemOf({ enrolment, facts }: DeviceRow): string {
+  const platform = facts['common.platform'];
+  return [typeof platform === 'string' ? platform : null, enrolment.osVersion].filter(Boolean).join(' ');
 }
 
 function searchForm(view: View, text: string, advanced: boolean): Html {
@@ -78,15 +89,14 @@ function isAboutSearch(error: EspalierErrorLike): boolean {
 
 /** The fault in words, with the place marked in what was typed. */
 function problemOf(error: EspalierErrorLike, text: string): Html {
+  const { end, expected } = error as { end?: unknown; expected?: unknown };
   const offset = error.at?.offset;
-  const end = (error as { end?: unknown }).end;
   const stop = offset === undefined ? 0 : Math.max(offset + 1, typeof end === 'number' ? end : 0);
-  const marked =
-    offset === undefined
-      ? null
-      : html`<pre>${text.slice(0, offset)}<mark>${text.slice(offset, stop) || '␣'}</mark>${text.slice(stop)}</pre>`;
-  const place = error.at?.column === undefined ? null : html`<p class="soft">At character ${(offset ?? 0) + 1}.</p>`;
-  return html`<div class="problem" role="alert"><p><strong>${error.message}</strong></p>${marked}${place}${
-    error.remedy !== undefined && html`<p>${error.remedy}</p>`
-  }</div>`;
+  // The place is shown in the text itself, which says it better than numbers do.
+  const message = error.message.replace(/ \(line \d+, column \d+\)$/, '');
+  const wanted = Array.isArray(expected) ? expected.filter((item) => typeof item === 'string') : [];
+  return html`<div class="problem" role="alert"><p><strong>${message.slice(0, 1).toUpperCase()}${message.slice(1)}</strong></p>${
+    offset !== undefined &&
+    html`<pre>${text.slice(0, offset)}<mark>${text.slice(offset, stop) || ' … '}</mark>${text.slice(stop)}</pre><p class="soft">At character ${offset + 1}${wanted.length > 0 && `: expected ${wanted.slice(0, 5).join(', ')}`}.</p>`
+  }${error.remedy !== undefined && html`<p>${error.remedy.slice(0, 1).toUpperCase()}${error.remedy.slice(1)}</p>`}</div>`;
 }

@@ -25,7 +25,7 @@ export async function invitationsPage(view: View): Promise<Response> {
         html`<form method="post" action="${view.link(`/invitations/${encodeURIComponent(item.id)}/revoke`)}">${view.formField}<button class="plain">Revoke</button></form>`,
     ];
   });
-  const columns = ['PIN', 'Note', 'Status', 'Expires (UTC)', 'Device', ''];
+  const columns = ['PIN', 'Note', 'Status', 'Expires (UTC)', 'Device', 'Action'];
   const body = html`<h1>Invitations</h1><p class="lead">Each lets one device in: at <a href="${view.urls.base}/enrol">${view.urls.base}/enrol</a> with the PIN, or by its link.</p>
 <section class="card" aria-label="New invitation"><div class="pad"><form class="search" method="post" action="${view.link('/invitations')}">${view.formField}
 <div class="grow"><label for="note">Note for a new invitation</label><input type="text" id="note" name="note" maxlength="500" placeholder="whose device it is for"></div>

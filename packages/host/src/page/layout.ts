@@ -96,7 +96,7 @@ ${rows.map(
   ([first, ...rest]) =>
     html`<tr><th scope="row">${first}</th>${rest.map(
       (value, index) =>
-        html`<td data-label="${names[index + 1]}"${numeric[index + 1] && html` class="number"`}>${value}</td>`,
+        html`<td data-label="${names[index + 1]}"${numeric[index + 1] && html` class="number"`}><div>${value}</div></td>`,
     )}</tr>
 `,
 )}</tbody></table></div>`;
@@ -150,4 +150,16 @@ export function pager(path: string, query: Readonly<Record<string, string>>, nex
   return html`<nav class="pager" aria-label="Pages">${
     after !== undefined && html`<a class="button plain" href="${link(rest)}">First page</a>`
   }${next !== null && html`<a class="button" rel="next" href="${link({ ...rest, after: next })}">Next page</a>`}</nav>`;
+}
+
+/** Names and values, side by side. */
+export function fields(entries: readonly (readonly [name: string, value: HtmlValue])[]): Html {
+  return html`<div class="pad"><dl class="fields">${entries.map(
+    ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,
+  )}</dl></div>`;
+}
+
+/** A truth, in words. */
+export function yesNo(value: boolean | null): HtmlValue {
+  return value === null ? known(null) : value ? 'yes' : 'no';
 }

@@ -20,7 +20,7 @@ export const styleSheet = `
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body {
-  margin: 0; background: var(--page); color: var(--text);
+  margin: 0; min-height: 100vh; background: var(--page); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
 a { color: var(--leaf); text-underline-offset: 2px; }
@@ -47,6 +47,7 @@ h2 { font-size: 1.1rem; margin: 0; }
 .card > .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .75rem; padding: .85rem 1.1rem; border-bottom: 1px solid var(--line); }
 .card > .head .note { margin-left: auto; }
 .card > .pad { padding: 1.1rem; }
+.note { margin: .75rem 0 0; } .head .note { margin-top: 0; margin-bottom: 0; }
 .note, .soft { color: var(--soft); font-size: .9rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
@@ -58,7 +59,10 @@ tbody tr:hover { background: color-mix(in srgb, var(--leaf-tint) 45%, transparen
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 time, .mono { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: .86em; }
-.wrap { white-space: normal; overflow-wrap: anywhere; }
+pre { margin: 0; }
+pre.wrap { white-space: pre-wrap; }
+.wrap:not(pre) { white-space: normal; }
+.wrap { overflow-wrap: anywhere; }
 .empty { padding: 2rem 1.1rem; color: var(--soft); text-align: center; margin: 0; }
 .state { display: inline-flex; align-items: center; gap: .4em; white-space: nowrap; }
 .state::before { content: ""; width: .6em; height: .6em; border-radius: 50%; background: currentColor; flex: none; }
@@ -66,6 +70,7 @@ time, .mono { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .state.bad { color: var(--bad); } .state.idle { color: var(--idle); }
 .state.wait::before { background: none; border: 2px solid currentColor; }
 .state.bad::before { border-radius: 1px; }
+pre + .tags { margin-top: .85rem; }
 .tags { display: flex; flex-wrap: wrap; gap: .35rem; list-style: none; margin: 0; padding: 0; }
 .tag { display: inline-block; padding: .1rem .6rem; border-radius: 999px; background: var(--leaf-tint); color: var(--leaf); text-decoration: none; font-size: .9rem; }
 .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: .85rem 1.5rem; margin: 0; }
@@ -105,8 +110,9 @@ footer { color: var(--soft); font-size: .85rem; padding-bottom: 2rem; }
 @media (max-width: 40rem) {
   header.top > div { padding-top: .6rem; padding-bottom: .6rem; }
   header.top form { order: 2; }
-  nav.main { order: 3; width: 100%; overflow-x: auto; }
-  nav.main ul { flex-wrap: nowrap; }
+  nav.main { order: 3; width: 100%; }
+  nav.main ul { gap: 0; margin: 0 -.5rem; }
+  nav.main a { padding: .35rem .5rem; }
   .rows thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   .rows tr { display: block; padding: .6rem 1.1rem; border-bottom: 1px solid var(--line); }
   .rows tbody tr:last-child { border-bottom: 0; }
