@@ -336,6 +336,14 @@ describe('trust', () => {
     expect(trust(der, { purpose: oids.smartCardLogon })).toBe('pki.trust.purpose');
   });
 
+  it('refuses critical extensions that nobody understands', async () => {
+    const mark = '1.2.840.113635.100.6.99';
+    const extensions = [{ oid: mark, critical: true, value: new Uint8Array([5, 0]) }];
+    const der = await ca.issue({ publicKey: device.publicKey, subject: 'CN=x', template: 'device', extensions });
+    expect(trust(der)).toBe('pki.trust.critical_extension');
+    expect(trust(der, { criticalExtensions: [mark] })).toBe('no error');
+  });
+
   it('does not let a leaf act as an authority', async () => {
     const leaf = await ca.issue({ publicKey: device.publicKey, subject: 'CN=leaf', template: 'device' });
     const { signCertificate } = await import('../src/x509/build.ts');

@@ -21,6 +21,8 @@ export interface TrustOptions extends VerifyPolicy {
   readonly purpose?: TrustPurpose;
   /** How long after `notAfter` the leaf is still accepted (a renewal path only). Default 0. */
   readonly graceMs?: number;
+  /** Critical extensions (OIDs) the caller understands besides the usual ones, e.g. Apple's own markers. */
+  readonly criticalExtensions?: readonly string[];
 }
 
 const maxPath = 8;
@@ -57,7 +59,7 @@ export function verifyTrust(certificate: Uint8Array, options: TrustOptions): Uin
   const intermediates = (options.intermediates ?? []).map(parseCertificateCached);
   const leaf = parseCertificateCached(certificate);
   checkValidity(leaf, now, options.graceMs ?? 0);
-  checkCritical(leaf);
+  checkCritical(leaf, options);
   checkPurpose(leaf, options.purpose ?? 'any');
 
   let checks = 0;
@@ -95,11 +97,11 @@ function issuerProblem(
   subject: ParsedCertificate,
   path: readonly ParsedCertificate[],
   now: number,
-  policy: VerifyPolicy,
+  policy: TrustOptions,
 ): PkiError | null {
   try {
     checkValidity(issuer, now, 0);
-    checkCritical(issuer);
+    checkCritical(issuer, policy);
     const constraints = extensionOf(issuer, oids.basicConstraints);
     const { ca, pathLength } = constraints ? readBasicConstraints(constraints) : { ca: false, pathLength: undefined };
     if (!ca) return fail('pki.trust.not_a_ca', 'the issuer is not a certificate authority');
@@ -127,8 +129,10 @@ function checkValidity(certificate: ParsedCertificate, now: number, graceMs: num
   if (!(now <= certificate.notAfter + graceMs)) throw fail('pki.trust.expired', 'the certificate has expired');
 }
 
-function checkCritical(certificate: ParsedCertificate): void {
-  const unknown = certificate.extensions.find((item) => item.critical && !understood.has(item.oid));
+function checkCritical(certificate: ParsedCertificate, { criticalExtensions = [] }: TrustOptions): void {
+  const unknown = certificate.extensions.find(
+    (item) => item.critical && !understood.has(item.oid) && !criticalExtensions.includes(item.oid),
+  );
   if (unknown) throw fail('pki.trust.critical_extension', `the critical extension ${unknown.oid} is not understood`);
 }
 
