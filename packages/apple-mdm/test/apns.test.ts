@@ -1,6 +1,11 @@
 // The APNs client against a real HTTP/2 server: every answer, every way for a connection to end.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:http2';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ApnsClient, type ApnsClientOptions, createApnsClient, MdmError, type PushOutcome } from '../src/index.ts';
 import { accept, type Received, refuse, startApns, type TestServer } from './apns-server.ts';
@@ -9,6 +14,8 @@ import {
   clientKey,
   otherRootCertificate,
   rootCertificate,
+  serverCertificate,
+  serverKey,
   strangerCertificate,
   strangerKey,
 } from './fixtures/apns-pem.ts';
@@ -327,6 +334,16 @@ describe('a connection that cannot be made', () => {
     expect(server.received).toHaveLength(0);
   });
 
+  test('because the server refuses the certificate by a TLS alert is a refusal', { skip: !openssl() }, async () => {
+    const server = await startOpenssl();
+    open.push(server);
+    const client = connectTo(server.origin, { certificate: strangerCertificate, privateKey: strangerKey });
+    expect(await client.push(target)).toEqual({
+      outcome: 'refused',
+      reason: expect.stringMatching(/^ERR_SSL_.*ALERT/),
+    });
+  });
+
   test('because the server never speaks ends in time', async () => {
     const silent = createServer(() => timers.fire(10_000));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
@@ -380,6 +397,45 @@ function manualTimers() {
         pending.delete(handle);
         timer.run();
       }
+    },
+  };
+}
+
+function openssl(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore' });
+    return true;
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    console.log('skipped: openssl is not installed');
+    return false;
+  }
+}
+
+/** `openssl s_server`, which sends the alert that Node's own server does not: it wants a certificate of the root. */
+async function startOpenssl(): Promise<{ readonly origin: string; close(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'apns-'));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const port = await freePort();
+  const child = spawn('openssl', [
+    ...['s_server', '-accept', `127.0.0.1:${port}`, '-alpn', 'h2', '-Verify', '2', '-verify_return_error'],
+    ...['-cert', file('cert', serverCertificate), '-key', file('key', serverKey)],
+    ...['-CAfile', file('ca', rootCertificate)],
+  ]);
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.includes('ACCEPT')) resolve();
+    });
+  });
+  return {
+    origin: `https://localhost:${port}`,
+    async close() {
+      child.kill();
+      await once(child, 'exit');
+      rmSync(folder, { recursive: true });
     },
   };
 }

@@ -207,7 +207,7 @@ class Client {
     this.#connecting = true;
     void Connection.open({
       origin: this.#options.origin ?? defaultOrigin,
-      tls: { secureContext: this.#secureContext },
+      secureContext: this.#secureContext,
       timers: this.#options.timers ?? nodeTimers,
       connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
       requestTimeoutMs: this.#options.requestTimeoutMs ?? 15_000,

@@ -5,8 +5,9 @@ import {
   connect,
   constants,
   type OutgoingHttpHeaders,
-  type SecureClientSessionOptions,
 } from 'node:http2';
+import { isIP } from 'node:net';
+import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { ApnsAnswer } from './outcome.ts';
 
 /** Timers, so that tests own them. */
@@ -32,7 +33,7 @@ export interface ConnectFailure {
 
 export interface ConnectionOptions {
   readonly origin: string;
-  readonly tls: SecureClientSessionOptions;
+  readonly secureContext: SecureContext;
   readonly timers: Timers;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -54,7 +55,7 @@ export class Connection {
   #retired = false;
   #error: Error | undefined;
   #pingTimer: unknown;
-  #active = 0;
+  readonly #pending = new Set<() => void>();
 
   private constructor(session: ClientHttp2Session, options: ConnectionOptions) {
     this.#session = session;
@@ -64,12 +65,21 @@ export class Connection {
   /** Connects and waits for the server's SETTINGS. */
   static open(options: ConnectionOptions): Promise<Connection | ConnectFailure> {
     return new Promise((resolve) => {
-      const session = connect(options.origin, options.tls);
+      const socket = connectTls(options);
+      const session = connect(options.origin, { createConnection: () => socket });
       const connection = new Connection(session, options);
       const timer = options.timers.setTimeout(() => {
         connection.#error ??= new Error('no connection in time');
         session.destroy();
+        socket.destroy();
+        end();
       }, options.connectTimeoutMs);
+      function end(): void {
+        options.timers.clearTimeout(timer);
+        const reason = reasonOf(connection.#error) ?? 'closed by the server';
+        if (connection.#usable) connection.#lost(reason);
+        else resolve({ reason, tls: isTlsError(connection.#error) });
+      }
       session.once('remoteSettings', () => {
         options.timers.clearTimeout(timer);
         connection.#usable = true;
@@ -83,13 +93,13 @@ export class Connection {
       session.on('error', (error: Error) => {
         connection.#error ??= error;
       });
-      session.once('close', () => {
-        options.timers.clearTimeout(timer);
-        options.timers.clearTimeout(connection.#pingTimer);
-        const reason = reasonOf(connection.#error) ?? 'closed by the server';
-        if (connection.#usable) connection.retire(reason);
-        else resolve({ reason, tls: isTlsError(connection.#error) });
+      session.once('close', end);
+      // Node tells the session of a TLS alert that comes after the handshake neither by `error` nor by `close`; and that
+      // is how a server refuses a client certificate in TLS 1.3. Streams get their turn to report first.
+      socket.on('error', (error: Error) => {
+        connection.#error ??= error;
       });
+      socket.once('close', () => setImmediate(end));
     });
   }
 
@@ -107,7 +117,6 @@ export class Connection {
   send(headers: OutgoingHttpHeaders, body: string): Promise<SendResult> {
     if (!this.usable) return Promise.resolve({ kind: 'unprocessed', reason: 'the connection is closed' });
     return new Promise((resolve) => {
-      this.#active++;
       this.#options.timers.clearTimeout(this.#pingTimer);
       const stream = this.#session.request(headers);
       const request = new Pending(stream);
@@ -117,12 +126,14 @@ export class Connection {
         stream.close(constants.NGHTTP2_CANCEL);
         stream.destroy(); // does not wait for a peer that takes nothing any more
       }, this.#options.requestTimeoutMs);
-      stream.once('close', () => {
+      const settle = (): void => {
+        if (!this.#pending.delete(settle)) return;
         this.#options.timers.clearTimeout(timer);
-        this.#active--;
-        if (this.#active === 0) this.#schedulePing();
+        if (this.#pending.size === 0) this.#schedulePing();
         resolve(request.result(this.#lastStreamId, reasonOf(this.#error)));
-      });
+      };
+      this.#pending.add(settle);
+      stream.once('close', settle);
       stream.end(body);
     });
   }
@@ -136,9 +147,10 @@ export class Connection {
     this.#options.onRetired(reason);
   }
 
-  /** Closes at once. */
-  destroy(): void {
-    this.#session.destroy();
+  /** The connection is gone: whatever is still waiting will not be answered. */
+  #lost(reason: string): void {
+    this.retire(reason);
+    for (const settle of [...this.#pending]) settle();
   }
 
   #schedulePing(): void {
@@ -157,7 +169,7 @@ export class Connection {
     }, this.#options.pingTimeoutMs);
     const sent = this.#session.ping(() => {
       this.#options.timers.clearTimeout(timer);
-      if (this.#active === 0) this.#schedulePing();
+      if (this.#pending.size === 0) this.#schedulePing();
     });
     if (!sent) this.#options.timers.clearTimeout(timer);
   }
@@ -216,6 +228,18 @@ class Pending {
     }
     return { kind: 'unknown', reason };
   }
+}
+
+function connectTls({ origin, secureContext }: ConnectionOptions): TLSSocket {
+  const { hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return tlsConnect({
+    host,
+    port: port === '' ? 443 : Number(port),
+    ALPNProtocols: ['h2'],
+    secureContext,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  });
 }
 
 function reasonOf(error: Error | undefined): string | undefined {
