@@ -18,19 +18,70 @@ export interface Model {
   /** Gigabytes. */
   readonly capacities: readonly number[];
   readonly cellular: boolean;
+  /** The system that it came with: it runs no older one. */
+  readonly firstVersion: string;
 }
 
 const models: { readonly [K in DeviceKind]: readonly Model[] } = {
   iPhone: [
-    { productName: 'iPhone12,1', modelName: 'iPhone', model: 'MWLT2LL', capacities: [64, 128], cellular: true },
-    { productName: 'iPhone14,5', modelName: 'iPhone', model: 'MLPF3LL', capacities: [128, 256], cellular: true },
-    { productName: 'iPhone15,2', modelName: 'iPhone', model: 'MQ0E3LL', capacities: [128, 256, 512], cellular: true },
-    { productName: 'iPhone16,1', modelName: 'iPhone', model: 'MTUX3LL', capacities: [128, 256, 512], cellular: true },
+    {
+      productName: 'iPhone12,1',
+      modelName: 'iPhone',
+      model: 'MWLT2LL',
+      capacities: [64, 128],
+      cellular: true,
+      firstVersion: '13.0',
+    },
+    {
+      productName: 'iPhone14,5',
+      modelName: 'iPhone',
+      model: 'MLPF3LL',
+      capacities: [128, 256],
+      cellular: true,
+      firstVersion: '15.0',
+    },
+    {
+      productName: 'iPhone15,2',
+      modelName: 'iPhone',
+      model: 'MQ0E3LL',
+      capacities: [128, 256, 512],
+      cellular: true,
+      firstVersion: '16.0',
+    },
+    {
+      productName: 'iPhone16,1',
+      modelName: 'iPhone',
+      model: 'MTUX3LL',
+      capacities: [128, 256, 512],
+      cellular: true,
+      firstVersion: '17.0',
+    },
   ],
   iPad: [
-    { productName: 'iPad12,1', modelName: 'iPad', model: 'MK2K3LL', capacities: [64, 256], cellular: false },
-    { productName: 'iPad13,16', modelName: 'iPad', model: 'MM9C3LL', capacities: [64, 256], cellular: false },
-    { productName: 'iPad14,6', modelName: 'iPad', model: 'MP1X3LL', capacities: [128, 256, 512], cellular: true },
+    {
+      productName: 'iPad12,1',
+      modelName: 'iPad',
+      model: 'MK2K3LL',
+      capacities: [64, 256],
+      cellular: false,
+      firstVersion: '15.0',
+    },
+    {
+      productName: 'iPad13,16',
+      modelName: 'iPad',
+      model: 'MM9C3LL',
+      capacities: [64, 256],
+      cellular: false,
+      firstVersion: '15.4',
+    },
+    {
+      productName: 'iPad14,6',
+      modelName: 'iPad',
+      model: 'MP1X3LL',
+      capacities: [128, 256, 512],
+      cellular: true,
+      firstVersion: '16.1',
+    },
   ],
   Mac: [
     {
@@ -39,14 +90,50 @@ const models: { readonly [K in DeviceKind]: readonly Model[] } = {
       model: 'MacBookAir10,1',
       capacities: [256, 512],
       cellular: false,
+      firstVersion: '11.0',
     },
-    { productName: 'Mac14,2', modelName: 'MacBook Air', model: 'Mac14,2', capacities: [256, 512], cellular: false },
-    { productName: 'Mac14,12', modelName: 'Mac mini', model: 'Mac14,12', capacities: [512, 1000], cellular: false },
-    { productName: 'Mac15,6', modelName: 'MacBook Pro', model: 'Mac15,6', capacities: [512, 1000], cellular: false },
+    {
+      productName: 'Mac14,2',
+      modelName: 'MacBook Air',
+      model: 'Mac14,2',
+      capacities: [256, 512],
+      cellular: false,
+      firstVersion: '12.4',
+    },
+    {
+      productName: 'Mac14,12',
+      modelName: 'Mac mini',
+      model: 'Mac14,12',
+      capacities: [512, 1000],
+      cellular: false,
+      firstVersion: '13.2',
+    },
+    {
+      productName: 'Mac15,6',
+      modelName: 'MacBook Pro',
+      model: 'Mac15,6',
+      capacities: [512, 1000],
+      cellular: false,
+      firstVersion: '14.1',
+    },
   ],
   AppleTV: [
-    { productName: 'AppleTV11,1', modelName: 'Apple TV', model: 'MXGY2LL', capacities: [32, 64], cellular: false },
-    { productName: 'AppleTV14,1', modelName: 'Apple TV', model: 'MN873LL', capacities: [64, 128], cellular: false },
+    {
+      productName: 'AppleTV11,1',
+      modelName: 'Apple TV',
+      model: 'MXGY2LL',
+      capacities: [32, 64],
+      cellular: false,
+      firstVersion: '14.5',
+    },
+    {
+      productName: 'AppleTV14,1',
+      modelName: 'Apple TV',
+      model: 'MN873LL',
+      capacities: [64, 128],
+      cellular: false,
+      firstVersion: '16.1',
+    },
   ],
 };
 

@@ -193,7 +193,7 @@ export async function createSimulatedApns(options: SimulatedApnsOptions): Promis
     counters.refused++;
     if ('reset' in answer)
       stream.close(2); // INTERNAL_ERROR
-    else if ('goaway' in answer) session?.goaway(0, (stream.id ?? 1) - 1);
+    else if ('goaway' in answer) sayGoaway(stream, session);
     else session?.socket.destroy();
   }
 
@@ -239,6 +239,14 @@ export async function createSimulatedApns(options: SimulatedApnsOptions): Promis
       await once(server, 'close');
     },
   };
+}
+
+/** The connection ends; this stream was not processed. The first stream of a connection cannot lie above the last one. */
+function sayGoaway(stream: ServerHttp2Stream, session: ServerHttp2Session | undefined): void {
+  const id = stream.id ?? 1;
+  if (id > 1) session?.goaway(0, id - 2);
+  stream.close(7); // REFUSED_STREAM
+  session?.close();
 }
 
 function topicOf(stream: ServerHttp2Stream): string | undefined {

@@ -67,6 +67,14 @@ export class Channel {
     return sendWithRetry((attempt) => this.#sendOnce(request, { kind: 'profile' }, attempt), this.#options);
   }
 
+  /** The way to the SCEP server: as any other, and recorded. */
+  scepTransport(): Transport {
+    return {
+      send: (request) => this.#sendOnce(request, { kind: 'scep' }, 1),
+      close: () => this.#options.transport.close(),
+    };
+  }
+
   /** What the fault plan says of the next message. */
   plan(kind: Step['kind'], requestType?: string): ReturnType<Faults> {
     const step = { kind, number: this.#state.messages + 1, ...(requestType === undefined ? {} : { requestType }) };

@@ -249,7 +249,7 @@ class Device implements SimulatedDevice {
     // The key is kept before it is used: whatever happens in between, the SCEP transaction stays the same.
     state.privateKey ??= toBase64(await this.#keyPool.take());
     const certificate = await requestIdentity(this.#mdm().scep, fromBase64(state.privateKey), {
-      transport: this.#transport,
+      transport: this.#channel.scepTransport(),
       connection: this.#channel.connection(),
       userAgent: this.#channel.userAgent,
       retry: this.#environment.retry ?? {},

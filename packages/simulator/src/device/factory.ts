@@ -2,6 +2,7 @@
 import {
   appCatalogue,
   buildOf,
+  compareVersions,
   type DeviceKind,
   modelNamed,
   modelsOf,
@@ -41,7 +42,8 @@ export function createState(traits: DeviceTraits, random: Random): DeviceState {
   const { kind } = traits;
   const platform = platformOf(kind);
   const model = traits.model === undefined ? random.pick(modelsOf(kind)) : modelNamed(kind, traits.model);
-  const osVersion = traits.osVersion ?? random.pick(versionsOf(platform));
+  const versions = versionsOf(platform).filter((version) => compareVersions(version, model.firstVersion) >= 0);
+  const osVersion = traits.osVersion ?? random.pick(versions);
   const capacity = random.pick(model.capacities);
   const serialNumber = traits.serialNumber ?? random.text(10, serialAlphabet);
   const imei = `35 ${random.text(6, '0123456789')} ${random.text(6, '0123456789')} ${random.int(10)}`;
