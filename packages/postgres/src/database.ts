@@ -63,7 +63,8 @@ export function openDatabase(target: string | PostgresConfig, options: PostgresS
     idle_in_transaction_session_timeout: statementTimeout,
     // The client's own limit, for when the server does not even say that it gave up.
     query_timeout: statementTimeout + 5_000,
-    options: '-c default_transaction_isolation=read\\ committed',
+    // Compiling a statement takes longer than any of ours runs.
+    options: '-c default_transaction_isolation=read\\ committed -c jit=off',
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
         (format !== 'binary' && parsers.get(oid)) ||

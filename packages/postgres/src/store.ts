@@ -19,7 +19,7 @@ import { postgresSettings } from './stores/settings.ts';
  * Opens a store on PostgreSQL 13 or later. Any number of processes may share one database.
  *
  * @throws CoreError `core.store.config` for a URL or schema name that cannot be, `core.store.unavailable` when the server
- * cannot be reached, `core.store.schema_newer` when the database belongs to a newer release, `core.store.schema_older`
+ * cannot be reached, `core.store.newer_schema` when the database belongs to a newer release, `core.store.older_schema`
  * when it is to be migrated first (`migrate: 'check'`), `core.store.server` for a server that is too old or a database
  * that is not UTF-8. Its methods throw `core.store.unavailable` while the server is away, and work again by themselves.
  *

@@ -19,7 +19,7 @@ CREATE FUNCTION ${s}.enqueue(
   p_follow_up boolean[],
   p_event_types text[], p_event_ats bigint[], p_event_ids text[], p_event_datas text[]
 ) RETURNS integer[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET work_mem = '32MB' AS $$
 DECLARE
   v_living text[];
   v_targets text[];
@@ -93,7 +93,7 @@ END $$;
 
 CREATE FUNCTION ${s}.end_commands(p_ids text[], p_uuid text, p_key text, p_state text, p_at bigint)
 RETURNS TABLE (o_enrolment text, o_uuid text, o_type text, o_state text, o_follow_up boolean)
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET work_mem = '32MB' AS $$
 DECLARE
   v_ids text[];
   v_seqs bigint[];

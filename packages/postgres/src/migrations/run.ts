@@ -73,7 +73,7 @@ export async function checkVersion(db: Database): Promise<void> {
   refuseNewer(current, db);
   if (current < schemaVersion) {
     throw new CoreError(
-      'core.store.schema_older',
+      'core.store.older_schema',
       'conflict',
       `the schema ${db.schemaName} is at version ${current}, this release needs ${schemaVersion}`,
       { remedy: 'run `espalier store migrate` (or migratePostgres) first' },
@@ -84,7 +84,7 @@ export async function checkVersion(db: Database): Promise<void> {
 function refuseNewer(current: number, db: Database): void {
   if (current <= schemaVersion) return;
   throw new CoreError(
-    'core.store.schema_newer',
+    'core.store.newer_schema',
     'conflict',
     `the schema ${db.schemaName} is at version ${current}, this release knows only ${schemaVersion}`,
     { remedy: 'run a newer release; a schema never goes back' },

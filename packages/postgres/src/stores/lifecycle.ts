@@ -29,7 +29,7 @@ export function postgresLifecycle(db: Database): Pick<EnrolmentStore, 'authentic
       WHERE l.id = ANY ($1::text[]) ORDER BY l.id FOR NO KEY UPDATE`,
     lockFamily: `SELECT l.id, l.channel, l.status, l.pin FROM ${s}.live l
       WHERE l.id = $1 OR l.parent = $1 ORDER BY l.id FOR NO KEY UPDATE`,
-    holder: `SELECT 1 FROM ${s}.live l WHERE l.pin = $1 AND l.id <> $2 LIMIT 1`,
+    holder: `SELECT 1 FROM ${s}.enrolment e WHERE e.pin = $1 AND e.id <> $2 LIMIT 1`,
     certificate: `SELECT enrolment_id AS "enrolmentId", status, invitation_id AS "invitationId"
       FROM ${s}.certificate WHERE fingerprint = $1 FOR NO KEY UPDATE`,
     reset: `WITH live AS (
@@ -51,7 +51,7 @@ export function postgresLifecycle(db: Database): Pick<EnrolmentStore, 'authentic
         UPDATE ${s}.live SET status = 'pending', pin = $2, pushable = false, enrolled_at = NULL, last_seen_at = $3
         WHERE id = $1
       ), certificate AS (UPDATE ${s}.certificate SET enrolment_id = $1 WHERE fingerprint = $2)
-      UPDATE ${s}.enrolment SET kind = $4, checked_out_at = NULL,
+      UPDATE ${s}.enrolment SET kind = $4, pin = $2, checked_out_at = NULL,
         invitation_id = CASE WHEN $5 THEN $6 ELSE invitation_id END
       WHERE id = $1`,
     details: `UPDATE ${s}.enrolment e SET ${[
