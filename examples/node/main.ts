@@ -21,7 +21,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const data = await openDataFolder(options.data, options);
 
   // The engine: everything that is kept and decided.
-  const store = await openSqliteStore(data.file('espalier.sqlite'));
+  const store = openSqliteStore(data.file('espalier.sqlite'));
   const apns = options.apns && createApnsClient(options.apns);
   const engine = createEngine({
     store,
