@@ -156,6 +156,36 @@ describe('the SCEP server', () => {
     expect(events.map((event) => event.type)).toEqual(['issued', 'replayed', 'replayed', 'refused']);
   });
 
+  it('issues anew to the same key with a new challenge, or when the first certificate has ended', async () => {
+    let time = now;
+    const at = (): number => time;
+    const live = await openCa({ ...root, clock: at });
+    const store = createMemoryScepStore({ clock: at });
+    const { fetch } = setUp({ ca: live, store, clock: at, validityDays: 10 });
+    const enrol = (challenge: string) => scepEnrol({ url, fetch, subject: 'CN=x', challenge, key: keyA, clock: at });
+    const [a, b] = [store.createChallenge({ reference: 'a' }), store.createChallenge({ reference: 'b' })];
+    const first = await enrol(a);
+    const second = await enrol(b);
+    expect(second.certificate).not.toEqual(first.certificate);
+    expect((await enrol(a)).certificate).toEqual(first.certificate);
+    expect((await enrol(b)).certificate).toEqual(second.certificate);
+    // Without challenges the key alone makes the transaction, for as long as its certificate lasts.
+    const open = setUp({
+      ca: live,
+      store,
+      clock: at,
+      validityDays: 10,
+      authorise: async () => ({ decision: 'issue', grant: { reference: 'open' } }),
+    });
+    const again = () => scepEnrol({ url, fetch: open.fetch, subject: 'CN=x', key: keyA, clock: at });
+    const third = await again();
+    expect((await again()).certificate).toEqual(third.certificate);
+    time += 11 * day;
+    const fourth = await again();
+    expect(fourth.certificate).not.toEqual(third.certificate);
+    expect((await again()).certificate).toEqual(fourth.certificate);
+  });
+
   it('issues once when a challenge is raced by many keys, and gives a raced retry one certificate', async () => {
     const { store, fetch } = setUp();
     const info = await getScepServerInfo({ url, fetch });
@@ -255,7 +285,7 @@ describe('the SCEP server', () => {
       return { reference: 'renewal' };
     };
     const allowed = setUp({ renewal: { authorise } });
-    const own = await scepEnrol({ ...renewed, fetch: allowed.fetch });
+    const own = await scepEnrol({ ...renewed, subject: 'CN=somebody else', fetch: allowed.fetch });
     expect(asked).toBe(readCertificate(old.certificate).serialNumber);
     expect(readCertificate(own.certificate).subject).toBe('CN=d');
     expect(own.certificate).not.toEqual(old.certificate);

@@ -20,6 +20,7 @@ import {
   type ScepMessage,
 } from './message.ts';
 import type { ScepServerOptions } from './server.ts';
+import { findTransaction, type Transaction } from './transactions.ts';
 import type { ScepDecision, ScepEvent, ScepGrant } from './types.ts';
 
 interface Context extends ScepServerOptions {
@@ -136,29 +137,29 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
   }
 
   async function enrol(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
-    const earlier = await replay(message, csr);
-    if (earlier) return earlier;
-    let challenge: string | null = null;
+    const challenge = context.authorise ? null : (csr.challengePassword ?? '');
+    const transaction = await locate(message, csr.publicKeyHash, challenge);
+    if (transaction.certificate) return replayed(transaction.certificate, csr.publicKeyHash);
     let decision: ScepDecision;
     if (context.authorise) decision = await context.authorise({ transactionId: message.transactionId, csr });
     else {
-      challenge = csr.challengePassword ?? '';
-      const grant = challenge === '' || challenge.length > 1024 ? null : await store.findChallenge(challenge);
-      decision = grant
-        ? { decision: 'issue', grant }
-        : { decision: 'refuse', reason: 'unknown, expired or used challenge' };
+      const plausible = challenge !== null && challenge !== '' && challenge.length <= 1024;
+      const grant = plausible ? await store.findChallenge(challenge) : null;
+      const reason = 'unknown, expired or used challenge';
+      decision = grant ? { decision: 'issue', grant } : { decision: 'refuse', reason };
     }
-    return decide(message, csr, decision, challenge);
+    return decide(transaction.key, message, csr, decision, challenge);
   }
 
   async function decide(
+    key: string,
     message: ScepMessage,
     csr: CertificateRequest,
     decision: ScepDecision,
     challenge: string | null,
   ): Promise<Outcome> {
     const { transactionId } = message;
-    if (decision.decision === 'issue') return issue(message, csr, decision.grant, challenge);
+    if (decision.decision === 'issue') return issue(key, csr, decision.grant, challenge);
     if (decision.decision === 'refuse') {
       throw new Refusal('badRequest', 'pki.scep.refused', decision.reason ?? 'the request was refused');
     }
@@ -171,22 +172,24 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const { renewal } = context;
     if (!renewal) throw new Refusal('badRequest', 'pki.scep.no_renewal', 'renewals are not accepted');
     checkIssuedHere(message, (renewal.graceDays ?? 0) * DAY_MS, renewal.previousCas ?? []);
-    const earlier = await replay(message, csr);
-    if (earlier) return earlier;
+    const transaction = await locate(message, csr.publicKeyHash, null);
+    if (transaction.certificate) return replayed(transaction.certificate, csr.publicKeyHash);
     const certificate = describeCertificate(message.signer);
     const grant = await renewal.authorise({ transactionId: message.transactionId, csr, certificate });
     if (!grant) throw new Refusal('badRequest', 'pki.scep.refused', 'the renewal was refused');
-    return issue(message, csr, grant, null, certificate.der);
+    // A renewal keeps the identity: a device does not choose itself another name.
+    const kept = { subject: certificate.subjectDer, sans: certificate.sans, ...grant };
+    return issue(transaction.key, csr, kept, null, certificate.der);
   }
 
   async function poll(message: ScepMessage): Promise<Outcome> {
     const publicKeyHash = spkiHash(message.signer.spki);
-    const earlier = await store.findTransaction(message.transactionId, publicKeyHash);
-    if (earlier) return certificatesOutcome([earlier], 'replayed', publicKeyHash);
+    const transaction = await locate(message, publicKeyHash, null);
+    if (transaction.certificate) return replayed(transaction.certificate, publicKeyHash);
     const waiting = await store.findPending?.(message.transactionId, publicKeyHash);
     if (!waiting) throw new Refusal('badCertId', 'pki.scep.no_transaction', 'there is no such transaction');
     if (waiting.decision.decision === 'pending') return { type: 'pending' };
-    return decide(message, readCsr(waiting.csr), waiting.decision, null);
+    return decide(transaction.key, message, readCsr(waiting.csr), waiting.decision, null);
   }
 
   async function getCert(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
@@ -218,13 +221,12 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     );
   }
 
-  async function replay(message: ScepMessage, csr: CertificateRequest): Promise<Outcome | null> {
-    const earlier = await store.findTransaction(message.transactionId, csr.publicKeyHash);
-    return earlier && certificatesOutcome([earlier], 'replayed', csr.publicKeyHash);
+  function locate(message: ScepMessage, publicKeyHash: string, challenge: string | null): Promise<Transaction> {
+    return findTransaction(store, message.transactionId, publicKeyHash, challenge, timeOf(clock));
   }
 
   async function issue(
-    message: ScepMessage,
+    transactionId: string,
     csr: CertificateRequest,
     grant: ScepGrant,
     challenge: string | null,
@@ -245,7 +247,6 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       if (!(error instanceof PkiError) || error.kind !== 'invalid') throw error;
       throw new Refusal(error.code.startsWith('pki.key.') ? 'badAlg' : 'badRequest', error.code, error.message);
     }
-    const { transactionId } = message;
     const entry = { challenge, transactionId, publicKeyHash, certificate, grant, ...(renews ? { renews } : {}) };
     const outcome = await store.commit(entry);
     if (outcome.outcome === 'challenge-used') {
@@ -254,6 +255,9 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     return certificatesOutcome([outcome.certificate], outcome.outcome, publicKeyHash, grant.reference);
   }
 }
+
+const replayed = (certificate: Uint8Array, publicKeyHash: string): Outcome =>
+  certificatesOutcome([certificate], 'replayed', publicKeyHash);
 
 function certificatesOutcome(
   certificates: readonly [Uint8Array],

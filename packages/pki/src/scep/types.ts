@@ -20,6 +20,7 @@ export interface ScepGrant {
 export interface ScepCommit {
   /** The challenge that paid for it; null where none was needed (renewal, other authorisation). */
   readonly challenge: string | null;
+  /** The transaction's key, as given to `findTransaction`: the client's transactionID with marks of the server's own. */
   readonly transactionId: string;
   /** Lower-case hex SHA-256 of the SubjectPublicKeyInfo. */
   readonly publicKeyHash: string;

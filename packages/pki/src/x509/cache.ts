@@ -3,6 +3,8 @@ import { hash } from 'node:crypto';
 import { type ParsedCertificate, parseCertificate } from './certificate.ts';
 
 const capacity = 4096;
+/** Larger ones are not kept: whoever sends many of them must not fill the memory. */
+const maxKept = 8 * 1024;
 const entries = new Map<string, ParsedCertificate>();
 
 /**
@@ -18,6 +20,7 @@ export function parseCertificateCached(der: Uint8Array): ParsedCertificate {
     return known;
   }
   const parsed = parseCertificate(der, fingerprint);
+  if (der.length > maxKept) return parsed;
   entries.set(fingerprint, parsed);
   if (entries.size > capacity) {
     for (const oldest of entries.keys()) {
