@@ -100,6 +100,9 @@ export function checkResponse(walk: Walk, value: object, name: string | undefine
   checkDictionary(walk, [fields, responseEnvelope()], value, null, 0);
 }
 
+/** Devices say who they are in every message, also in those for which the schema does not list it. */
+const identityKeys = new Set(['UDID', 'EnrollmentID', 'EnrollmentUserID', 'UserID', 'UserShortName', 'UserLongName']);
+
 /** Checks a check-in message. */
 export function checkCheckin(walk: Walk, value: object): void {
   const name = entry(value, 'MessageType');
@@ -113,5 +116,5 @@ export function checkCheckin(walk: Walk, value: object): void {
     return;
   }
   judgeItem(walk, item.id, item.supportedOS, null);
-  checkDictionary(walk, [compileItem(item).fields], value, null, 0);
+  checkDictionary(walk, [compileItem(item).fields], value, null, 0, undefined, (key) => identityKeys.has(key));
 }
