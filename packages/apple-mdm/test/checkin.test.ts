@@ -296,7 +296,9 @@ describe('the facts of an enrolment', () => {
     });
     const shared = readCheckin(messages.tokenUpdateSharedIpad) as TokenUpdate;
     expect(tokenUpdateFacts(shared, 'shared-ipad-user')).toEqual({ 'ios.managed_apple_id': 'student@school.example' });
-    expect(tokenUpdateFacts(readCheckin(messages.tokenUpdate) as TokenUpdate, 'device')).toEqual({});
+    expect(tokenUpdateFacts(readCheckin(messages.tokenUpdate) as TokenUpdate, 'device')).toEqual({
+      'ios.AwaitingConfiguration': false,
+    });
   });
 
   test('identify a User Enrolment by nothing but its id', () => {

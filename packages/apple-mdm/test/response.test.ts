@@ -269,9 +269,14 @@ describe('facts', () => {
       'ios.data_protection': true,
     });
     const mac = plist(
-      `<key>Status</key><string>Acknowledged</string>${UDID}<key>CommandUUID</key><string>c</string><key>SecurityInfo</key><dict><key>FDE_Enabled</key><false/></dict>`,
+      `<key>Status</key><string>Acknowledged</string>${UDID}<key>CommandUUID</key><string>c</string><key>SecurityInfo</key><dict><key>FDE_Enabled</key><false/><key>FirewallSettings</key><dict><key>FirewallEnabled</key><true/></dict><key>SecureBoot</key><dict><key>SecureBootLevel</key><string>full</string></dict></dict>`,
     );
-    expect(facts('SecurityInfo', mac)).toEqual({ 'common.device_encrypted': false, 'ios.FDE_Enabled': false });
+    expect(facts('SecurityInfo', mac)).toEqual({
+      'common.device_encrypted': false,
+      'ios.FDE_Enabled': false,
+      'ios.FirewallEnabled': true,
+      'ios.SecureBootLevel': 'full',
+    });
   });
 
   test('of the lists', () => {
@@ -317,6 +322,13 @@ describe('facts', () => {
     expect(readInventory('CertificateList', readResponse(messages.certificateList).value)!.certificates).toEqual({
       items: [{ commonName: 'device', isIdentity: true, data: new Uint8Array(Buffer.from('MIIB', 'base64')) }],
       unreadable: 1,
+    });
+  });
+
+  test('of the apps, to search by', () => {
+    expect(facts('InstalledApplicationList', messages.installedApplicationList)).toEqual({
+      'ios.installed_app_identifiers': ['com.apple.Pages'],
+      'ios.installed_app_names': ['Pages'],
     });
   });
 

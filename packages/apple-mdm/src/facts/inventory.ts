@@ -24,10 +24,23 @@ export interface Inventory {
 const readers: { readonly [requestType: string]: (value: PlistDict) => Inventory } = {
   DeviceInformation: (value) => ({ facts: deviceInformationFacts(value) }),
   SecurityInfo: (value) => ({ facts: securityInfoFacts(value) }),
-  InstalledApplicationList: (value) => ({ facts: {}, apps: readInstalledApps(value) }),
+  InstalledApplicationList: readApps,
   ProfileList: (value) => ({ facts: {}, profiles: readProfileList(value) }),
   CertificateList: (value) => ({ facts: {}, certificates: readCertificateList(value) }),
 };
+
+/** Apps as a list, and their identifiers and names as facts, so that devices can be searched by app. */
+function readApps(value: PlistDict): Inventory {
+  if (value['InstalledApplicationList'] === undefined) return { facts: {} };
+  const apps = readInstalledApps(value);
+  return {
+    facts: {
+      'ios.installed_app_identifiers': apps.items.map((app) => app.bundleId),
+      'ios.installed_app_names': apps.items.flatMap((app) => app.name ?? []),
+    },
+    apps,
+  };
+}
 
 /** The commands whose responses {@link readInventory} reads. */
 export const inventoryCommands: readonly string[] = Object.freeze(Object.keys(readers));

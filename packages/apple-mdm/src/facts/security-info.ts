@@ -1,6 +1,6 @@
 // SecurityInfo to facts. Keys: Apple's schema, mdm/commands/information.security.yaml.
 import { isDict, type PlistDict } from '../plist.ts';
-import { type Conversion, type FactSink, type Facts, flag, number } from './values.ts';
+import { type Conversion, type FactSink, type Facts, flag, number, text } from './values.ts';
 
 const keys: readonly (readonly [key: string, token: string, convert: Conversion])[] = [
   ['HardwareEncryptionCaps', 'ios.HardwareEncryptionCaps', number],
@@ -10,6 +10,24 @@ const keys: readonly (readonly [key: string, token: string, convert: Conversion]
   ['FDE_Enabled', 'ios.FDE_Enabled', flag],
   ['FDE_HasPersonalRecoveryKey', 'ios.FDE_HasPersonalRecoveryKey', flag],
   ['FDE_HasInstitutionalRecoveryKey', 'ios.FDE_HasInstitutionalRecoveryKey', flag],
+  ['SystemIntegrityProtectionEnabled', 'ios.SystemIntegrityProtectionEnabled', flag],
+  ['IsRecoveryLockEnabled', 'ios.RecoveryLockEnabled', flag],
+  ['RemoteDesktopEnabled', 'ios.RemoteDesktopEnabled', flag],
+  ['AuthenticatedRootVolumeEnabled', 'ios.AuthenticatedRootVolumeEnabled', flag],
+];
+
+/** The same for keys of the dictionaries inside. */
+const inner: readonly (readonly [dictionary: string, key: string, token: string, convert: Conversion])[] = [
+  ['ManagementStatus', 'EnrolledViaDEP', 'ios.IsDEPEnrolledDevice', flag],
+  ['ManagementStatus', 'IsUserEnrollment', 'ios.apple_user_enrolled_device', flag],
+  ['ManagementStatus', 'UserApprovedEnrollment', 'ios.UserApprovedEnrollment', flag],
+  ['ManagementStatus', 'IsActivationLockManageable', 'ios.IsActivationLockManageable', flag],
+  ['FirewallSettings', 'FirewallEnabled', 'ios.FirewallEnabled', flag],
+  ['FirewallSettings', 'BlockAllIncoming', 'ios.FirewallBlockAllIncoming', flag],
+  ['FirewallSettings', 'StealthMode', 'ios.FirewallStealthMode', flag],
+  ['SecureBoot', 'SecureBootLevel', 'ios.SecureBootLevel', text],
+  ['SecureBoot', 'ExternalBootLevel', 'ios.ExternalBootLevel', text],
+  ['FirmwarePasswordStatus', 'PasswordExists', 'ios.FirmwarePasswordExists', flag],
 ];
 
 /**
@@ -27,7 +45,12 @@ export function securityInfoFacts(value: PlistDict): Facts {
     const fact = answer === undefined ? undefined : convert(answer);
     if (fact !== undefined) facts[token] = fact;
   }
-  addManagement(facts, info);
+  for (const [dictionary, key, token, convert] of inner) {
+    const dict = info[dictionary];
+    const answer = isDict(dict) ? dict[key] : undefined;
+    const fact = answer === undefined ? undefined : convert(answer);
+    if (fact !== undefined) facts[token] = fact;
+  }
   const caps = facts['ios.HardwareEncryptionCaps'];
   const passcode = facts['ios.PasscodePresent'];
   const fileVault = facts['ios.FDE_Enabled'];
@@ -38,13 +61,4 @@ export function securityInfoFacts(value: PlistDict): Facts {
     facts['common.device_encrypted'] = caps === 3 && passcode;
   }
   return facts;
-}
-
-function addManagement(facts: FactSink, info: PlistDict): void {
-  const { ManagementStatus: status } = info;
-  if (!isDict(status)) return;
-  if (typeof status['EnrolledViaDEP'] === 'boolean') facts['ios.IsDEPEnrolledDevice'] = status['EnrolledViaDEP'];
-  if (typeof status['IsUserEnrollment'] === 'boolean') {
-    facts['ios.apple_user_enrolled_device'] = status['IsUserEnrollment'];
-  }
 }

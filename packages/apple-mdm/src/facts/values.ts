@@ -78,6 +78,7 @@ export function authenticateFacts(message: Authenticate): Facts {
     if (value !== undefined && value !== '') facts[token] = value;
   };
   add('ios.UDID', message.ids.udid);
+  add('ios.EnrollmentID', message.ids.enrolmentId);
   add('common.serial_number', message.serialNumber);
   add('common.os_version', message.osVersion);
   add('ios.BuildVersion', message.buildVersion);
@@ -92,11 +93,11 @@ export function authenticateFacts(message: Authenticate): Facts {
   return facts;
 }
 
-/** The facts that a user channel's `TokenUpdate` brings; none on the device channel. */
+/** The facts that a `TokenUpdate` brings: the user on a user channel, whether Setup Assistant waits on the device channel. */
 export function tokenUpdateFacts(message: TokenUpdate, kind: 'user' | 'shared-ipad-user' | 'device'): Facts {
   const { userId, userShortName, userLongName } = message.ids;
   if (kind === 'shared-ipad-user') return userShortName === undefined ? {} : { 'ios.managed_apple_id': userShortName };
-  if (kind === 'device') return {};
+  if (kind === 'device') return { 'ios.AwaitingConfiguration': message.awaitingConfiguration };
   return {
     ...(userId === undefined ? {} : { 'ios.macos_user_id': userId }),
     ...(userShortName === undefined ? {} : { 'ios.macos_user_short_name': userShortName }),
