@@ -6,7 +6,9 @@ import type { Item, Key } from './model.ts';
 
 export interface FileRules {
   file: string;
-  rules: (SchemaRule & { at: string[] })[];
+  rules?: (SchemaRule & { at: string[] })[];
+  /** Paths of strings -> the schema object whose keys are their possible values. */
+  values?: Record<string, string>;
 }
 
 type Holder = { rules?: readonly SchemaRule[]; keys: readonly Key[]; set: (rules: readonly SchemaRule[]) => void };
@@ -40,11 +42,22 @@ function keysNamed(rule: SchemaRule): string[] {
   return [...Object.keys(when ?? {}), ...Object.values(lists).flat()];
 }
 
+function linkValues(items: Map<string, Item>, item: Item, path: string, id: string): void {
+  let found: Key[] = [{ key: '', type: 'dictionary', subkeys: item.keys }];
+  for (const name of path.split('/')) found = found.flatMap((key) => (key.subkeys ?? []).filter((s) => s.key === name));
+  if (![...items.values()].some((other) => other.kind === 'other' && other.id === id)) {
+    throw new Error(`rules.yaml: no schema object ${id}`);
+  }
+  if (found.length === 0) throw new Error(`rules.yaml: ${item.file} has no key ${path}`);
+  for (const key of found) key.valuesfrom = id;
+}
+
 /** Adds every rule to `items` (by file path) in place. */
 export function applyRules(items: Map<string, Item>, files: readonly FileRules[]): void {
-  for (const { file, rules } of files) {
+  for (const { file, rules = [], values = {} } of files) {
     const item = items.get(file);
     if (item === undefined) throw new Error(`rules.yaml: no file ${file}`);
+    for (const [path, id] of Object.entries(values)) linkValues(items, item, path, id);
     for (const { at, ...rule } of rules) {
       for (const path of at) {
         const places = holders(item, path);

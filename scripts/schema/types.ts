@@ -23,6 +23,9 @@ function literal(value: unknown): string {
   return typeof value === 'string' ? `'${value.replace(/[\\']/g, '\\$&').replace(/\n/g, '\\n')}'` : String(value);
 }
 
+/** The types of values that are the keys of another object. */
+const valuesTypes: Readonly<Record<string, string>> = { SkipKeys: 'SkipKey' };
+
 function elementType(key: Key, support: Support, indent: string): string {
   const items = key.subkeys ?? [];
   if (items.length === 0) return 'unknown';
@@ -38,6 +41,7 @@ function typeOf(key: Key, support: Support, indent: string): string {
     const keys = key.subkeys ?? [];
     return keys.length === 0 ? 'Record<string, unknown>' : body(keys, support, indent, key.rules);
   }
+  if (key.valuesfrom !== undefined) return valuesTypes[key.valuesfrom] ?? 'string';
   // A string whose subkeys are its possible values (the queries of DeviceInformation).
   if (key.type === 'string' && key.subkeys !== undefined) return key.subkeys.map((k) => literal(k.key)).join(' | ');
   const scalar = scalars[key.type] ?? 'unknown';
@@ -151,7 +155,7 @@ export function writeTypes(catalogue: Catalogue): Map<string, string> {
   const payloads = profiles.filter((item) => !['CommonPayloadKeys', 'TopLevelKeys'].includes(nameOf(item)));
   files.set(
     'types-profiles.ts',
-    `${head}\n${request(profiles, 'Profile payload')}\n` +
+    `${head}\nimport type { SkipKey } from './types-other.ts';\n\n${request(profiles, 'Profile payload')}\n` +
       mapOf('ProfilePayloads', "PayloadType -> the payload's own keys (beside CommonPayloadKeys).", entries(payloads)),
   );
   const declarations = of('declaration');

@@ -156,6 +156,9 @@ test('profile payloads', () => {
     ProfilePayloads['com.apple.notificationsettings']['NotificationSettings'][number]['AlertType']
   >().toEqualTypeOf<0 | 1 | 2 | undefined>();
 
+  expectTypeOf<ProfilePayloads['com.apple.SetupAssistant.managed']['SkipSetupItems']>().toEqualTypeOf<
+    SkipKey[] | undefined
+  >();
   expectTypeOf<CommonPayloadKeys['PayloadVersion']>().toEqualTypeOf<1>();
   expectTypeOf<TopLevelKeys['PayloadType']>().toEqualTypeOf<'Configuration'>();
   expectTypeOf<TopLevelKeys['PayloadScope']>().toEqualTypeOf<'System' | 'User' | undefined>();

@@ -183,6 +183,14 @@ describe('values', () => {
     ]);
   });
 
+  test('the values of another schema object, with their availability', () => {
+    const skip = (items: string[], target?: Target) =>
+      found('payload', payload('com.apple.SetupAssistant.managed', { SkipSetupItems: items }), target);
+    expect(skip(['Siri', 'TermsOfAddress'])).toEqual([]);
+    expect(skip(['Siri', 'siri'])).toEqual(['warning value.list /SkipSetupItems/1']);
+    expect(skip(['ActionButton'], mac('15.0'))).toEqual(['warning target.platform /SkipSetupItems/0']);
+  });
+
   test('a range', () => {
     const passcode = (length: number) =>
       declaration('com.apple.configuration.passcode.settings', { MinimumLength: length });

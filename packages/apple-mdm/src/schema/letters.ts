@@ -26,6 +26,7 @@ export const extraLetters = {
   y: 'subkeytype',
   a: 'assettypes',
   m: 'contenttypes',
+  z: 'valuesfrom',
   u: 'until',
   w: 'rules',
 } as const satisfies Readonly<Record<string, keyof SchemaKey>>;

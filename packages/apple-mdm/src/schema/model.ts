@@ -107,6 +107,8 @@ export interface SchemaKey {
   readonly assettypes?: readonly string[];
   /** Media types that the asset may have. */
   readonly contenttypes?: readonly string[];
+  /** The schema object whose keys are the possible values, as `SkipKeys`. */
+  readonly valuesfrom?: string;
   /** The last level that lists the key, when a later level has the file without it. */
   readonly until?: string;
   readonly rules?: readonly SchemaRule[];

@@ -1,4 +1,5 @@
 // Prepares the schema's keys for fast checking, once per item: names to nodes, patterns, effective availability.
+import { schema } from '../schema/catalogue.ts';
 import type { KeyType, SchemaItem, SchemaKey, SchemaRule, Support } from '../schema/model.ts';
 import { alwaysAvailable, effectiveSupport, isWildcard } from '../schema/support.ts';
 
@@ -51,11 +52,18 @@ function compileKey(key: SchemaKey, parentSupport: Support): Node {
     pattern: key.format === undefined ? undefined : new RegExp(key.format),
     fields: isDictionary ? compileFields(subkeys, support, key.rules ?? []) : undefined,
     items: key.type === 'array' ? subkeys.map((sub) => compileKey(sub, support)) : [],
-    values:
-      key.type === 'string' && subkeys.length > 0
-        ? new Map(subkeys.map((sub) => [sub.key, compileKey(sub, support)]))
-        : undefined,
+    values: key.type === 'string' ? compileValues(key, support) : undefined,
   };
+}
+
+/** A string's possible values: its subkeys, or the keys of another object that the schema points to. */
+function compileValues(key: SchemaKey, support: Support): ReadonlyMap<string, Node> | undefined {
+  if (key.valuesfrom !== undefined) {
+    const other = schema.other(key.valuesfrom);
+    return other === undefined ? undefined : compileItem(other).fields.byName;
+  }
+  if (key.subkeys === undefined) return undefined;
+  return new Map(key.subkeys.map((sub) => [sub.key, compileKey(sub, support)]));
 }
 
 /** Compiles a dictionary's keys. */

@@ -50,6 +50,7 @@ function facts(key: SchemaKey): string[] {
   if (key.combinetype !== undefined) notes.push(`combined by ${key.combinetype}`);
   if (key.assettypes !== undefined) notes.push(`asset: ${key.assettypes.join(', ')}`);
   if (key.contenttypes !== undefined) notes.push(`content: ${key.contenttypes.join(', ')}`);
+  if (key.valuesfrom !== undefined) notes.push(`a key of ${key.valuesfrom}`);
   if (key.until !== undefined) notes.push(`not listed after ${key.until}`);
   return notes;
 }
