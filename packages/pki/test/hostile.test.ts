@@ -1,5 +1,13 @@
 // Input made to hurt: every case must end in a typed refusal, at once, and failures of secret operations must look alike.
-import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
+import {
+  constants,
+  createCipheriv,
+  createPrivateKey,
+  createPublicKey,
+  sign as nativeSign,
+  publicEncrypt,
+  randomBytes,
+} from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encryptEnvelope } from '../src/cms/enveloped.ts';
@@ -724,6 +732,29 @@ describe('SCEP', () => {
     expect(store.issued()).toEqual([]);
   });
 
+  it('takes SHA-1 from old clients only where that is allowed, and never answers with it', async () => {
+    const key = createPrivateKey({ key: Buffer.from(requester.privateKey), format: 'der', type: 'pkcs8' });
+    const sha1Signer = {
+      publicKey: requester.publicKey,
+      sign: async (data: Uint8Array) => Uint8Array.from(nativeSign('sha1', data, key)),
+    };
+    const request = async (): Promise<Uint8Array> =>
+      signCmsWith(encryptCms(await csr(), { recipients: [root.certificate] }), {
+        certificate: selfSigned,
+        signer: sha1Signer,
+        hash: 'sha1' as never, // our own writer has no such choice
+        attributes: [
+          attribute(oids.scepMessageType, printable('19')),
+          attribute(oids.scepTransactionId, printable('old')),
+          attribute(oids.scepSenderNonce, octets(new Uint8Array(16))),
+        ],
+      });
+    setUp({ allowSha1: false });
+    expect(await answer(await request())).toBe('badAlg');
+    setUp();
+    expect(await answer(await request())).toBe('SUCCESS'); // `answer` verifies the reply without allowing SHA-1
+  });
+
   it('gives nothing for a captured request that somebody else signs again', async () => {
     setUp();
     const envelope = encryptCms(await csr(), { recipients: [root.certificate], cipher: 'aes-128-cbc' });
@@ -755,6 +786,29 @@ describe('SCEP', () => {
       'badRequest',
     );
     expect(store.issued()).toHaveLength(1);
+  });
+
+  it('answers changed messages, whatever was changed, and issues at most once (property)', async () => {
+    setUp();
+    const message = await craft({});
+    const change = fc.record({
+      at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      kind: fc.constantFrom('flip', 'cut', 'insert'),
+      value: fc.integer({ min: 1, max: 255 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(change, async ({ at, kind, value }) => {
+        const position = Math.floor(at * message.length);
+        let changed = Uint8Array.from(message);
+        if (kind === 'flip') changed[position]! ^= value;
+        else if (kind === 'cut') changed = changed.subarray(0, position);
+        else changed = Uint8Array.from([...changed.subarray(0, position), value, ...changed.subarray(position)]);
+        expect(await answer(changed)).toMatch(/^(HTTP 400|bad[A-Z]\w+|SUCCESS)$/);
+        expect(store.issued().length).toBeLessThanOrEqual(1);
+      }),
+      { seed: 13, numRuns: nightly ? 20_000 : 300 },
+    );
+    expect(events.filter((event) => event.type === 'error')).toEqual([]);
   });
 
   it('serves GetCert and GetCRL to holders of its certificates', async () => {

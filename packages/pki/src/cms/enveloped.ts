@@ -217,7 +217,7 @@ export function openEnvelope(
 }
 
 /** Recovers the content key natively; null when that fails. */
-export function unwrapKey(recipient: Recipient, privateKey: PrivateKeyInput): Uint8Array | null {
+function unwrapKey(recipient: Recipient, privateKey: PrivateKeyInput): Uint8Array | null {
   const key = importPrivateKey(privateKey);
   if (key.asymmetricKeyType !== 'rsa') throw decryptionFailed();
   const hash = oaepHash(recipient.transport);

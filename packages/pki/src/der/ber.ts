@@ -9,7 +9,7 @@ export interface BerLimits {
   readonly maxNodes: number;
 }
 
-export const berLimits: BerLimits = { maxBytes: 64 * 1024 * 1024, maxDepth: 32, maxNodes: 100_000 };
+const berLimits: BerLimits = { maxBytes: 64 * 1024 * 1024, maxDepth: 32, maxNodes: 100_000 };
 
 interface Piece {
   tag: number;

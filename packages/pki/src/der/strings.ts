@@ -22,7 +22,7 @@ export function isStringTag(value: number): boolean {
 }
 
 /** Decodes UTF-8 strictly. */
-export function utf8Of(bytes: Uint8Array, offset: number): string {
+function utf8Of(bytes: Uint8Array, offset: number): string {
   try {
     return strictUtf8.decode(bytes);
   } catch {

@@ -41,7 +41,7 @@ export const nullValue = (): Bytes => new Uint8Array([0x05, 0x00]);
 export const boolean = (value: boolean): Bytes => new Uint8Array([0x01, 0x01, value ? 0xff : 0x00]);
 
 /** Order of DER SET OF elements: by their encodings as octet strings. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
   return a.length - b.length;

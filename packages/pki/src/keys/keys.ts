@@ -77,7 +77,7 @@ export async function generateKeyPair(spec: KeySpec = { type: 'rsa', bits: 2048 
 export const exportPrivateKey = (key: KeyObject): Bytes =>
   Uint8Array.from(key.export({ type: 'pkcs8', format: 'der' }));
 /** SubjectPublicKeyInfo DER of a public KeyObject. */
-export const exportPublicKey = (key: KeyObject): Bytes => Uint8Array.from(key.export({ type: 'spki', format: 'der' }));
+const exportPublicKey = (key: KeyObject): Bytes => Uint8Array.from(key.export({ type: 'spki', format: 'der' }));
 
 // Importing costs as much as a signature, and callers pass the same bytes again and again. The copy guards against a
 // buffer that was overwritten since.

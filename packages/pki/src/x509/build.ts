@@ -19,7 +19,7 @@ export interface CertificateContent {
 }
 
 /** DER of the part that gets signed. */
-export function encodeTbsCertificate(content: CertificateContent, algorithm: Uint8Array): Bytes {
+function encodeTbsCertificate(content: CertificateContent, algorithm: Uint8Array): Bytes {
   return sequence(
     explicit(0, integer(2)),
     integer(content.serial),

@@ -87,7 +87,7 @@ export interface ParsedCertificate {
 }
 
 /** Largest certificate accepted. Real ones have one to four kilobytes. */
-export const maxCertificateBytes = 64 * 1024;
+const maxCertificateBytes = 64 * 1024;
 
 /** Parses without any cache. The input is copied. */
 export function parseCertificate(input: Uint8Array, fingerprint?: string): ParsedCertificate {

@@ -22,7 +22,7 @@ export interface Extension {
 }
 
 /** Names of the keyUsage bits, in bit order. */
-export const keyUsageNames = [
+const keyUsageNames = [
   'digitalSignature',
   'nonRepudiation',
   'keyEncipherment',
@@ -177,10 +177,4 @@ export const microsoftSid = (sid: string): Extension => ({
   oid: oids.microsoftSid,
   critical: false,
   value: sequence(tlv(context(0), oid(oids.microsoftSidValue), explicit(0, octets(Buffer.from(sid, 'latin1'))))),
-});
-
-/** Copies the parts of an extension out of the buffer it was read from. */
-export const detachExtension = (extension: Extension): Extension => ({
-  ...extension,
-  value: Uint8Array.from(extension.value),
 });

@@ -21,7 +21,7 @@ const dnsPattern =
   /^(?:\*\.)?(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$/;
 
 /** Sixteen or four bytes of an IP address in text. */
-export function ipBytes(text: string): Bytes {
+function ipBytes(text: string): Bytes {
   if (isIP(text) === 4) return Uint8Array.from(text.split('.').map(Number));
   if (isIP(text) !== 6 || text.includes('%')) throw sanError(`not an IP address: ${text.slice(0, 80)}`);
   let address = text;
@@ -56,7 +56,7 @@ function ipText(bytes: Uint8Array, offset: number): string {
 }
 
 /** DER of one GeneralName. Throws `pki.san.invalid` for a value that its type cannot hold. */
-export function encodeGeneralName(name: AlternativeName): Bytes {
+function encodeGeneralName(name: AlternativeName): Bytes {
   switch (name.type) {
     case 'dns':
       if (name.value.length > 253 || !dnsPattern.test(name.value)) {
@@ -89,7 +89,7 @@ export const encodeGeneralNames = (names: readonly AlternativeName[]): Bytes =>
   sequence(...names.map(encodeGeneralName));
 
 /** Reads one GeneralName; types without a form of ours (x400, ediParty, registeredID) give null. */
-export function decodeGeneralName(node: DerNode): AlternativeName | null {
+function decodeGeneralName(node: DerNode): AlternativeName | null {
   switch (node.tag) {
     case contextPrimitive(1):
       return { type: 'email', value: asciiOf(contentOf(node), node.start) };
