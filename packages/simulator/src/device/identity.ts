@@ -74,6 +74,7 @@ function prepare(
     sans: scep.dnsNames.map((value) => ({ type: 'dns', value })),
     ...(scep.challenge === undefined ? {} : { challenge: scep.challenge }),
     privateKey,
+    allowSha1: true, // devices take what older SCEP servers sign
     clock: { now: context.now },
   });
 }
