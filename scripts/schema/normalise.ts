@@ -40,6 +40,8 @@ export function kindOf(file: string): SchemaKind | null {
   throw new Error(`${file}: no kind is known for this folder`);
 }
 
+const version = /^(n\/a|\d+(\.\d+)*)$/;
+
 function record(value: unknown, where: string): Raw {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${where}: not a mapping`);
   return value as Raw;
@@ -74,7 +76,9 @@ export function normaliseSupport(value: unknown, where: string): Support | undef
         const { behavior: _, ...rest } = record(fact, where);
         facts[attribute] = rest;
       } else if (attribute === 'introduced' || attribute === 'deprecated' || attribute === 'removed') {
-        facts[attribute] = String(fact);
+        const text = String(fact);
+        if (!version.test(text)) throw new Error(`${where}/${platform}: ${attribute} ${text} is no version`);
+        facts[attribute] = text;
       } else facts[attribute] = fact;
     }
     if (Object.keys(facts).length > 0) support[platform] = facts as PlatformSupport;

@@ -89,6 +89,9 @@ describe('the format', () => {
     expect(() => item([{ key: 'A', type: '<string>', presence: 'maybe' }])).toThrow(/unknown presence/);
     expect(() => item([{ key: 'A', type: '<string>', supportedOS: { BeOS: {} } }])).toThrow(/unknown platform/);
     expect(() => item([{ key: 'A', type: '<string>', supportedOS: { iOS: { colour: 1 } } }])).toThrow(/colour/);
+    expect(() => item([{ key: 'A', type: '<string>', supportedOS: { iOS: { introduced: 'soon' } } }])).toThrow(
+      /no version/,
+    );
     expect(() => kindOf('mdm/sundries/a.yaml')).toThrow(/no kind/);
     expect(() => normaliseItem({ title: 'X', payload: {} }, commandFile, 'one')).toThrow(/no type/);
   });
