@@ -91,11 +91,14 @@ describe.each(Object.keys(examples))('%s', (name) => {
     expect((await ask(`${url}/health`, { rejectUnauthorized: false })).text).toBe('{"status":"ok"}');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
-
-    const help = spawn(process.execPath, [...args, '--help']);
-    const [text] = (await once(help.stdout, 'data')) as [Buffer];
-    expect(text.toString()).toContain('--public-url');
-    const wrong = spawn(process.execPath, [...args, '--nonsense']);
-    expect(await once(wrong, 'exit')).toEqual([1, null]);
   });
+});
+
+it('a program explains its flags, and refuses those that it does not have', async () => {
+  const args = ['--conditions=espalier-source', join(import.meta.dirname, '..', 'main.ts')];
+  const help = spawn(process.execPath, [...args, '--help']);
+  const wrong = spawn(process.execPath, [...args, '--nonsense']);
+  const [[text], exit] = await Promise.all([once(help.stdout, 'data') as Promise<[Buffer]>, once(wrong, 'exit')]);
+  expect(text.toString()).toContain('--public-url');
+  expect(exit).toEqual([1, null]);
 });

@@ -31,10 +31,12 @@ export interface Limiter {
 
 interface Tally {
   failures: number;
-  /** Attempts under way; they count as failures until they end, so that many at once cannot outrun the count. */
+  /** Attempts under way. With the failures they stay below the limit, so that many at once cannot outrun the count. */
   pending: number;
   firstAt: number;
   lockedUntil: number;
+  /** Whoever waits for an attempt to end: many devices may share one address, and need not be wrong. */
+  waiting: (() => void)[];
 }
 
 /** At most this many clients are remembered; the one longest unseen goes first. */
@@ -56,14 +58,31 @@ export function createLimiter(rules: LockoutRules, now: () => number): Limiter {
     return tally;
   }
 
+  /** Takes a place among the attempts under way, as soon as there is one. */
+  async function enter(key: string): Promise<Tally> {
+    for (;;) {
+      const client = remember(key);
+      const full = [everyone, client].find((tally) =>
+        isFull(tally, tally === client ? rules.client : rules.global, now()),
+      );
+      if (full === undefined) {
+        client.pending += 1;
+        everyone.pending += 1;
+        return client;
+      }
+      await new Promise<void>((resolve) => full.waiting.push(resolve));
+    }
+  }
+
+  function leave(tally: Tally): void {
+    tally.pending -= 1;
+    for (const wake of tally.waiting.splice(0)) wake();
+  }
+
   return {
     async guard(address, attempt, counts) {
       const key = clientKey(address);
-      const client = remember(key);
-      refuseIfLocked(everyone, rules.global, now());
-      refuseIfLocked(client, rules.client, now());
-      client.pending += 1;
-      everyone.pending += 1;
+      const client = await enter(key);
       try {
         const result = await attempt();
         client.failures = 0;
@@ -75,16 +94,17 @@ export function createLimiter(rules: LockoutRules, now: () => number): Limiter {
         }
         throw error;
       } finally {
-        client.pending -= 1;
-        everyone.pending -= 1;
-        if (client.failures === 0 && client.pending === 0 && client.lockedUntil <= now()) clients.delete(key);
+        leave(client);
+        leave(everyone);
+        const idle = client.failures === 0 && client.pending === 0 && client.lockedUntil <= now();
+        if (idle && clients.get(key) === client) clients.delete(key);
       }
     },
   };
 }
 
 function newTally(): Tally {
-  return { failures: 0, pending: 0, firstAt: 0, lockedUntil: 0 };
+  return { failures: 0, pending: 0, firstAt: 0, lockedUntil: 0, waiting: [] };
 }
 
 function fail(tally: Tally, rule: LockoutRule, at: number): void {
@@ -98,19 +118,18 @@ function fail(tally: Tally, rule: LockoutRule, at: number): void {
   tally.lockedUntil = at + rule.lockMs;
 }
 
-function refuseIfLocked(tally: Tally, rule: LockoutRule, at: number): void {
+/** Whether an attempt has to wait for another to end. @throws HostError `host.locked` during a lock */
+function isFull(tally: Tally, rule: LockoutRule, at: number): boolean {
   if (tally.failures > 0 && at - tally.firstAt > rule.windowMs) tally.failures = 0;
   const seconds = Math.ceil((tally.lockedUntil - at) / 1000);
-  if (seconds > 0) throw locked(seconds);
-  if (tally.failures + tally.pending >= rule.maxFailures) throw locked(1);
-}
-
-function locked(seconds: number): HostError {
-  const wait = seconds === 1 ? 'one second' : `${seconds} seconds`;
-  return new HostError('unavailable', 'host.locked', `Too many failed attempts. Try again in ${wait}.`, {
-    status: 429,
-    headers: { 'retry-after': String(seconds) },
-  });
+  if (seconds > 0) {
+    const wait = seconds === 1 ? 'one second' : `${seconds} seconds`;
+    throw new HostError('unavailable', 'host.locked', `Too many failed attempts. Try again in ${wait}.`, {
+      status: 429,
+      headers: { 'retry-after': String(seconds) },
+    });
+  }
+  return tally.pending > 0 && tally.failures + tally.pending >= rule.maxFailures;
 }
 
 /** An IPv6 client commonly owns a whole /64; counting single addresses would not slow it down. */
