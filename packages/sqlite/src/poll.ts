@@ -24,7 +24,7 @@ export function poll(db: Database, input: PollInput): PollOutcome {
      FROM enrolments e LEFT JOIN enrolments p ON p.nr = e.parent WHERE e.id = ?`,
     input.enrolmentId,
   );
-  if (row === undefined || !isLiving(row as EnrolmentRow)) return { outcome: 'unknown' };
+  if (row === undefined || !isLiving(row)) return { outcome: 'unknown' };
   if (row.pin !== input.certificateFingerprint) return { outcome: 'identity-mismatch' };
   const session = result === undefined ? row.session + 1 : row.session;
   db.run(

@@ -65,7 +65,7 @@ export function findEnrolment(db: Database, id: string): EnrolmentRow | undefine
 }
 
 /** Whether an enrolment, and its parent where it has one, may talk to us. */
-export function isLiving(row: EnrolmentRow): boolean {
+export function isLiving(row: Pick<EnrolmentRow, 'status' | 'parent_status'>): boolean {
   const living = (status: Enrolment['status']): boolean => status === 'pending' || status === 'active';
   return living(row.status) && (row.parent_status === null || living(row.parent_status));
 }

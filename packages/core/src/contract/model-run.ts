@@ -218,9 +218,14 @@ export function* randomActions(seed: number, count: number): Generator<QueueActi
     } else if (kind < 8) yield { kind: 'idle', id };
     else if (kind < 15) {
       const status = of('acknowledged', 'acknowledged', 'error', 'not-now', 'format-error');
-      yield { kind: 'answer', id, which: of('last', 'last', 'last', random(10)), status };
+      yield { kind: 'answer', id, which: of<number | 'last'>('last', 'last', 'last', random(10)), status };
     } else if (kind === 15) {
-      yield { kind: 'end', ids, what: of(random(10), 'k', 'all'), state: of('cancelled', 'superseded') };
+      yield {
+        kind: 'end',
+        ids,
+        what: of<number | string>(random(10), 'k', 'all'),
+        state: of('cancelled', 'superseded'),
+      };
     } else if (kind === 16) yield { kind: 'requeue', id, which: random(10) };
     else if (kind === 17) yield { kind: 'sweep' };
     else yield { kind: 'advance', ms: of(1, MINUTE, 3 * MINUTE, 20 * MINUTE) };

@@ -122,6 +122,17 @@ export function createReconciler(
     context.bus.poke();
   }
 
+  /** Gives the marks back when the work on them fails, so that nobody waits for the lease to end. */
+  async function orRelease(marks: readonly ReconcileMark[], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const enrolmentIds = marks.map((mark) => mark.enrolmentId);
+      await store.configurations.mark({ enrolmentIds, at: clock.now() });
+      throw error;
+    }
+  }
+
   async function payloadOf(group: Group, signed: Map<string, Uint8Array>): Promise<Readonly<Record<string, unknown>>> {
     if (group.bytes === null) return { Identifier: group.identifier };
     if (signProfile === undefined) return { Payload: group.bytes };
@@ -142,12 +153,12 @@ export function createReconciler(
         const claimed: ReconcileMark[] = [];
         for (;;) {
           const marks = await store.configurations.claimMarks({ at: clock.now(), leaseMs: LEASE_MS, limit: CHUNK });
-          await plan(marks, work);
           claimed.push(...marks);
+          await orRelease(claimed, () => plan(marks, work));
           if (marks.length < CHUNK || claimed.length >= AT_ONCE) break;
         }
         if (claimed.length === 0) return total;
-        await execute(work, signed);
+        await orRelease(claimed, () => execute(work, signed));
         await store.configurations.clearMarks(claimed);
         total += claimed.length;
       }
