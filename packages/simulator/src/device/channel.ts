@@ -42,6 +42,9 @@ export class Channel {
   readonly #state: DeviceState;
   readonly #options: ChannelOptions;
   #last: DeviceRequest | undefined;
+  #connection:
+    | { readonly profiles: unknown; readonly certificate: string | null; readonly value: ConnectionState }
+    | undefined;
 
   constructor(state: DeviceState, options: ChannelOptions) {
     this.#state = state;
@@ -53,12 +56,19 @@ export class Channel {
     return platformOf(this.#state.kind) === 'macOS' ? 'MDM-OSX/1.0 mdmclient/1551' : 'MDM/1.0';
   }
 
-  /** The identity and the roots that the device goes by now. */
+  /** The identity and the roots that the device goes by now: decoded once, since keys are costly to import. */
   connection(): ConnectionState {
     const { certificate, privateKey, profiles } = this.#state;
+    if (this.#connection?.profiles === profiles && this.#connection.certificate === certificate) {
+      return this.#connection.value;
+    }
     const roots = profiles.flatMap((profile) => profile.certificates).map(fromBase64);
-    if (certificate === null || privateKey === null) return { roots };
-    return { roots, identity: { certificate: fromBase64(certificate), privateKey: fromBase64(privateKey) } };
+    const value: ConnectionState =
+      certificate === null || privateKey === null
+        ? { roots }
+        : { roots, identity: { certificate: fromBase64(certificate), privateKey: fromBase64(privateKey) } };
+    this.#connection = { profiles, certificate, value };
+    return value;
   }
 
   /** Downloads a profile. */
@@ -104,20 +114,16 @@ export class Channel {
   }
 
   #request(kind: Step['kind'], body: Uint8Array): DeviceRequest {
-    const { mdm, certificate, privateKey } = this.#state;
+    const { mdm } = this.#state;
+    const { identity } = this.connection();
     const connect = kind === 'idle' || kind === 'result';
     const headers: { [name: string]: string } = {
       'content-type': connect ? connectType : checkinType,
       'user-agent': this.userAgent,
       accept: '*/*',
     };
-    if (mdm?.signMessage && certificate !== null && privateKey !== null) {
-      const signature = signCms(body, {
-        certificate: fromBase64(certificate),
-        privateKey: fromBase64(privateKey),
-        detached: true,
-        signingTime: this.#options.now(),
-      });
+    if (mdm?.signMessage && identity !== undefined) {
+      const signature = signCms(body, { ...identity, detached: true, signingTime: this.#options.now() });
       headers['Mdm-Signature'] = Buffer.from(signature).toString('base64');
     }
     return { method: 'PUT', url: connect ? mdm!.serverUrl : mdm!.checkInUrl, headers, body };

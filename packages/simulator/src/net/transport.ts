@@ -26,7 +26,7 @@ export interface TlsIdentity {
   readonly privateKey: Uint8Array;
 }
 
-/** What a device knows when it connects. */
+/** What a device knows when it connects. The same object stands for the same knowledge. */
 export interface ConnectionState {
   readonly identity?: TlsIdentity;
   /** Roots that the device trusts besides the transport's (DER). */
@@ -56,14 +56,13 @@ export interface NodeTransportOptions {
  */
 export function createNodeTransport(options: NodeTransportOptions = {}): Transport {
   let agent: Agent | undefined;
-  let agentFor: string | undefined;
+  let agentFor: ConnectionState | undefined;
 
   function agentOf(state: ConnectionState): Agent {
-    const roots = [...(options.trustedRoots ?? []), ...state.roots];
-    const key = `${roots.length}/${state.identity === undefined ? '' : Buffer.from(state.identity.certificate).toString('base64')}`;
-    if (agent !== undefined && agentFor === key) return agent;
+    if (agent !== undefined && agentFor === state) return agent;
     agent?.destroy();
-    agentFor = key;
+    agentFor = state;
+    const roots = [...(options.trustedRoots ?? []), ...state.roots];
     agent = new Agent({
       keepAlive: true,
       maxSockets: 1,
