@@ -40,7 +40,7 @@ export function kindOf(file: string): SchemaKind | null {
   throw new Error(`${file}: no kind is known for this folder`);
 }
 
-const version = /^(n\/a|\d+(\.\d+)*)$/;
+const version = /^(n\/a|all|\d+(\.\d+)*)$/;
 
 function record(value: unknown, where: string): Raw {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${where}: not a mapping`);

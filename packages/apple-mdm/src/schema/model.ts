@@ -25,7 +25,7 @@ export type SupportMode = 'allowed' | 'required' | 'forbidden' | 'ignored';
 
 /** Availability on one platform, under Apple's own attribute names. An attribute that is absent is inherited. */
 export interface PlatformSupport {
-  /** First OS version, or `n/a`. */
+  /** First OS version; `n/a` for none, `all` for every one. */
   readonly introduced?: string;
   readonly deprecated?: string;
   /** First OS version without it. */

@@ -22,7 +22,7 @@ function judgeVersion(facts: PlatformSupport, target: Target, found: Objection[]
   const { platform, osVersion } = target;
   if (osVersion === undefined) return;
   const { introduced, deprecated, removed } = facts;
-  if (introduced !== undefined && compareVersions(osVersion, introduced) < 0) {
+  if (introduced !== undefined && introduced !== 'all' && compareVersions(osVersion, introduced) < 0) {
     const reason = `is available from ${platform} ${introduced}, not on ${osVersion}`;
     found.push(say('target.introduced', 'error', reason, `Send it only to ${platform} ${introduced} and later.`));
   }
