@@ -13,6 +13,8 @@ const GROUPS: Readonly<Record<string, string>> = {
   apple_education: 'Education',
 };
 
+const SHORT_LIST = 8;
+
 /** All facts of a device, group by group. */
 export function factGroups({ facts }: DeviceDetail): Html {
   const groups = new Map<string, (readonly [string, HtmlValue])[]>();
@@ -44,9 +46,15 @@ function factText(value: FactValue, type: FieldType | undefined): HtmlValue {
   if (typeof value === 'boolean') return yesNo(value);
   if (typeof value === 'number') return numberText(value, type);
   if (typeof value === 'object' && value !== null) {
-    return value.length === 0 ? known(null) : value.map(String).join(', ');
+    return value.length === 0 ? known(null) : listText(value.map(String));
   }
   return known(value);
+}
+
+/** Long lists, such as every installed app, are folded. */
+function listText(items: readonly string[]): HtmlValue {
+  if (items.length <= SHORT_LIST) return items.join(', ');
+  return html`<details><summary>${items.length} values</summary>${items.join(', ')}</details>`;
 }
 
 const UNITS = ['bytes', 'KB', 'MB', 'GB', 'TB'] as const;
