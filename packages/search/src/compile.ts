@@ -2,7 +2,7 @@
 import type { Expression } from './expression.ts';
 import { plan } from './meaning.ts';
 import type { Plan, Test } from './plan.ts';
-import { valueTest } from './predicate.ts';
+import { equalsFolded, rangeTest, trimmed, valueTest } from './predicate.ts';
 import type { MeaningOptions } from './typing.ts';
 
 /** A value of a field: text, number, flag, or several of them; dates and times are epoch milliseconds (UTC). */
@@ -31,53 +31,81 @@ export function compile(expression: Expression, options: MeaningOptions = {}): M
 export function compilePlan(node: Plan): Matcher {
   switch (node.kind) {
     case 'constant':
-      return node.value ? () => true : () => false;
+      return () => node.value;
     case 'test':
-      return compileTest(node);
+      return compileTest(node, false);
     case 'not': {
+      if (node.item.kind === 'test') return compileTest(node.item, true);
       const item = compilePlan(node.item);
       return (record, now) => !item(record, now);
     }
     case 'and':
-      return all(node.items.map(compilePlan));
+      return join(node.items.map(compilePlan), false);
     case 'or':
-      return any(node.items.map(compilePlan));
+      return join(node.items.map(compilePlan), true);
   }
 }
 
-function compileTest({ token, type, predicate, missing }: Test): Matcher {
+function compileTest(node: Test, negated: boolean): Matcher {
+  const { token, type, predicate, missing } = node;
   const test = valueTest(predicate, type);
-  if (!missing) {
+  const present = valueTest({ kind: 'present' }, type);
+  // Any value: several of them, or none.
+  const general = (value: FactValue | undefined, now: number): boolean => {
+    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return values.some((v) => test(v, now)) || (missing && !values.some((v) => present(v, now)));
+  };
+  // The most frequent tests do without a call for the value, which would take as long as the test.
+  if (predicate.kind === 'flag' && !missing) {
+    const { value: wanted } = predicate;
     return (record, now) => {
       const value = record[token];
-      return typeof value === 'object' && value !== null ? value.some((v) => test(v, now)) : test(value, now);
+      return (typeof value === 'object' ? general(value, now) : value === wanted) !== negated;
     };
   }
-  const present = valueTest({ kind: 'present' }, type);
+  if (predicate.kind === 'range' && !missing) {
+    const inRange = rangeTest(predicate);
+    return (record, now) => {
+      const value = record[token];
+      return (typeof value === 'number' ? inRange(value) : general(value, now)) !== negated;
+    };
+  }
+  if (predicate.kind === 'equals' && predicate.keys.length < 9 && type !== 'mac' && type !== 'udid' && !missing) {
+    const { keys } = predicate;
+    const trim = type === 'enum';
+    // Fleets spell a value the same way again and again, and the same text is recognised without reading it.
+    const spellings = [...keys];
+    return (record, now) => {
+      const value = record[token];
+      if (typeof value !== 'string') {
+        return (value !== null && value !== undefined && general(value, now)) !== negated;
+      }
+      for (let i = 0; i < spellings.length; i++) if (value === spellings[i]) return !negated;
+      for (let i = 0; i < keys.length; i++) {
+        if (!equalsFolded(value, keys[i]!)) continue;
+        spellings[i] = value;
+        return !negated;
+      }
+      return (trim && trimmed(value) !== value && test(value, now)) !== negated;
+    };
+  }
   return (record, now) => {
     const value = record[token];
-    if (typeof value !== 'object' || value === null) return test(value, now) || !present(value, now);
-    return value.some((v) => test(v, now)) || !value.some((v) => present(v, now));
+    return (missing || typeof value === 'object' ? general(value, now) : test(value, now)) !== negated;
   };
 }
 
-// Two and three conditions are the ordinary case; a loop costs more than the tests themselves.
-function all(items: readonly Matcher[]): Matcher {
-  const [a, b, c] = items as readonly [Matcher, Matcher, Matcher];
-  if (items.length === 2) return (record, now) => a(record, now) && b(record, now);
-  if (items.length === 3) return (record, now) => a(record, now) && b(record, now) && c(record, now);
-  return (record, now) => {
-    for (const item of items) if (!item(record, now)) return false;
-    return true;
-  };
-}
-
-function any(items: readonly Matcher[]): Matcher {
-  const [a, b, c] = items as readonly [Matcher, Matcher, Matcher];
-  if (items.length === 2) return (record, now) => a(record, now) || b(record, now);
-  if (items.length === 3) return (record, now) => a(record, now) || b(record, now) || c(record, now);
-  return (record, now) => {
-    for (const item of items) if (item(record, now)) return true;
-    return false;
-  };
+// `until` true: OR; false: AND. A loop costs more than the tests themselves where there are few.
+function join(items: readonly Matcher[], until: boolean): Matcher {
+  const [a, b, c, ...rest] = items as [Matcher, Matcher, Matcher];
+  if (rest.length > 0) {
+    const others = join(rest, until);
+    const first = join([a, b, c], until);
+    return until ? (r, now) => first(r, now) || others(r, now) : (r, now) => first(r, now) && others(r, now);
+  }
+  if (c !== undefined) {
+    return until ? (r, now) => a(r, now) || b(r, now) || c(r, now) : (r, now) => a(r, now) && b(r, now) && c(r, now);
+  }
+  if (b === undefined) return a;
+  return until ? (r, now) => a(r, now) || b(r, now) : (r, now) => a(r, now) && b(r, now);
 }

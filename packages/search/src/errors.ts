@@ -78,14 +78,6 @@ export class SearchSyntaxError extends SearchError {
 
 /** Line and column of an offset; a line ends at LF, CR LF or CR. */
 export function positionOf(text: string, offset: number): SearchPosition {
-  let line = 1;
-  let lineStart = 0;
-  for (let i = 0; i < offset; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 10 || (c === 13 && text.charCodeAt(i + 1) !== 10)) {
-      line++;
-      lineStart = i + 1;
-    }
-  }
-  return { offset, line, column: offset - lineStart + 1 };
+  const lines = text.slice(0, offset).split(/\r\n|\r|\n/);
+  return { offset, line: lines.length, column: lines.at(-1)!.length + 1 };
 }

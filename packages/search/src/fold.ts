@@ -16,13 +16,17 @@ export function fold(text: string): string {
 
 const onePoint = (s: string): boolean => s.length === 1 || (s.length === 2 && s.codePointAt(0)! > 0xffff);
 
+// Pairs that fold together though neither is the other's upper or lower case.
+const pairs: Readonly<Record<string, string>> = { '\u1fd3': '\u0390', '\u1fe3': '\u03b0', '\ufb05': '\ufb06' };
+
 function foldOne(c: string): string {
-  // Dotless i has no fold partner, though its upper case is the ordinary I.
+  // Dotless i has no partner, though its upper case is the ordinary I.
   if (c === 'ı' || c === 'İ') return c;
   const upper = c.toUpperCase();
   const base = onePoint(upper) ? upper : c;
   const lower = base.toLowerCase();
-  return onePoint(lower) ? lower : base;
+  const folded = onePoint(lower) ? lower : base;
+  return pairs[folded] ?? folded;
 }
 
 /** Folds an address or identifier and removes the separators `:`, `-`, `.` and white space: `AA-bb:01` gives `aabb01`. */

@@ -13,14 +13,14 @@ export interface Token {
   readonly fault?: { readonly code: string; readonly message: string; readonly suggestion?: string | undefined };
 }
 
-const wordStart = /[\p{L}_]/u;
 // A sticky expression per kind reads a whole token at once: linear, and no copies of the text.
 const space = /\s*/y;
 const word = /[\p{L}_][\p{L}\p{M}\p{N}_.-]*/uy;
 const number = /-?\d+(?:\.\d+)?/y;
 const operator = /<>|<=|>=|!=|=|<|>/y;
 const wrongOperator = /==|&&|\|\||=>|=<|≠|≤|≥|!/y;
-const plain = /[^"\\\0]*/y;
+// Never fails, so it never goes back: linear whatever the text.
+const content = /(?:[^"\\\0]+|\\["\\]?)*/y;
 const meant: Record<string, string> = {
   '==': '=',
   '≠': '!=',
@@ -78,14 +78,24 @@ function next(text: string, at: number): Token {
   if (end > 0) return take('operator', end);
   end = match(number, text, at);
   if (end > 0) return take('number', end);
-  if (wordStart.test(String.fromCodePoint(text.codePointAt(at)!))) {
-    end = match(word, text, at);
-    if (end > 0) return take('word', end);
-  }
-  if (c === "'" || c === '`') return otherQuotes(text, at, text.indexOf(c, at + 1), 'bad-quotes');
-  if (openers.includes(c)) {
+  end = match(word, text, at);
+  if (end > 0) return take('word', end);
+  if (c === "'" || c === '`' || openers.includes(c)) {
     closers.lastIndex = at + 1;
-    return otherQuotes(text, at, closers.exec(text)?.index ?? -1, 'typographic-quotes');
+    const typographic = openers.includes(c);
+    const close = typographic ? (closers.exec(text)?.index ?? -1) : text.indexOf(c, at + 1);
+    const value = text.slice(at + 1, close < 0 ? undefined : close);
+    return {
+      kind: 'string',
+      value,
+      start: at,
+      end: close < 0 ? text.length : close + 1,
+      fault: {
+        code: typographic ? 'typographic-quotes' : 'bad-quotes',
+        message: 'only the straight double quote encloses text',
+        suggestion: close < 0 ? undefined : quote(value),
+      },
+    };
   }
   const width = text.codePointAt(at)! > 0xffff ? 2 : 1;
   const shown = c < ' ' || c === '\x7f' ? 'a control character' : text.slice(at, at + width);
@@ -97,71 +107,23 @@ function next(text: string, at: number): Token {
 
 // A backslash escapes only a quote or a backslash; anywhere else it stands for itself (CORP\jdoe).
 function quoted(text: string, start: number): Token {
-  let value = '';
-  let at = start + 1;
-  while (at < text.length) {
-    const end = match(plain, text, at);
-    value += text.slice(at, end);
-    at = end;
-    const c = text[at];
-    if (c === undefined) break;
-    if (c === '"') return { kind: 'string', value, start, end: at + 1 };
-    if (c === '\0') {
-      const fault = { code: 'unexpected-character', message: 'text cannot contain the character NUL' };
-      const close = text.indexOf('"', at);
-      return { kind: 'string', value, start, end: close < 0 ? text.length : close + 1, fault };
-    }
-    const following = text[at + 1];
-    if (following === '"' || following === '\\') {
-      value += following;
-      at += 2;
-    } else {
-      value += c;
-      at += 1;
-    }
-  }
-  return {
-    kind: 'string',
-    value,
-    start,
-    end: text.length,
-    fault: {
-      code: 'unterminated-string',
-      message: 'the closing double quote is missing',
-      // `"CORP\"`: the last quote was meant to close.
-      suggestion: text.endsWith('\\"') ? `${text.slice(start, -1)}\\"` : undefined,
-    },
-  };
-}
-
-function otherQuotes(text: string, start: number, close: number, code: string): Token {
-  const end = close < 0 ? text.length : close + 1;
-  const value = text.slice(start + 1, close < 0 ? text.length : close);
-  const kind = code === 'bad-quotes' ? 'single quotes or backquotes' : 'typographic quotes';
-  return {
-    kind: 'string',
-    value,
-    start,
-    end,
-    fault: {
-      code,
-      message: `${kind} do not enclose text here; write "`,
-      suggestion: close < 0 ? undefined : quote(value),
-    },
-  };
+  const stop = match(content, text, start + 1);
+  const value = text.slice(start + 1, stop).replace(/\\(["\\])/g, '$1');
+  if (text[stop] === '"') return { kind: 'string', value, start, end: stop + 1 };
+  const close = text.indexOf('"', stop);
+  const fault =
+    stop < text.length
+      ? { code: 'unexpected-character', message: 'text is well-formed Unicode without NUL' }
+      : {
+          code: 'unterminated-string',
+          message: 'the closing double quote is missing',
+          // `"CORP\"`: the last quote was meant to close.
+          suggestion: text.endsWith('\\"') ? `${text.slice(start, -1)}\\"` : undefined,
+        };
+  return { kind: 'string', value, start, end: close < 0 ? text.length : close + 1, fault };
 }
 
 /** The text in double quotes with the fewest escapes that read back the same. */
 export function quote(value: string): string {
-  let out = '"';
-  let from = 0;
-  for (let i = 0; i < value.length; i++) {
-    const c = value[i];
-    if (c !== '"' && c !== '\\') continue;
-    const following = value[i + 1];
-    if (c === '\\' && following !== undefined && following !== '"' && following !== '\\') continue;
-    out += `${value.slice(from, i)}\\`;
-    from = i;
-  }
-  return `${out}${value.slice(from)}"`;
+  return `"${value.replace(/"|\\(?=["\\]|$)/g, '\\$&')}"`;
 }

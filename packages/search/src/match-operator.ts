@@ -24,13 +24,9 @@ export function matchOperator(tokens: readonly Token[], at: number): { operator:
 const foreign: ReadonlyMap<string, Operator> = /* @__PURE__ */ new Map<string, Operator>(
   Object.entries<Operator>({
     like: 'contains',
-    has: 'contains',
     includes: 'contains',
-    begins: 'starts with',
     'begins with': 'starts with',
     is: '=',
-    eq: '=',
-    ne: '!=',
     'is not': '!=',
     'is empty': 'is null',
     'is not empty': 'is not null',

@@ -16,7 +16,7 @@ import { DEFAULT_LIMITS, type SearchLimits } from './limits.ts';
 import { matchOperator, unknownOperator } from './match-operator.ts';
 import { operatorInfo } from './operators.ts';
 import { isToken } from './registry.ts';
-import { isKeyword, readDuration, readLiteral } from './values.ts';
+import { isKeyword, readDuration, readLiteral, UNITS } from './values.ts';
 
 /** How to parse. */
 export interface ParseOptions {
@@ -178,7 +178,7 @@ function run(
     at++;
     const condition = parseOr(depth + 1);
     if (peek().kind === ')') at++;
-    else report('unbalanced-paren', 'the closing parenthesis is missing', open, { expected: [')'] });
+    else report('unbalanced-paren', 'the parenthesis is not closed', open, { expected: [')'] });
     return condition;
   };
 
@@ -305,7 +305,7 @@ function run(
     }
     if (value === null) return null;
     if (typeof value === 'string' && !isText(value)) {
-      report('unexpected-character', 'the text is not well-formed Unicode', token);
+      report('unexpected-character', 'text is well-formed Unicode without NUL', token);
       return null;
     }
     at++;
@@ -328,7 +328,7 @@ function run(
       list.push(value);
       if (peek().kind === ')') break;
       if (peek().kind !== ',') {
-        report('unbalanced-paren', 'the list is not closed', open, { expected: [',', ')'] });
+        report('unbalanced-paren', 'the parenthesis is not closed', open, { expected: [',', ')'] });
         return null;
       }
       at++;
@@ -345,7 +345,7 @@ function run(
         issue.message,
         { start: peek().start, end: issue.end ?? peek().end },
         {
-          expected: ['a whole number', 'minutes', 'hours', 'days', 'weeks', 'months', 'years'],
+          expected: ['a whole number', ...UNITS.map((unit) => `${unit}s`)],
           suggestion: issue.suggestion,
         },
       );
@@ -357,17 +357,12 @@ function run(
 
   if (peek().kind === 'end') return EVERYTHING;
   let expression = parseOr(0);
+  // Only a closing parenthesis too many can be left.
   while (peek().kind !== 'end') {
-    report(
-      peek().kind === ')' ? 'unbalanced-paren' : 'trailing-input',
-      peek().kind === ')' ? 'this parenthesis closes nothing' : `unexpected ${show(peek())}`,
-      peek(),
-      { expected: ['AND', 'OR', 'the end'] },
-    );
+    report('unbalanced-paren', 'the parenthesis closes nothing', peek(), { expected: ['AND', 'OR'] });
     at++;
     if (isWord(peek(), 'AND') || isWord(peek(), 'OR')) at++;
-    if (peek().kind === 'end' || peek().kind === ')') continue;
-    const rest = parseOr(0);
+    const rest = peek().kind === 'end' || peek().kind === ')' ? null : parseOr(0);
     if (rest !== null) expression = expression === null ? rest : (and(expression, rest) as Condition);
   }
   return expression;

@@ -47,14 +47,39 @@ export function complement(item: Plan): Plan {
   return item.kind === 'not' ? item.item : { kind: 'not', item };
 }
 
-/** AND or OR with constants taken out and nested groups flattened. */
+/**
+ * AND or OR with constants taken out, nested groups flattened, and equalities of one field made one test
+ * (`a = x OR a = y`, and likewise `a != x AND a != y`).
+ */
 export function combine(kind: 'and' | 'or', plans: readonly Plan[]): Plan {
   const items: Plan[] = [];
+  const equalities = new Map<string, number>();
+  const add = (item: Plan): void => {
+    const test = kind === 'or' ? item : item.kind === 'not' ? item.item : undefined;
+    if (test?.kind !== 'test' || test.predicate.kind !== 'equals') {
+      items.push(item);
+      return;
+    }
+    const at = equalities.get(test.token);
+    if (at === undefined) {
+      equalities.set(test.token, items.push(item) - 1);
+      return;
+    }
+    const first = items[at] as Test & { readonly item: Test };
+    const { missing, predicate } = kind === 'or' ? first : first.item;
+    const keys = [...(predicate as typeof test.predicate).keys, ...test.predicate.keys];
+    const merged: Test = {
+      ...test,
+      missing: missing || test.missing,
+      predicate: { kind: 'equals', keys: [...new Set(keys)] },
+    };
+    items[at] = kind === 'or' ? merged : { kind: 'not', item: merged };
+  };
   for (const item of plans) {
     if (item.kind === 'constant') {
       if (item.value === (kind === 'or')) return item;
-    } else if (item.kind === kind) items.push(...item.items);
-    else items.push(item);
+    } else if (item.kind === kind) item.items.forEach(add);
+    else add(item);
   }
   if (items.length === 0) return { kind: 'constant', value: kind === 'and' };
   return items.length === 1 ? items[0]! : { kind, items };

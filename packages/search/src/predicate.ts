@@ -9,8 +9,6 @@ import { storageOf, textKey } from './storage.ts';
 /** Does this one value satisfy the predicate? A value of another type than the field's never does. */
 export type ValueTest = (value: unknown, now: number) => boolean;
 
-const nonAscii = /[^\0-\x7f]/;
-
 /** Is `text`, folded, the given folded key? Without making a new string in the ordinary case. */
 export function equalsFolded(text: string, key: string): boolean {
   return text.length === key.length && foldedAt(text, key, 0);
@@ -26,11 +24,6 @@ function foldedAt(text: string, key: string, offset: number): boolean {
     if (c !== key.charCodeAt(i)) return false;
   }
   return true;
-}
-
-function containsFolded(text: string, key: string): boolean {
-  if (text.length < key.length) return false;
-  return (nonAscii.test(text) ? fold(text) : text.toLowerCase()).includes(key);
 }
 
 /** Compiles the predicate for values of a type. */
@@ -53,20 +46,12 @@ export function valueTest(predicate: Predicate, type: FieldType | 'any'): ValueT
           start = before(now, duration);
           lastNow = now;
         }
-        return v >= start && v !== Number.NEGATIVE_INFINITY;
+        return v >= start;
       };
     }
     case 'range': {
-      // Infinite values count as missing, hence the closed outer bounds.
-      const min = predicate.min?.value ?? -Number.MAX_VALUE;
-      const max = predicate.max?.value ?? Number.MAX_VALUE;
-      const openMin = predicate.min?.inclusive === false;
-      const openMax = predicate.max?.inclusive === false;
-      if (openMin || openMax) {
-        return (v) =>
-          typeof v === 'number' && (openMin ? v > min : v >= min) && (openMax ? v < max : v <= max) && v - v === 0;
-      }
-      return (v) => typeof v === 'number' && v >= min && v <= max;
+      const inRange = rangeTest(predicate);
+      return (v) => typeof v === 'number' && inRange(v);
     }
     case 'version': {
       const { min, max } = predicate;
@@ -81,6 +66,18 @@ export function valueTest(predicate: Predicate, type: FieldType | 'any'): ValueT
     default:
       return textTest(predicate, type);
   }
+}
+
+/**
+ * The test of a range. Infinite values count as missing, so there always are ends; an end that does not belong to the
+ * range is excluded by itself (nothing equals NaN).
+ */
+export function rangeTest({ min, max }: Extract<Predicate, { kind: 'range' }>): (value: number) => boolean {
+  const from = min?.value ?? -Number.MAX_VALUE;
+  const to = max?.value ?? Number.MAX_VALUE;
+  const notFrom = min?.inclusive === false ? from : Number.NaN;
+  const notTo = max?.inclusive === false ? to : Number.NaN;
+  return (value) => value >= from && value <= to && value !== notFrom && value !== notTo;
 }
 
 function present(type: FieldType | 'any'): ValueTest {
@@ -103,8 +100,8 @@ function textTest(
   return (v) => typeof v === 'string' && test(v);
 }
 
-// trim() is slow where there is nothing to trim.
-function trimmed(text: string): string {
+/** trim(), faster where there is nothing to trim. */
+export function trimmed(text: string): string {
   const first = text.charCodeAt(0);
   const last = text.charCodeAt(text.length - 1);
   return first > 32 && first < 128 && last > 32 && last < 128 ? text : text.trim();
@@ -116,13 +113,20 @@ function foldedTest(
   switch (predicate.kind) {
     case 'equals': {
       const { keys } = predicate;
-      if (keys.length === 1) {
-        const key = keys[0]!;
-        return (text) => equalsFolded(text, key);
-      }
-      if (keys.length < 5) return (text) => keys.some((key) => equalsFolded(text, key));
+      if (keys.length === 1) return (text) => equalsFolded(text, keys[0]!);
+      // List fields have few values: what was seen is remembered, up to a bound.
       const set = new Set(keys);
-      return (text) => set.has(fold(text));
+      const seen = new Map<string, boolean>();
+      let last = '';
+      let result = false;
+      return (text) => {
+        if (text === last) return result;
+        const known = seen.get(text);
+        result = known ?? set.has(fold(text));
+        last = text;
+        if (known === undefined && seen.size < 200 && text.length < 100) seen.set(text, result);
+        return result;
+      };
     }
     case 'prefix': {
       const { key } = predicate;
@@ -133,8 +137,9 @@ function foldedTest(
       return (text) => text.length >= key.length && foldedAt(text, key, text.length - key.length);
     }
     case 'substring': {
-      const { key } = predicate;
-      return (text) => containsFolded(text, key);
+      // The engine's case-insensitive search folds as fold() does, and makes no new string.
+      const pattern = new RegExp(predicate.key.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), 'iu');
+      return (text) => pattern.test(text);
     }
   }
 }

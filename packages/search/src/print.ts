@@ -68,7 +68,7 @@ function printDuration({ amount, unit }: Duration): string {
 
 function printLiteral(value: Literal): string {
   if (typeof value === 'string')
-    return isText(value) ? quote(value) : unprintable('a text is well-formed Unicode without NUL');
+    return isText(value) ? quote(value) : unprintable('text is well-formed Unicode without NUL');
   if (typeof value === 'boolean') return String(value);
   if (!(Math.abs(value) <= Number.MAX_SAFE_INTEGER)) unprintable(`${value} cannot be written as a number`);
   return decimal(value + 0);

@@ -46,7 +46,7 @@ export function readComparison(comparison: Comparison, options: MeaningOptions):
   if (field !== undefined && !isBlankTest(comparison)) {
     const allowed = operatorsFor(field);
     if (!allowed.includes(operator)) {
-      const message = `${operator} does not fit ${field.displayName} (${typeName(field)})`;
+      const message = `${operator} does not fit ${field.displayName} (${field.type})`;
       return { issue: { code: 'bad-operator-for-type', message, part: 'operator', expected: allowed } };
     }
   }
@@ -62,26 +62,6 @@ const isEmptyEquals = (c: Comparison): boolean =>
   (c.operator === '=' || c.operator === '!=') && 'value' in c && c.value === '';
 const isBlankTest = (c: Comparison): boolean =>
   c.operator === 'is null' || c.operator === 'is not null' || isEmptyEquals(c);
-
-/** The type of a field as a person reads it. */
-export function typeName(field: Field): string {
-  const names: Record<FieldType, string> = {
-    str: 'text',
-    enum: 'list',
-    ver: 'version',
-    mac: 'MAC address',
-    udid: 'identifier',
-    ip: 'IP address',
-    secret: 'secret',
-    bool: 'true or false',
-    int: 'number',
-    bytes: 'bytes',
-    pct: 'percentage',
-    ts: 'date and time',
-    date: 'date',
-  };
-  return field.multi === true ? `${names[field.type]}, several values` : names[field.type];
-}
 
 // Without a catalogue the value tells the type.
 function inferType(c: Comparison): FieldType {
@@ -136,11 +116,11 @@ function readPositive(
         if (one.plan === undefined) return one;
         plans.push(one.plan);
       }
-      return { plan: mergeEquals(combine('or', plans)) };
+      return { plan: combine('or', plans) };
     }
     default: {
       if (c.value === '' && positive === '=') return { plan: blank() };
-      if (typeof c.value === 'string' && !isText(c.value)) return bad('a text is well-formed Unicode without NUL');
+      if (typeof c.value === 'string' && !isText(c.value)) return bad('text is well-formed Unicode without NUL');
       const predicate = readPredicate(positive, c.value, type, field);
       if (typeof predicate === 'string')
         return bad(predicate, storageOf(type) === 'text' ? quote(String(c.value)) : undefined);
@@ -255,25 +235,4 @@ function stretch(operator: Operator, start: number, end: number): Predicate {
     default:
       return { kind: 'range', min: from, max: { value: end, inclusive: false } };
   }
-}
-
-// `a = x OR a = y` of an `in` list becomes one test.
-function mergeEquals(or: Plan): Plan {
-  if (or.kind !== 'or') return or;
-  const keys: string[] = [];
-  const rest: Plan[] = [];
-  let first: Test | undefined;
-  let missing = false;
-  for (const item of or.items) {
-    if (item.kind === 'test' && item.predicate.kind === 'equals') {
-      first ??= item;
-      if (item.token !== first.token) rest.push(item);
-      else {
-        keys.push(...item.predicate.keys);
-        missing ||= item.missing;
-      }
-    } else rest.push(item);
-  }
-  if (first === undefined) return or;
-  return combine('or', [{ ...first, missing, predicate: { kind: 'equals', keys: [...new Set(keys)] } }, ...rest]);
 }

@@ -1,0 +1,270 @@
+// The search language against filtrex, jexl, sift and json-logic-js: equivalent filters over the same 100,000 records.
+import { createRequire } from 'node:module';
+import { check, compile, type Expression, parse, type SearchRecord } from '@espalier/search';
+import { catalogue } from '@espalier/search/catalogue';
+import type { BenchResult } from './result.ts';
+
+// These packages have no types of their own, or none that fit; this is what is used of them.
+interface Jexl {
+  compile(text: string): { evalSync(context: object): unknown };
+}
+interface JsonLogic {
+  apply(rule: unknown, data: object): unknown;
+}
+type Filtrex = (text: string) => (record: object) => unknown;
+type Sift = (query: object) => (record: object) => boolean;
+
+const require = createRequire(import.meta.url);
+const { compileExpression: filtrex } = require('filtrex') as { compileExpression: Filtrex };
+const jexl = require('jexl') as Jexl;
+const siftModule = require('sift') as { default: Sift } | Sift;
+const sift = typeof siftModule === 'function' ? siftModule : siftModule.default;
+const jsonLogic = require('json-logic-js') as JsonLogic;
+
+const RECORDS = 100_000;
+const ROUNDS = 15;
+
+/** A device as the peers see it: plain names, because a dot means nesting to most of them. */
+interface Flat {
+  platform: string;
+  supervised: boolean;
+  battery: number;
+  country: string | null;
+  name: string;
+  status: string;
+  seen: number;
+  lost: boolean;
+}
+
+const TOKENS: Record<keyof Flat, string> = {
+  platform: 'common.platform',
+  supervised: 'ios.Supervised',
+  battery: 'common.battery_level',
+  country: 'common.home_country_code',
+  name: 'ios.DeviceName',
+  status: 'common.status',
+  seen: 'common.storage_free',
+  lost: 'ios.IsMDMLostModeEnabled',
+};
+
+/** A fixed sequence of numbers in [0, 1). */
+function sequence(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function fleet(): { flat: Flat[]; records: SearchRecord[] } {
+  const next = sequence(42);
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)]!;
+  const flat = Array.from(
+    { length: RECORDS },
+    (_, i): Flat => ({
+      platform: pick(['iOS', 'iPadOS', 'macOS', 'tvOS', 'visionOS']),
+      supervised: next() < 0.6,
+      battery: Math.floor(next() * 101),
+      country: next() < 0.1 ? null : pick(['US', 'DE', 'FR', 'JP', 'GB']),
+      name: `${pick(['iPad', 'iPhone', 'MacBook', 'Studio'])} of ${pick(['Sales', 'School', 'Ward', 'Lab'])} ${i}`,
+      status: pick(['Active', 'Active', 'Active', 'Pending', 'Retired', 'Wiped']),
+      seen: Math.floor(next() * 1e12),
+      lost: next() < 0.01,
+    }),
+  );
+  const keys = Object.keys(TOKENS) as (keyof Flat)[];
+  const records = flat.map((f) => Object.fromEntries(keys.map((k) => [TOKENS[k], f[k]])));
+  return { flat, records };
+}
+
+interface Filter {
+  readonly name: string;
+  readonly ours: string;
+  readonly filtrex: string;
+  readonly jexl: string;
+  readonly sift: object;
+  readonly jsonLogic: object;
+}
+
+const v = (name: keyof Flat): object => ({ var: name });
+const FILTERS: readonly Filter[] = [
+  {
+    name: 'two equalities',
+    ours: '"common.platform" = "iOS" AND "ios.Supervised" = true',
+    filtrex: 'platform == "iOS" and supervised',
+    jexl: 'platform == "iOS" && supervised == true',
+    sift: { platform: 'iOS', supervised: true },
+    jsonLogic: { and: [{ '==': [v('platform'), 'iOS'] }, { '==': [v('supervised'), true] }] },
+  },
+  {
+    name: 'or, not equal, number',
+    ours: '("common.platform" = "iOS" OR "common.platform" = "macOS") AND "common.home_country_code" != "US" AND "common.battery_level" < 20',
+    filtrex: '(platform == "iOS" or platform == "macOS") and country != "US" and battery < 20',
+    jexl: '(platform == "iOS" || platform == "macOS") && country != "US" && battery < 20',
+    sift: {
+      $and: [
+        { $or: [{ platform: 'iOS' }, { platform: 'macOS' }] },
+        { country: { $ne: 'US' } },
+        { battery: { $lt: 20 } },
+      ],
+    },
+    jsonLogic: {
+      and: [
+        { or: [{ '==': [v('platform'), 'iOS'] }, { '==': [v('platform'), 'macOS'] }] },
+        { '!=': [v('country'), 'US'] },
+        { '<': [v('battery'), 20] },
+      ],
+    },
+  },
+  {
+    name: 'number range, flag',
+    ours: '"common.battery_level" >= 10 AND "common.battery_level" <= 90 AND "common.storage_free" > 500000000000 AND "ios.IsMDMLostModeEnabled" = false',
+    filtrex: 'battery >= 10 and battery <= 90 and seen > 500000000000 and not lost',
+    jexl: 'battery >= 10 && battery <= 90 && seen > 500000000000 && lost == false',
+    sift: { battery: { $gte: 10, $lte: 90 }, seen: { $gt: 500000000000 }, lost: false },
+    jsonLogic: {
+      and: [
+        { '>=': [v('battery'), 10] },
+        { '<=': [v('battery'), 90] },
+        { '>': [v('seen'), 500000000000] },
+        { '==': [v('lost'), false] },
+      ],
+    },
+  },
+  {
+    name: 'list of values',
+    ours: '"common.status" in ("Pending", "Retired", "Wiped") AND "common.home_country_code" in ("DE", "FR")',
+    filtrex: 'status in ("Pending", "Retired", "Wiped") and country in ("DE", "FR")',
+    jexl: 'status in ["Pending", "Retired", "Wiped"] && country in ["DE", "FR"]',
+    sift: { status: { $in: ['Pending', 'Retired', 'Wiped'] }, country: { $in: ['DE', 'FR'] } },
+    jsonLogic: { and: [{ in: [v('status'), ['Pending', 'Retired', 'Wiped']] }, { in: [v('country'), ['DE', 'FR']] }] },
+  },
+  {
+    name: 'part of a text',
+    ours: '"ios.DeviceName" contains "Sales" AND "ios.Supervised" = true',
+    filtrex: 'name ~= "Sales" and supervised',
+    jexl: '"Sales" in name && supervised == true',
+    sift: { name: /Sales/, supervised: true },
+    jsonLogic: { and: [{ in: ['Sales', v('name')] }, { '==': [v('supervised'), true] }] },
+  },
+];
+
+/** The least time of some rounds of each function, in milliseconds, the rounds taken in turn. */
+function timesOf(runs: Record<string, () => unknown>): Record<string, number> {
+  const least: Record<string, number> = {};
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, run] of Object.entries(runs)) {
+      const start = performance.now();
+      run();
+      const time = performance.now() - start;
+      least[name] = Math.min(least[name] ?? Number.POSITIVE_INFINITY, time);
+    }
+  }
+  return least;
+}
+
+/** Runs the benchmark. */
+export async function run(): Promise<BenchResult[]> {
+  const before = process.memoryUsage().heapUsed;
+  const { flat, records } = fleet();
+  const heap = process.memoryUsage().heapUsed - before;
+  const results: BenchResult[] = [];
+  const now = Date.UTC(2026, 0, 1);
+  const count = <T>(list: readonly T[], matches: (item: T) => unknown): number => {
+    let n = 0;
+    for (const item of list) if (matches(item) === true) n++;
+    return n;
+  };
+
+  const totals: Record<string, number> = {};
+  for (const f of FILTERS) {
+    const ours = compile(parse(f.ours), { catalogue });
+    const byFiltrex = filtrex(f.filtrex);
+    const byJexl = jexl.compile(f.jexl);
+    const bySift = sift(f.sift);
+    const runs: Record<string, () => number> = {
+      ours: () => count(records, (r) => ours(r, now)),
+      filtrex: () => count(flat, (r) => byFiltrex(r)),
+      jexl: () => count(flat, (r) => byJexl.evalSync(r)),
+      sift: () => count(flat, (r) => bySift(r)),
+      'json-logic-js': () => count(flat, (r) => jsonLogic.apply(f.jsonLogic, r)),
+    };
+    const counts = Object.entries(runs).map(([name, r]) => `${name} ${r()}`);
+    if (new Set(counts.map((c) => c.split(' ')[1])).size !== 1) throw new Error(`${f.name}: ${counts.join(', ')}`);
+    const times = timesOf(runs);
+    for (const [name, time] of Object.entries(times)) totals[name] = (totals[name] ?? 0) + time;
+    const [peer, best] = bestOf(times);
+    results.push({
+      name: `evaluate: ${f.name}`,
+      value: RECORDS / (times['ours']! / 1000) / 1e6,
+      unit: 'million records/s',
+      peer,
+      ratio: best / times['ours']!,
+    });
+  }
+  const evaluated = RECORDS * FILTERS.length;
+  for (const [name, time] of Object.entries(totals)) {
+    if (name === 'ours') continue;
+    results.push({
+      name: `evaluate: all filters, ${name}`,
+      value: evaluated / (time / 1000) / 1e6,
+      unit: 'million records/s',
+    });
+  }
+  const [peer, best] = bestOf(totals);
+  const ratio = best / totals['ours']!;
+  results.push({
+    name: 'evaluate: all filters',
+    value: evaluated / (totals['ours']! / 1000) / 1e6,
+    unit: 'million records/s',
+    peer,
+    ratio,
+    required: 3,
+    ok: ratio >= 3,
+  });
+
+  results.push(...preparation());
+  results.push({ name: '100,000 records in memory', value: heap / 2 ** 20, unit: 'MiB (both shapes)' });
+  return results;
+}
+
+function bestOf(times: Record<string, number>): [string, number] {
+  const peers = Object.entries(times).filter(([name]) => name !== 'ours');
+  return peers.reduce((a, b) => (b[1] < a[1] ? b : a));
+}
+
+// How long it takes from the text to a filter that is ready.
+function preparation(): BenchResult[] {
+  const repeat = 200;
+  const each = (body: (f: Filter) => unknown) => (): void => {
+    for (let i = 0; i < repeat; i++) for (const f of FILTERS) body(f);
+  };
+  const trees: readonly Expression[] = FILTERS.map((f) => parse(f.ours));
+  const many = (body: (tree: Expression) => unknown) => (): void => {
+    for (let i = 0; i < repeat; i++) for (const tree of trees) body(tree);
+  };
+  const micro = (time: number): number => (time * 1000) / (repeat * FILTERS.length);
+  const times = timesOf({
+    ours: each((f) => compile(parse(f.ours), { catalogue })),
+    filtrex: each((f) => filtrex(f.filtrex)),
+    jexl: each((f) => jexl.compile(f.jexl)),
+  });
+  const parts = timesOf({
+    parse: each((f) => parse(f.ours)),
+    check: many((tree) => check(tree, catalogue)),
+    compile: many((tree) => compile(tree, { catalogue })),
+  });
+  const [peer, best] = bestOf(times);
+  return [
+    { name: 'parse', value: micro(parts['parse']!), unit: 'µs per expression' },
+    { name: 'check', value: micro(parts['check']!), unit: 'µs per expression' },
+    { name: 'compile', value: micro(parts['compile']!), unit: 'µs per expression' },
+    {
+      name: 'text to filter',
+      value: micro(times['ours']!),
+      unit: 'µs per expression',
+      peer,
+      ratio: best / times['ours']!,
+    },
+  ];
+}
