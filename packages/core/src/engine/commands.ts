@@ -4,7 +4,7 @@ import type { Commands, EnqueueOptions } from '../api/engine.ts';
 import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
 import { type Context, pageOf, uuid } from './context.ts';
-import { matching, matchingDevices } from './matching.ts';
+import { matchingDevices } from './matching.ts';
 import { isSecretCommand } from './sensitive.ts';
 
 /** What a command needs to be queued. */
@@ -91,7 +91,7 @@ async function resolveTarget(context: Context, target: Parameters<Commands['enqu
     return store.labels.memberIds(target.labelId);
   }
   const ids: string[] = [];
-  for await (const rows of matchingDevices(store, clock, matching(target.search), ['active'])) {
+  for await (const rows of matchingDevices(store, clock, context.matcher.advanced(target.search), ['active'])) {
     for (const row of rows) ids.push(row.enrolment.id);
   }
   return ids;

@@ -1,5 +1,6 @@
 // createEngine: puts the services together.
 import { randomBytes } from 'node:crypto';
+import { catalogue } from '@espalier/search/catalogue';
 import type { Engine } from '../api/engine.ts';
 import { createVault } from '../keys/vault.ts';
 import { createEventBus } from './bus.ts';
@@ -12,6 +13,7 @@ import { createEnrolling } from './enrolling.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createLabels } from './labels.ts';
 import { createLoop, type Loop } from './loops.ts';
+import { createMatcher } from './matching.ts';
 import { createNotifier } from './notifier.ts';
 import { type EngineInput, engineDefaults, silentLogger } from './options.ts';
 import { createProtocol } from './protocol.ts';
@@ -45,6 +47,7 @@ export function createEngine(input: EngineInput): Engine {
     logger,
     options,
     bus,
+    matcher: createMatcher(input.catalogue ?? catalogue),
     kick: { notifier: () => loops.notifier?.kick(), reconciler: () => loops.reconciler?.kick() },
   };
   const labels = createLabels(context);

@@ -7,7 +7,7 @@ import { type Context, pageOf } from './context.ts';
 import { allFacts } from './facts.ts';
 import { queueInventory } from './inventory.ts';
 import { lockDevice, readLockPin } from './lock.ts';
-import { basicMatching, matching, matchingDevices } from './matching.ts';
+import { matchingDevices } from './matching.ts';
 
 /** Makes the device service. */
 export function createDevices(context: Context): Devices {
@@ -47,7 +47,8 @@ export function createDevices(context: Context): Devices {
         ]);
         return { items: rows.items.map(shown), next: rows.next, total };
       }
-      const search = expression === undefined ? basicMatching(basic ?? '') : matching(expression);
+      const search =
+        expression === undefined ? context.matcher.basic(basic ?? '') : context.matcher.advanced(expression);
       const items: DeviceRow[] = [];
       let total = 0;
       let more = false;

@@ -2,16 +2,6 @@
 import type { Facts, FactValue } from '../api/common.ts';
 import type { DeviceRow, Enrolment } from '../api/records.ts';
 
-/** Facts that come from the enrolment itself; they are not stored, so that a poll does not rewrite them. */
-export const serverTokens: readonly string[] = Object.freeze([
-  'common.status',
-  'common.mdm_managed',
-  'common.retired',
-  'common.registration_date',
-  'common.last_connected_at',
-  'common.mdm_last_checkin',
-]);
-
 /** How the statuses are called in searches (the catalogue's `common.status`). */
 const statusNames: Readonly<Record<Enrolment['status'], string>> = {
   pending: 'Pending',
@@ -21,7 +11,7 @@ const statusNames: Readonly<Record<Enrolment['status'], string>> = {
   wiped: 'Wiped',
 };
 
-/** What the server knows of an enrolment, as facts. */
+/** What the server knows of an enrolment, as facts; they are not stored, so that a poll does not rewrite them. */
 export function serverFacts(enrolment: Enrolment): Facts {
   const facts: Record<string, FactValue> = {
     'common.status': statusNames[enrolment.status],

@@ -1,12 +1,11 @@
 // Labels: definitions, membership by expression, membership by hand.
-import { parse } from '@espalier/search';
 import type { Labels } from '../api/engine.ts';
 import type { Label } from '../api/records.ts';
 import type { LabelDefinition, MembershipChange } from '../contracts/labels.ts';
 import { CoreError } from '../errors.ts';
 import { allPages, type Context, chunks, pageOf, uuid } from './context.ts';
 import { createLocks } from './locks.ts';
-import { type Matching, matching } from './matching.ts';
+import type { Matching } from './matching.ts';
 
 /** Labels, and what the rest of the engine asks of them. */
 export interface LabelService extends Labels {
@@ -40,7 +39,7 @@ export function createLabels(context: Context): LabelService {
   function compiled(label: LabelDefinition): Matching | null {
     if (label.expression === null) return null;
     try {
-      return matching(label.expression);
+      return context.matcher.advanced(label.expression);
     } catch (error) {
       context.logger.error({ error, labelId: label.id }, 'the expression of a label cannot be evaluated');
       return null;
@@ -81,7 +80,7 @@ export function createLabels(context: Context): LabelService {
   const service: LabelService = {
     async create({ name, description = '', expression }) {
       checkName(name);
-      if (expression !== undefined) checkExpression(expression);
+      if (expression !== undefined) context.matcher.advanced(expression);
       const at = clock.now();
       const label: LabelDefinition = {
         id: uuid(context.random).toLowerCase(),
@@ -106,7 +105,7 @@ export function createLabels(context: Context): LabelService {
             remedy: 'create a label with the expression',
           });
         }
-        checkExpression(change.expression);
+        context.matcher.advanced(change.expression);
       }
       const label: LabelDefinition = {
         ...old,
@@ -181,12 +180,6 @@ export function createLabels(context: Context): LabelService {
     },
   };
   return service;
-}
-
-/** Throws the search package's error for an expression that is none. */
-function checkExpression(text: string): void {
-  parse(text);
-  matching(text);
 }
 
 function checkName(name: string): void {

@@ -1,4 +1,5 @@
 // What an engine is made from, and its defaults.
+import type { Catalogue } from '@espalier/search';
 import type { Clock, Facts, RandomBytes } from '../api/common.ts';
 import type { Configuration, Enrolment } from '../api/records.ts';
 import type { Backoff } from '../contracts/queue.ts';
@@ -94,6 +95,8 @@ export interface EngineInput {
   /** Signs profiles before they are delivered; without it they go unsigned. */
   readonly signProfile?: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   readonly logger?: Logger;
+  /** The fields that searches and labels may use. Default: the catalogue of `@espalier/search/catalogue`. */
+  readonly catalogue?: Catalogue;
   readonly options?: EngineOptions;
 }
 
