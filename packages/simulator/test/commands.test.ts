@@ -1,4 +1,5 @@
 // Every command that a device knows, on every platform: what it answers, what it becomes, what it refuses.
+import { validate } from '@espalier/apple-mdm';
 import { createRootCa, toPem } from '@espalier/pki';
 import { encodeXml, type PlistDict, type PlistInput } from '@espalier/plist';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -532,5 +533,29 @@ describe('what a device does not know', () => {
   test('and all others are listed', () => {
     expect(knownCommands).toContain('DeviceInformation');
     expect(knownCommands).toHaveLength(25);
+  });
+});
+
+// The last test of the file: it looks at everything that the tests above made the devices send.
+describe("Apple's schema", () => {
+  test('has nothing against what devices send', () => {
+    const problems = new Set<string>();
+    let checked = 0;
+    for (const { path, message, headers } of server.arrived) {
+      if (message === undefined) continue;
+      checked++;
+      const platform = String(headers['user-agent']).startsWith('MDM-OSX') ? 'macOS' : 'iOS';
+      const uuid = message['CommandUUID'];
+      const name = typeof uuid === 'string' ? server.requestTypeOf(uuid) : undefined;
+      const issues =
+        path === '/checkin'
+          ? validate('checkin', message, { platform })
+          : validate('response', message, { platform }, name === undefined ? {} : { name });
+      for (const issue of issues)
+        problems.add(`${name ?? message['MessageType'] ?? 'Idle'} ${issue.path} ${issue.code}`);
+    }
+    expect(checked).toBeGreaterThan(200);
+    // The schema has a dictionary here; devices send an array, as Apple's MDM protocol reference says ("Settings").
+    expect([...problems].sort()).toEqual(['Settings /Settings type.wrong']);
   });
 });

@@ -43,6 +43,8 @@ export interface TestMdm {
   results: { readonly commandUuid: string; readonly value: PlistDict }[];
   /** Queues a command; gives its UUID. */
   enqueue(udid: string, command: Command): string;
+  /** The request type of a command that was queued. */
+  requestTypeOf(commandUuid: string): string | undefined;
   /** A profile with a fresh challenge; changes override keys of the MDM payload. */
   profile(changes?: { readonly [key: string]: PlistInput }): Uint8Array;
   sign(plist: Uint8Array): Uint8Array;
@@ -118,6 +120,7 @@ export async function startMdm(options: { tls?: boolean; port?: number } = {}): 
           listener,
         );
   let count = 0;
+  const requestTypes = new Map<string, string>();
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
@@ -181,9 +184,11 @@ export async function startMdm(options: { tls?: boolean; port?: number } = {}): 
       const uuid = `command-${++count}`;
       const queue = queues.get(udid) ?? [];
       queues.set(udid, queue);
+      requestTypes.set(uuid, command.RequestType);
       queue.push({ uuid, bytes: encodeXml({ CommandUUID: uuid, Command: command }) });
       return uuid;
     },
+    requestTypeOf: (commandUuid) => requestTypes.get(commandUuid),
     profile(changes = {}) {
       const common = (type: string, name: string, uuid: string) => ({
         PayloadType: type,

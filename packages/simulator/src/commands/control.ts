@@ -220,7 +220,15 @@ function managedApps({ state }: CommandContext): CommandResult {
     ManagedApplicationList: Object.fromEntries(
       list.map((app) => [
         app.identifier,
-        { HasConfiguration: false, HasFeedback: false, IsValidated: true, ManagementFlags: 0, Status: 'Managed' },
+        {
+          ExternalVersionIdentifier: 0,
+          HasConfiguration: false,
+          HasFeedback: false,
+          IsValidated: true,
+          ManagementFlags: 0,
+          Status: 'Managed',
+          UnusedRedemptionCode: '',
+        },
       ]),
     ),
   });

@@ -40,13 +40,24 @@ export const inventoryHandlers: Handlers = {
     platforms: ['iOS', 'tvOS'],
     right: 512,
     whenLocked: true,
-    run: () => acknowledged({ GlobalRestrictions: { restrictedBool: {}, restrictedValue: {} } }),
+    run: () =>
+      acknowledged({ GlobalRestrictions: { restrictedBool: {}, restrictedValue: {} }, ProfileRestrictions: {} }),
   },
   UserList: {
     platforms: ['macOS'],
     run: () =>
       acknowledged({
-        Users: [{ FullName: 'Local Account', IsLoggedIn: true, MobileAccount: false, UID: 501, UserName: 'local' }],
+        Users: [
+          {
+            FullName: 'Local Account',
+            HasSecureToken: true,
+            IsLoggedIn: true,
+            MobileAccount: false,
+            UID: 501,
+            UserGUID: '0E1F2A3B-4C5D-4E6F-8A9B-0C1D2E3F4A5B',
+            UserName: 'local',
+          },
+        ],
       }),
   },
   AvailableOSUpdates: { run: () => acknowledged({ AvailableOSUpdates: [] }) },
