@@ -1,6 +1,7 @@
 // The APNs client: wakes devices. One multiplexed connection, made again when it breaks; each push has one outcome.
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { MdmError } from '../errors.ts';
+import { tls } from './builtins.ts';
 import { type ConnectFailure, Connection, type Timers } from './connection.ts';
 import { outcomeOf, type PushOutcome, type PushRetry } from './outcome.ts';
 
@@ -243,7 +244,7 @@ class Client {
 
 function secureContext({ certificate, privateKey, ca }: ApnsClientOptions): SecureContext {
   try {
-    return createSecureContext({
+    return tls().createSecureContext({
       cert: certificate,
       key: privateKey,
       ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }),

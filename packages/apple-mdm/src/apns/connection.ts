@@ -1,13 +1,7 @@
 // One HTTP/2 connection to APNs. It tells apart what was answered, what was certainly not processed, and what is unknown.
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect,
-  constants,
-  type OutgoingHttpHeaders,
-} from 'node:http2';
-import { isIP } from 'node:net';
-import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import { http2, net, tls } from './builtins.ts';
 import type { ApnsAnswer } from './outcome.ts';
 
 /** Timers, so that tests own them. */
@@ -43,6 +37,10 @@ export interface ConnectionOptions {
   readonly onRetired: (reason: string) => void;
 }
 
+/** Error codes of HTTP/2 (RFC 9113, section 7). */
+const refusedStream = 7;
+const cancel = 8;
+
 /** Answers longer than this are cut: APNs answers with some dozen bytes of JSON. */
 const maxAnswerLength = 8192;
 
@@ -66,7 +64,7 @@ export class Connection {
   static open(options: ConnectionOptions): Promise<Connection | ConnectFailure> {
     return new Promise((resolve) => {
       const socket = connectTls(options);
-      const session = connect(options.origin, { createConnection: () => socket });
+      const session = http2().connect(options.origin, { createConnection: () => socket });
       const connection = new Connection(session, options);
       const timer = options.timers.setTimeout(() => {
         connection.#error ??= new Error('no connection in time');
@@ -123,7 +121,7 @@ export class Connection {
       const timer = this.#options.timers.setTimeout(() => {
         request.timedOut = true;
         this.retire('a request timed out');
-        stream.close(constants.NGHTTP2_CANCEL);
+        stream.close(cancel);
         stream.destroy(); // does not wait for a peer that takes nothing any more
       }, this.#options.requestTimeoutMs);
       const settle = (): void => {
@@ -223,7 +221,7 @@ class Pending {
     const reason = connectionReason ?? reasonOf(this.#error) ?? `stream closed with code ${this.#stream.rstCode}`;
     const { id } = this.#stream;
     // RFC 9113, 6.8 and 8.7: streams above the GOAWAY's, and refused ones, were not processed.
-    if (this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || id === undefined || id > lastStreamId) {
+    if (this.#stream.rstCode === refusedStream || id === undefined || id > lastStreamId) {
       return { kind: 'unprocessed', reason };
     }
     return { kind: 'unknown', reason };
@@ -233,12 +231,12 @@ class Pending {
 function connectTls({ origin, secureContext }: ConnectionOptions): TLSSocket {
   const { hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, '');
-  return tlsConnect({
+  return tls().connect({
     host,
     port: port === '' ? 443 : Number(port),
     ALPNProtocols: ['h2'],
     secureContext,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(net().isIP(host) === 0 ? { servername: host } : {}),
   });
 }
 
