@@ -15,6 +15,8 @@ export default defineConfig({
   format: ['esm'],
   target: 'node22',
   platform: 'neutral',
+  // `node:sqlite` exists only under that name.
+  removeNodeProtocol: false,
   external: [/^node:/],
   sourcemap: true,
   splitting: true,
