@@ -1,6 +1,7 @@
 // A fleet: many devices of different kinds, all from one seed.
 import type { DeviceKind } from './catalogue.ts';
-import { createSimulatedDevice, type DeviceEnvironment, type SimulatedDevice } from './device/device.ts';
+import { createSimulatedDevice } from './device/device.ts';
+import type { DeviceEnvironment, SimulatedDevice } from './device/types.ts';
 import { SimulatorError } from './errors.ts';
 import { createKeyPool } from './key-pool.ts';
 import { createRandom } from './random.ts';

@@ -18,15 +18,7 @@ export {
 } from './catalogue.ts';
 export { knownCommands } from './commands/execute.ts';
 export type { RequestEvent } from './device/channel.ts';
-export {
-  createSimulatedDevice,
-  type DeviceEnvironment,
-  type EnrolResult,
-  type PushService,
-  restoreDevice,
-  type SimulatedDevice,
-  type SimulatedDeviceOptions,
-} from './device/device.ts';
+export { createSimulatedDevice, restoreDevice } from './device/device.ts';
 export type { DeviceTraits } from './device/factory.ts';
 export type { ExecutedCommand, SessionResult } from './device/session.ts';
 export type {
@@ -37,6 +29,13 @@ export type {
   StoredPayload,
   StoredProfile,
 } from './device/state.ts';
+export type {
+  DeviceEnvironment,
+  EnrolResult,
+  PushService,
+  SimulatedDevice,
+  SimulatedDeviceOptions,
+} from './device/types.ts';
 export { SimulatorError, type SimulatorErrorCode } from './errors.ts';
 export { type Fault, type FaultShares, type Faults, randomFaults, type Step } from './faults.ts';
 export { createFleet, type FleetMix, type FleetOptions } from './fleet.ts';

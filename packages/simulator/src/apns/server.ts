@@ -8,7 +8,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { PushService } from '../device/device.ts';
+import type { PushService } from '../device/types.ts';
 import { checkRequest, type Refusal } from './check.ts';
 
 /** A push as it arrived, checked. */
