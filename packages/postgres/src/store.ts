@@ -1,7 +1,7 @@
 // Opens a store on PostgreSQL, and brings its schema up to date.
-import type { Store } from '@espalier/core';
-import { openDatabase } from './database.ts';
-import { checkVersion, migrate } from './migrations/run.ts';
+import { CoreError, type Store } from '@espalier/core';
+import { type Database, openDatabase } from './database.ts';
+import { isCurrent, migrate, schemaVersion } from './migrations/run.ts';
 import type { PostgresConfig, PostgresStoreOptions } from './options.ts';
 import { postgresCertificates } from './stores/certificates.ts';
 import { postgresConfigurations } from './stores/configurations.ts';
@@ -33,8 +33,10 @@ export async function openPostgresStore(
 ): Promise<Store> {
   const db = openDatabase(target, options);
   try {
-    if (options.migrate === 'check') await checkVersion(db);
-    else await migratePostgres(target, options);
+    if (!(await isCurrent(db))) {
+      if (options.migrate === 'check') throw olderSchema(db);
+      await migratePostgres(target, options);
+    }
   } catch (error) {
     await db.close();
     throw error;
@@ -73,4 +75,13 @@ export async function migratePostgres(
   } finally {
     await db.close();
   }
+}
+
+function olderSchema({ schemaName }: Database): CoreError {
+  return new CoreError(
+    'core.store.older_schema',
+    'conflict',
+    `the schema ${schemaName} is not at version ${schemaVersion}, which this release needs`,
+    { remedy: 'run `espalier store migrate` (or migratePostgres) first' },
+  );
 }

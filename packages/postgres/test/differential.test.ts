@@ -1,35 +1,21 @@
 // The same random steps on the memory store and on PostgreSQL give the same answers and leave the same state.
 import { createMemoryStore, type NewCommand, type Store } from '@espalier/core';
 import fc from 'fast-check';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPostgresStore } from '../src/index.ts';
-import { startServer, type TestServer } from './server.ts';
+import { emptySchema, startServer, type TestServer } from './server.ts';
 import { answer, backoff, bytes, command, event } from './support.ts';
 
 let server: TestServer;
-let client: pg.Client;
 let postgres: Store;
 beforeAll(async () => {
   server = await startServer();
   postgres = await openPostgresStore(server.url, { maxConnections: 2 });
-  client = new pg.Client(server.url);
-  await client.connect();
 });
 afterAll(async () => {
-  await client?.end();
   await postgres?.close();
   await server?.close();
 });
-
-/** Makes the database empty again, faster than a new schema. */
-async function empty(): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT format('espalier.%I', tablename) AS name FROM pg_tables
-     WHERE schemaname = 'espalier' AND tablename <> 'migration'`,
-  );
-  await client.query(`DELETE FROM ${rows.map((row) => row.name).join('; DELETE FROM ')}`);
-}
 
 const devices = ['A', 'B', 'C'];
 const channels = ['A', 'B', 'C', 'A:user', 'B:user'];
@@ -332,7 +318,7 @@ const nightly = process.env['ESPALIER_NIGHTLY'] === '1';
 test('random steps', { timeout: nightly ? 1_200_000 : 120_000 }, async () => {
   const property = fc.asyncProperty(fc.array(fc.oneof(...actions), { minLength: 20, maxLength: 70 }), async (steps) => {
     const memory = createMemoryStore();
-    await empty();
+    await emptySchema(server.url);
     const model: Model = { at: 1_000, commands: 0 };
     for (const store of [memory, postgres]) {
       for (const id of labels) {

@@ -131,9 +131,8 @@ BEGIN
   UPDATE ${s}.live l
   SET last_seen_at = greatest(l.last_seen_at, p_at), session = l.session + CASE WHEN p_uuid IS NULL THEN 1 ELSE 0 END
   WHERE l.id = p_id AND l.status IN ('pending', 'active')
-    AND CASE WHEN l.parent IS NULL THEN l.pin = p_pin ELSE EXISTS (
-      SELECT FROM ${s}.live parent
-      WHERE parent.id = l.parent AND parent.status IN ('pending', 'active') AND parent.pin = p_pin
+    AND p_pin = CASE WHEN l.parent IS NULL THEN l.pin ELSE (
+      SELECT parent.pin FROM ${s}.live parent WHERE parent.id = l.parent AND parent.status IN ('pending', 'active')
     ) END
   RETURNING l.session, l.has_push, l.due_at, l.push_attempts, l.lease INTO v_live;
   IF NOT FOUND THEN

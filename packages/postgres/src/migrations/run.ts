@@ -66,19 +66,12 @@ export async function migrate(
   });
 }
 
-/** Refuses a database whose schema is older or newer than this release. */
-export async function checkVersion(db: Database): Promise<void> {
+/** Whether the schema is up to date; refuses one that is newer than this release. */
+export async function isCurrent(db: Database): Promise<boolean> {
   await checkServer(db);
   const current = await readVersion(db, db.schema);
   refuseNewer(current, db);
-  if (current < schemaVersion) {
-    throw new CoreError(
-      'core.store.older_schema',
-      'conflict',
-      `the schema ${db.schemaName} is at version ${current}, this release needs ${schemaVersion}`,
-      { remedy: 'run `espalier store migrate` (or migratePostgres) first' },
-    );
-  }
+  return current === schemaVersion;
 }
 
 function refuseNewer(current: number, db: Database): void {

@@ -20,10 +20,9 @@ export function postgresEnrolments(db: Database): EnrolmentStore {
     verify: `WITH l AS (
         UPDATE ${s}.live l SET last_seen_at = greatest(l.last_seen_at, $3)
         WHERE l.id = $1 AND l.status IN ('pending', 'active')
-          AND CASE WHEN l.parent IS NULL THEN l.pin = $2 ELSE EXISTS (
-            SELECT FROM ${s}.live parent
-            WHERE parent.id = l.parent AND parent.status IN ('pending', 'active') AND parent.pin = $2
-          ) END
+          AND $2 = CASE WHEN l.parent IS NULL THEN l.pin ELSE (
+      SELECT parent.pin FROM ${s}.live parent WHERE parent.id = l.parent AND parent.status IN ('pending', 'active')
+    ) END
         RETURNING *
       ), put AS (
         INSERT INTO ${s}.secret (scope, name, blob)
@@ -38,8 +37,10 @@ export function postgresEnrolments(db: Database): EnrolmentStore {
       WHERE ${filterClause} AND l.id > $3 ORDER BY l.id LIMIT $4`,
     count: `SELECT count(*) AS count FROM ${s}.live l WHERE ${filterClause}`,
     withoutInventory: `SELECT l.id FROM ${s}.live l
-      WHERE l.inventory_at IS NULL AND l.status = 'active' AND l.channel = 'device'
-        AND NOT EXISTS (SELECT FROM ${s}.pending p WHERE p.enrolment_id = l.id AND p.dedupe_key = $1)
+      LEFT JOIN LATERAL (
+        SELECT true AS there FROM ${s}.pending p WHERE p.enrolment_id = l.id AND p.dedupe_key = $1 LIMIT 1
+      ) p ON true
+      WHERE l.inventory_at IS NULL AND l.status = 'active' AND l.channel = 'device' AND p.there IS NULL
       ORDER BY l.enrolled_at, l.id LIMIT $2`,
   };
   const getMany = (ids: readonly string[]): Promise<Enrolment[]> =>
