@@ -1,17 +1,16 @@
 // One build recipe for every package: JavaScript from tsup; the declarations come from `tsc -b` (see scripts/build.ts).
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'tsup';
 
-const entry: Record<string, string> = { index: 'src/index.ts' };
-if (existsSync('src/contract/index.ts')) entry['contract/index'] = 'src/contract/index.ts';
-if (existsSync('src/catalogue.ts')) for (const name of ['catalogue', 'builder', 'sql']) entry[name] = `src/${name}.ts`;
-if (existsSync('src/main.ts')) entry['main'] = 'src/main.ts';
-for (const name of ['node', 'express', 'koa']) {
-  if (existsSync(`src/${name}.ts`)) entry[name] = `src/${name}.ts`;
-}
+// What a package exports (and the command line's main file, which `bin` loads) is what is built.
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  exports: Record<string, { 'espalier-source': string }>;
+};
+const sources = Object.values(manifest.exports).map((target) => target['espalier-source']);
+if (existsSync('src/main.ts')) sources.push('./src/main.ts');
 
 export default defineConfig({
-  entry,
+  entry: Object.fromEntries(sources.map((source) => [source.slice('./src/'.length, -'.ts'.length), source])),
   format: ['esm'],
   target: 'node22',
   platform: 'neutral',
@@ -20,7 +19,7 @@ export default defineConfig({
   external: [/^node:/],
   sourcemap: true,
   splitting: true,
-  clean: false,
+  clean: true,
   dts: false,
   silent: true,
 });

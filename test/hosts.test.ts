@@ -131,8 +131,9 @@ describe.each(Object.entries(hosts))('the example on %s', (_name, start) => {
   test('locks a Mac with a PIN that it keeps', async () => {
     const mac = await enrol({ kind: 'Mac', seed: `mac ${_name}` });
     await mac.settled();
-    const locked = event('command.acknowledged', mac.udid, ({ requestType }) => requestType === 'DeviceLock');
-    const { commandUuid } = await api.post<{ commandUuid: string }>(`/devices/${mac.udid}/lock`, {});
+    let commandUuid = '';
+    const locked = event('command.acknowledged', mac.udid, (data) => data['commandUuid'] === commandUuid);
+    ({ commandUuid } = await server.engine.devices.lock(mac.udid));
     await locked;
     expect(await api.get<CommandOutcome>(`/devices/${mac.udid}/commands/${commandUuid}`)).toMatchObject({
       requestType: 'DeviceLock',
@@ -187,6 +188,7 @@ describe.each(Object.entries(hosts))('the example on %s', (_name, start) => {
 
   test('gives scepclient a certificate for a challenge, once', async (context) => {
     need(context, 'scepclient');
+    need(context, 'openssl');
     const { challenge } = await api.post<{ challenge: string }>('/scep/challenges', {});
     const client = (name: string) =>
       run(
