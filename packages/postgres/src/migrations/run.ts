@@ -20,14 +20,17 @@ const migrations: readonly ((schema: string) => string)[] = [
 export const schemaVersion: number = migrations.length;
 
 /** The version that the database has, 0 for none. */
-export async function readVersion(q: Queryable, schema: string): Promise<number> {
-  const [found] = await q.query<{ there: boolean }>('migration.exists', `SELECT to_regclass($1) IS NOT NULL AS there`, [
-    `${schema}.migration`,
-  ]);
+export async function readVersion(q: Queryable, schemaName: string): Promise<number> {
+  // Not to_regclass: a session keeps for a while that there was no such table.
+  const [found] = await q.query<{ there: boolean }>(
+    'migration.exists',
+    `SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'migration') AS there`,
+    [schemaName],
+  );
   if (found?.there !== true) return 0;
   const [row] = await q.query<{ version: number }>(
     'migration.version',
-    `SELECT coalesce(max(version), 0) AS version FROM ${schema}.migration`,
+    `SELECT coalesce(max(version), 0) AS version FROM "${schemaName}".migration`,
   );
   return row?.version ?? 0;
 }
@@ -38,7 +41,7 @@ export async function migrate(
   target: number = schemaVersion,
 ): Promise<{ before: number; after: number }> {
   await checkServer(db);
-  const current = await readVersion(db, db.schema);
+  const current = await readVersion(db, db.schemaName);
   refuseNewer(current, db);
   if (current >= target) return { before: current, after: current };
   return db.transaction(async (q) => {
@@ -46,7 +49,7 @@ export async function migrate(
     await q.query('migration.lock', `SELECT pg_advisory_xact_lock(hashtext('espalier.migration'), hashtext($1))`, [
       db.schemaName,
     ]);
-    const before = await readVersion(q, db.schema);
+    const before = await readVersion(q, db.schemaName);
     refuseNewer(before, db);
     if (before === 0) {
       await q.query('migration.schema', `CREATE SCHEMA IF NOT EXISTS ${db.schema}`);
@@ -69,7 +72,7 @@ export async function migrate(
 /** Whether the schema is up to date; refuses one that is newer than this release. */
 export async function isCurrent(db: Database): Promise<boolean> {
   await checkServer(db);
-  const current = await readVersion(db, db.schema);
+  const current = await readVersion(db, db.schemaName);
   refuseNewer(current, db);
   return current === schemaVersion;
 }
