@@ -19,7 +19,7 @@ export default defineConfig({
   external: [/^node:/],
   sourcemap: true,
   splitting: true,
-  clean: true,
+  clean: false,
   dts: false,
   silent: true,
 });

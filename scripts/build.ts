@@ -1,6 +1,6 @@
 // Builds every package: JavaScript with tsup (in parallel), then all declarations with one `tsc -b`.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,6 +16,9 @@ function run(args: string[], cwd: string): Promise<void> {
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${args.join(' ')} in ${cwd} failed`))));
   });
 }
+
+// `tsc -b` believes its own notes, which lie in dist too: what is there must be all from one build.
+for (const name of packages) rmSync(join(root, 'packages', name, 'dist'), { recursive: true, force: true });
 
 const started = performance.now();
 const waiting = [...packages];
