@@ -1,7 +1,7 @@
 // One device: what is known of it, what it has, and its commands.
 import type { CommandEntry, DeviceDetail } from '@espalier/core';
 import { unknown } from '../api/devices.ts';
-import { modelOf, systemOf } from './devices.ts';
+import { modelOf, nameOf, systemOf } from './devices.ts';
 import { factGroups } from './facts.ts';
 import { type Html, html } from './html.ts';
 import { card, fields, known, pager, state, table, when, yesNo } from './layout.ts';
@@ -133,10 +133,6 @@ async function deviceOf(view: View): Promise<DeviceDetail> {
 
 function deviceLink(view: View, id: string): string {
   return view.link(`/devices/${encodeURIComponent(id)}`);
-}
-
-function nameOf({ enrolment }: DeviceDetail): string {
-  return enrolment.deviceName ?? enrolment.serialNumber ?? enrolment.id;
 }
 
 function enrolmentFields(view: View, { enrolment, labels }: DeviceDetail): Html {

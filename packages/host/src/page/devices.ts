@@ -45,11 +45,17 @@ ${searchForm(view, text, advanced)}${problemOf(error, text)}`,
   }
 }
 
+/** What people call the device: the name that it reported last, or else its serial number. */
+export function nameOf({ enrolment, facts }: DeviceRow): string {
+  const reported = facts['ios.DeviceName'];
+  if (typeof reported === 'string' && reported !== '') return reported;
+  return enrolment.deviceName ?? enrolment.serialNumber ?? enrolment.id;
+}
+
 function rowOf(view: View, row: DeviceRow): HtmlValue[] {
   const { enrolment } = row;
-  const name = enrolment.deviceName ?? enrolment.serialNumber ?? enrolment.id;
   return [
-    html`<a href="${view.link(`/devices/${encodeURIComponent(enrolment.id)}`)}">${name}</a>`,
+    html`<a href="${view.link(`/devices/${encodeURIComponent(enrolment.id)}`)}">${nameOf(row)}</a>`,
     html`<span class="mono">${known(enrolment.serialNumber)}</span>`,
     known(modelOf(row)),
     known(systemOf(row)),
