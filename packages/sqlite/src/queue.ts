@@ -33,7 +33,7 @@ export function sqliteQueue(db: Database): QueueStore {
         const rows = db.all<PendingRow>(
           `SELECT ${pendingColumns}
            FROM temp.targets t
-             JOIN pending w ON w.enrolment = t.nr
+             CROSS JOIN pending w ON w.enrolment = t.nr
              JOIN commands c ON c.seq = w.seq
              JOIN enrolments e ON e.nr = w.enrolment
            WHERE (?1 IS NULL OR c.uuid = ?1) AND (?2 IS NULL OR w.dedupe_key = ?2) ORDER BY w.enrolment, w.rank, w.seq`,
@@ -305,13 +305,13 @@ function makeRoom(db: Database, key: string, onDuplicate: 'replace' | 'keep', at
     db.run(
       `INSERT INTO history (enrolment, seq, state, sent_at, finished_at, attempts)
        SELECT w.enrolment, w.seq, 'superseded', w.sent_at, ?, w.attempts
-       FROM temp.targets t JOIN pending w ON w.enrolment = t.nr AND w.dedupe_key = ?`,
+       FROM temp.targets t CROSS JOIN pending w ON w.enrolment = t.nr AND w.dedupe_key = ?`,
       at,
       key,
     );
     db.run(
       `DELETE FROM pending WHERE (enrolment, rank, seq) IN (
-         SELECT w.enrolment, w.rank, w.seq FROM temp.targets t JOIN pending w ON w.enrolment = t.nr AND w.dedupe_key = ?)`,
+         SELECT w.enrolment, w.rank, w.seq FROM temp.targets t CROSS JOIN pending w ON w.enrolment = t.nr AND w.dedupe_key = ?)`,
       key,
     );
     return;
@@ -319,7 +319,7 @@ function makeRoom(db: Database, key: string, onDuplicate: 'replace' | 'keep', at
   const over = db.all<PendingRow & { expired: number }>(
     `SELECT ${pendingColumns}, coalesce(w.expires_at <= ?1, 0) AS expired
      FROM temp.targets t
-       JOIN pending w ON w.enrolment = t.nr AND w.dedupe_key = ?2
+       CROSS JOIN pending w ON w.enrolment = t.nr AND w.dedupe_key = ?2
        JOIN commands c ON c.seq = w.seq
        JOIN enrolments e ON e.nr = w.enrolment
      WHERE w.expires_at <= ?1 OR (w.attempts >= w.max_attempts AND w.offered < e.session)`,

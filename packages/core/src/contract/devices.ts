@@ -250,6 +250,8 @@ function configurationTests({ test, expect }: Suite): void {
     const outcomes = await Promise.all([update(2, 1), update(2, 1), update(2, 1)]);
     expect(outcomes.filter((outcome) => outcome === 'updated').length).toBe(1);
     expect(outcomes.filter((outcome) => outcome === 'conflict').length).toBe(2);
+    expect(await update(3, 1)).toBe('conflict');
+    expect((await store.configurations.get('c'))?.version).toBe(2);
     expect(await store.configurations.update(configuration('x'), 1, T0, changed())).toBe('unknown');
   });
 

@@ -102,7 +102,7 @@ async function story(store: Store, plan: FaultPlan, start = T0): Promise<Record<
   });
   await device.checkin({ MessageType: 'Authenticate' });
   await device.checkin({ MessageType: 'TokenUpdate', Token: bytes('token'), PushMagic: 'magic' });
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     await device.session();
     now += 30 * MINUTE;
     await repeat(() => engine.tick());

@@ -106,6 +106,11 @@ export async function tokenUpdate(
   const inventory = await store.inventory.get(id);
   if (inventory !== null && inventory.inventoryAt === null) await queueInventory(context, [id]);
   await labels.evaluateDevices([id], null, 'enrolment');
+  if (outcome.first) {
+    // A device that enrols anew may be in its labels still, and yet has nothing of what they give.
+    await store.configurations.mark({ enrolmentIds: [id], at });
+    context.kick.reconciler();
+  }
   return null;
 }
 

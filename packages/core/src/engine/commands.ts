@@ -54,11 +54,15 @@ export function buildCommand(context: Context, input: CommandInput): NewCommand 
   };
 }
 
-/** Queues built commands for enrolments, with an event for each command, and wakes the notifier. */
+/**
+ * Queues built commands for enrolments, with an event for each command, and wakes the notifier: not at once with
+ * `kick: false`, where the device is there already and will be offered the command in the same session.
+ */
 export async function enqueueCommands(
   context: Context,
   commands: readonly NewCommand[],
   enrolmentIds: readonly string[],
+  options: { readonly kick?: boolean } = {},
 ): Promise<readonly number[]> {
   if (commands.length === 0 || enrolmentIds.length === 0) return commands.map(() => 0);
   await context.vault.ready();
@@ -75,7 +79,7 @@ export async function enqueueCommands(
       data: { commandUuid, requestType, origin, targets: enrolmentIds.length },
     })),
   });
-  if (commands.some((command) => command.push)) context.kick.notifier();
+  if (options.kick !== false && commands.some((command) => command.push)) context.kick.notifier();
   context.bus.poke();
   return queued;
 }

@@ -32,7 +32,7 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     if (first) await labels.evaluateDevices([enrolmentId], null, requestType);
     else if (applied.changed.length > 0) await labels.evaluateDevices([enrolmentId], applied.changed, requestType);
     // A compiled configuration may depend on any fact (an OS version, supervision), not only through labels.
-    if (applied.changed.length > 0) await markAssigned(enrolmentId);
+    if (first || applied.changed.length > 0) await markAssigned(enrolmentId);
     if (requestType === 'ProfileList') await verify(enrolmentId);
   }
 
@@ -95,7 +95,7 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     } else {
       await move(assignment, { status: 'removal-pending', detail });
     }
-    await queueProfileList(context, [enrolmentId]);
+    await queueProfileList(context, enrolmentId);
   }
 
   async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void> {

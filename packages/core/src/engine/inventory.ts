@@ -100,9 +100,9 @@ export async function queueInventory(context: Context, enrolmentIds: readonly st
   await enqueueCommands(context, commands, enrolmentIds);
 }
 
-/** Queues a ProfileList, unless one is pending. */
-export async function queueProfileList(context: Context, enrolmentIds: readonly string[]): Promise<void> {
-  await enqueueCommands(context, [inventoryCommand(context, 'ProfileList')], enrolmentIds);
+/** Queues a ProfileList for a device that is there, unless one is pending. */
+export async function queueProfileList(context: Context, enrolmentId: string): Promise<void> {
+  await enqueueCommands(context, [inventoryCommand(context, 'ProfileList')], [enrolmentId], { kick: false });
 }
 
 /**

@@ -61,23 +61,25 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
     };
   }
 
+  /** Records and applies what the answer means; true when it was a command with effects. */
   async function afterPoll(
     outcome: Extract<PollOutcome, { outcome: 'ok' }>,
     response: CommandResponse,
     enrolmentId: string,
     at: number,
-  ): Promise<void> {
-    if (response.status === 'Idle') return;
+  ): Promise<boolean> {
+    if (response.status === 'Idle') return false;
     // Named by the device, so not to be trusted with its length.
     const commandUuid = response.commandUuid.slice(0, 100);
     if (outcome.result === 'unknown') {
       const data = { commandUuid, status: response.status };
       await store.events.append([{ type: 'command.unknown-response', at, enrolmentId, data }]);
       context.logger.warn({ enrolmentId, commandUuid }, 'a response to a command that was never sent');
-    } else if (outcome.result === 'stored' && outcome.resultCommand?.followUp) {
-      await effects.apply(enrolmentId, response.commandUuid, response.value);
     }
+    const hasEffects = outcome.result === 'stored' && outcome.resultCommand?.followUp === true;
+    if (hasEffects) await effects.apply(enrolmentId, response.commandUuid, response.value);
     context.bus.poke();
+    return hasEffects;
   }
 
   return {
@@ -95,18 +97,25 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
       const enrolmentId = resolveEnrolment(response.ids).id;
       const at = clock.now();
       const result = resultOf(response, enrolmentId, at);
-      const outcome = await store.queue.poll({
+      const input = {
         enrolmentId,
         certificateFingerprint: identity.fingerprint,
         at,
         backoff: options.backoff,
         ...(result === undefined ? {} : { result }),
-      });
+      };
+      const outcome = await store.queue.poll(input);
       if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, enrolmentId, identity);
-      await afterPoll(outcome, response, enrolmentId, at);
-      if (outcome.command === null) return null;
-      const { commandUuid, body: command } = outcome.command;
-      return vault.read(command, { kind: 'command', key: [commandUuid] });
+      const followedUp = await afterPoll(outcome, response, enrolmentId, at);
+      let next = outcome.command;
+      if (next === null && followedUp) {
+        // The result may have led to new commands (a profile to be verified): the device is still there to take them.
+        const again = await store.queue.poll(input);
+        if (again.outcome === 'ok') next = again.command;
+        context.kick.notifier();
+      }
+      if (next === null) return null;
+      return vault.read(next.body, { kind: 'command', key: [next.commandUuid] });
     },
   };
 }

@@ -1,0 +1,170 @@
+// Waking devices: who, when, how often, and what the outcomes do.
+import { describe, expect, it } from 'vitest';
+import type { PushResult } from '../src/index.ts';
+import { bench, ScriptedDevice } from './support.ts';
+
+const MINUTE = 60_000;
+
+function pushing(answer: (id: string) => PushResult | Promise<PushResult> = () => ({ outcome: 'delivered' })) {
+  const pushed: string[] = [];
+  const push = {
+    async push({ token, pushMagic, topic }: { token: Uint8Array; pushMagic: string; topic: string }) {
+      const id = new TextDecoder().decode(token).replace('token of ', '');
+      expect(pushMagic).toBe(`magic of ${id}`);
+      expect(topic).toBe('com.apple.mgmt.External.test');
+      pushed.push(id);
+      return answer(id);
+    },
+  };
+  return { pushed, ...bench({ push }) };
+}
+
+describe('the notifier', () => {
+  it('wakes a device once for all its work, and not while it works', async () => {
+    const { engine, pushed } = pushing();
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.enrol();
+    await engine.tick();
+    await engine.tick();
+    expect(pushed).toEqual(['U1']);
+    await engine.commands.enqueue({ enrolmentIds: ['U1'] }, 'RestartDevice', {});
+    await engine.tick();
+    expect(pushed).toEqual(['U1']);
+    await device.session();
+    await engine.tick();
+    expect(pushed).toEqual(['U1']);
+    await engine.commands.enqueue({ enrolmentIds: ['U1'] }, 'RestartDevice', {});
+    await engine.tick();
+    expect(pushed).toEqual(['U1', 'U1']);
+    expect((await engine.events.list({ type: 'push.sent' })).items).toHaveLength(2);
+  });
+
+  it('wakes again, less and less often, a device that does not come', async () => {
+    const { engine, pushed, clock } = pushing();
+    await new ScriptedDevice(engine, 'U1').enrol();
+    const times: number[] = [];
+    const start = clock.now();
+    for (let minute = 0; minute <= 240; minute++) {
+      const before = pushed.length;
+      await engine.tick();
+      if (pushed.length > before) times.push((clock.now() - start) / MINUTE);
+      clock.advance(MINUTE);
+    }
+    expect(times).toEqual([0, 15, 45, 105, 225]);
+  });
+
+  it('pushes again after NotNow', async () => {
+    const { engine, pushed, clock } = pushing();
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.enrol();
+    await device.session();
+    await engine.commands.enqueue({ enrolmentIds: ['U1'] }, 'RestartDevice', {});
+    await device.session(() => ({ Status: 'NotNow' }));
+    await engine.tick();
+    expect(pushed).toEqual([]);
+    clock.advance(5 * MINUTE);
+    await engine.tick();
+    expect(pushed).toEqual(['U1']);
+    expect(await device.session()).toEqual(['RestartDevice']);
+  });
+
+  it('leaves a device with a dead token alone until its next TokenUpdate', async () => {
+    let outcome: PushResult = { outcome: 'token-dead', reason: 'Unregistered' };
+    const { engine, pushed, clock } = pushing(() => outcome);
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.enrol();
+    await engine.tick();
+    expect((await engine.devices.get('U1'))?.enrolment.pushable).toBe(false);
+    clock.advance(100 * 60 * MINUTE);
+    await engine.devices.refresh(['U1']);
+    await engine.tick();
+    expect(pushed).toHaveLength(1);
+    expect((await engine.events.list({ type: 'push.token-dead' })).items).toMatchObject([
+      { enrolmentId: 'U1', data: { reason: 'Unregistered' } },
+    ]);
+    outcome = { outcome: 'delivered' };
+    await device.tokenUpdate();
+    await engine.tick();
+    expect(pushed).toHaveLength(2);
+  });
+
+  it('tries again when APNs says so, and survives a client that throws', async () => {
+    let step = 0;
+    const { engine, pushed, clock, logs } = pushing(() => {
+      step++;
+      if (step === 1) return { outcome: 'retry', reason: 'TooManyRequests', afterMs: 2 * MINUTE };
+      if (step === 2) throw new Error('no network');
+      return { outcome: 'delivered' };
+    });
+    await new ScriptedDevice(engine, 'U1').enrol();
+    await engine.tick();
+    clock.advance(2 * MINUTE - 1);
+    await engine.tick();
+    expect(pushed).toHaveLength(1);
+    clock.advance(1);
+    await engine.tick();
+    expect(pushed).toHaveLength(2);
+    expect(logs.filter((log) => log.level === 'error')).toHaveLength(1);
+    clock.advance(60 * MINUTE);
+    await engine.tick();
+    expect(pushed).toHaveLength(3);
+    expect((await engine.events.list({ type: 'push.failed' })).items.map((event) => event.data['reason'])).toEqual([
+      'no network',
+      'TooManyRequests',
+    ]);
+  });
+
+  it('wakes a device at once on request', async () => {
+    const { engine, pushed } = pushing();
+    await new ScriptedDevice(engine, 'U1').enrol();
+    await engine.tick();
+    await engine.devices.refresh(['U1']);
+    await engine.tick();
+    expect(pushed).toEqual(['U1', 'U1']);
+  });
+
+  it('sends nothing twice when two processes share a store', async () => {
+    const first = pushing();
+    for (let i = 0; i < 50; i++) await new ScriptedDevice(first.engine, `U${i}`).enrol();
+    const pushed: string[] = [];
+    const push = {
+      async push({ token }: { token: Uint8Array }): Promise<PushResult> {
+        pushed.push(new TextDecoder().decode(token));
+        return { outcome: 'delivered' };
+      },
+    };
+    const second = bench({ store: first.store, push, clock: first.clock });
+    await Promise.all([first.engine.tick(), second.engine.tick()]);
+    expect(first.pushed.length + pushed.length).toBe(50);
+  });
+
+  it('paces pushes while it runs', async () => {
+    const pushed: number[] = [];
+    const push = {
+      async push(): Promise<PushResult> {
+        pushed.push(1);
+        return { outcome: 'delivered' };
+      },
+    };
+    const options = {
+      pushesPerSecond: 10,
+      notifierIntervalMs: 5,
+      reconcilerIntervalMs: 1_000,
+      housekeepingIntervalMs: 60_000,
+    };
+    const { engine, clock } = bench({ push, options });
+    for (let i = 0; i < 40; i++) await new ScriptedDevice(engine, `U${i}`).enrol();
+    engine.start();
+    engine.start();
+    const until = async (count: number) => {
+      while (pushed.length < count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await until(10);
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(pushed).toHaveLength(10);
+    clock.advance(500);
+    await until(15);
+    await engine.stop();
+    expect(pushed).toHaveLength(15);
+  });
+});

@@ -1,0 +1,100 @@
+// Query plans: no statement that a device waits for, and none of the background work, scans a table.
+import { expect, it } from 'vitest';
+import { Database } from '../src/database.ts';
+import { migrate } from '../src/migrate.ts';
+import { storeOver } from '../src/store.ts';
+import { backoff, command, enrol, T0 } from './support.ts';
+
+/** What may be scanned: temporary tables of targets, lists passed in, and the places where everything is asked for. */
+const allowed = [
+  /^SCAN (t|targets|chosen|temp\.targets|json_each)\b/,
+  /VIRTUAL TABLE/,
+  // Partial indexes that hold only the few rows in question.
+  /USING INDEX (pending_used_up|enrolments_without_inventory)$/,
+  /^SCAN CONSTANT ROW/,
+  /^SCAN \(subquery-\d+\)/,
+];
+
+const details = (db: Database, sql: string): string[] => {
+  const marks =
+    (sql.match(/\?(?!\d)/g) ?? []).length || Math.max(0, ...[...sql.matchAll(/\?(\d+)/g)].map((m) => Number(m[1])));
+  return db
+    .all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...Array.from({ length: marks }, () => null))
+    .map((row) => row.detail);
+};
+
+it('the hot statements search by index', async () => {
+  const db = new Database(':memory:', { durability: 'normal', busyTimeoutMs: 100 });
+  migrate(db);
+  const store = storeOver(db);
+  const before = new Set(db.statementTexts);
+  for (const id of ['A', 'B']) await enrol(store, id);
+  await store.queue.enqueue({
+    commands: [
+      command('c1', { followUp: true }),
+      command('c2', { dedupeKey: 'k', onDuplicate: 'keep' }),
+      command('c3', { dedupeKey: 'k' }),
+    ],
+    enrolmentIds: ['A', 'B'],
+    at: T0,
+    events: [],
+  });
+  const poll = (commandUuid?: string, status: 'acknowledged' | 'not-now' | 'error' = 'acknowledged') =>
+    store.queue.poll({
+      enrolmentId: 'A',
+      certificateFingerprint: 'A',
+      at: T0,
+      backoff,
+      ...(commandUuid === undefined
+        ? {}
+        : { result: { commandUuid, status, response: null, errorChain: [], event: null } }),
+    });
+  await poll();
+  await poll('c1');
+  await poll('c1');
+  await poll('c3', 'not-now');
+  await poll('nothing');
+  await store.queue.end({ enrolmentIds: ['B'], commandUuid: 'c1', state: 'cancelled', at: T0 });
+  await store.queue.requeue({ enrolmentId: 'B', commandUuid: 'c1', at: T0 });
+  await store.queue.sweep({ at: T0, limit: 10 });
+  await store.queue.prune({ before: T0 + 1, limit: 10 });
+  await store.queue.followUps({ before: T0, limit: 10 });
+  await store.queue.followUpDone('A', 'c1');
+  await store.queue.list('A', { limit: 10 });
+  await store.queue.get('A', 'c3');
+  await store.push.claim({ lease: 'l', at: T0, leaseMs: 1, limit: 10 });
+  await store.push.settle({ at: T0, settlements: [{ enrolmentId: 'A', lease: 'l', outcome: 'sent', dueAt: T0 }] });
+  await store.push.nextDueAt();
+  await store.enrolments.verify({ id: 'A', certificateFingerprint: 'A', at: T0 });
+  await store.enrolments.withoutInventory({ dedupeKey: 'k', limit: 10 });
+  await store.certificates.findTransaction('t', 'k');
+  await store.certificates.findChallenge('h', T0);
+  await store.invitations.findByPin('h');
+  await store.invitations.findByToken('h');
+  await store.invitations.sweep({ at: T0, limit: 10 });
+  await store.inventory.apply({ enrolmentId: 'A', at: T0, facts: { x: 1 }, apps: [], complete: true, event: null });
+  await store.labels.change({ changes: [{ labelId: 'l', enrolmentId: 'A', member: true }], at: T0, cause: 'x' });
+  await store.labels.of('A');
+  await store.labels.ofMany(['A']);
+  await store.configurations.desired(['A']);
+  await store.configurations.assignmentsOf(['A']);
+  await store.configurations.claimMarks({ at: T0, leaseMs: 1, limit: 10 });
+  await store.events.list({ enrolmentId: 'A', order: 'newest' }, { limit: 10 });
+  await store.events.list({ type: 'push.sent', order: 'newest' }, { limit: 10 });
+  await store.events.since(0, 10);
+  const found: string[] = [];
+  const texts = db.statementTexts.filter((sql) => !before.has(sql) && /^\s*(SELECT|INSERT|UPDATE|DELETE)/.test(sql));
+  expect(texts.length).toBeGreaterThan(60);
+  for (const sql of texts) {
+    for (const detail of details(db, sql)) {
+      if (!detail.startsWith('SCAN ') || allowed.some((pattern) => pattern.test(detail))) continue;
+      found.push(`${detail}: ${sql.replace(/\s+/g, ' ')}`);
+    }
+  }
+  expect(found).toEqual([]);
+  // The check itself: a scan is found.
+  expect(details(db, 'SELECT * FROM pending WHERE attempts = 3').some((detail) => detail.startsWith('SCAN '))).toBe(
+    true,
+  );
+  db.close();
+});
