@@ -87,7 +87,13 @@ class SqlWriter {
   #exists(facts: FactTable, test: Test, predicate: Predicate, negated: boolean): string {
     const { table, subject, outer, field = 'field', key = 'key', number = 'number', version = 'version' } = facts;
     const id = this.#options.schema.fieldId?.(test.token) ?? test.token;
-    const head = `EXISTS (SELECT 1 FROM ${table} f WHERE f.${subject} = ${outer} AND f.${field} = ${this.#bind(id)}`;
+    // SQLite enters a set through its index only when it is written with IN; PostgreSQL plans EXISTS as a join. For a
+    // complement both look up the one device.
+    const set = !this.#postgres && !negated;
+    const column = `f.${subject}`;
+    const head = set
+      ? `${outer} IN (SELECT ${column} FROM ${table} f WHERE f.${field} = ${this.#bind(id)}`
+      : `EXISTS (SELECT 1 FROM ${table} f WHERE ${column} = ${outer} AND f.${field} = ${this.#bind(id)}`;
     const condition =
       predicate.kind === 'present'
         ? ''

@@ -369,7 +369,7 @@ describe('explain', () => {
       parameters: ['common.platform', 'i', 'j'],
     });
     expect(one.sqlite.text).toBe(
-      'EXISTS (SELECT 1 FROM fact f WHERE f.device_id = d.id AND f.field = ? AND f.key >= ? AND f.key < ?)',
+      'd.id IN (SELECT f.device_id FROM fact f WHERE f.field = ? AND f.key >= ? AND f.key < ?)',
     );
   });
   test('an expression with errors has no SQL', () => {
