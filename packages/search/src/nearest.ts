@@ -5,7 +5,7 @@ import { fold } from './fold.ts';
 export function nearest(text: string, candidates: Iterable<string>, count = 3): string[] {
   if (text.length > 100) return [];
   const wanted = fold(text);
-  const limit = Math.max(1, Math.floor(wanted.length / 3));
+  const limit = Math.max(1, Math.floor(wanted.length / 4));
   const found: { candidate: string; distance: number }[] = [];
   for (const candidate of candidates) {
     const other = fold(candidate);
