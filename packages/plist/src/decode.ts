@@ -43,12 +43,20 @@ function decodeWith(input: Uint8Array | string, settings: Settings): PlistValue 
   if (input.length > settings.maxBytes) {
     throw new PlistError('plist.limit.bytes', `the document has ${input.length} bytes, more than ${settings.maxBytes}`);
   }
-  if (typeof input !== 'string')
-    return isBinary(input) ? decodeBinary(input, settings) : decodeXml(sourceOf(input), settings);
+  if (typeof input !== 'string') {
+    const bytes = plainBytes(input);
+    return isBinary(bytes) ? decodeBinary(bytes, settings) : decodeXml(sourceOf(bytes), settings);
+  }
   if (input.startsWith('bplist')) {
     throw new PlistError('plist.type', 'a binary property list must be given as bytes, not as a string');
   }
   return decodeXml(sourceOf(input), settings);
+}
+
+/** The same bytes as a `Uint8Array` itself, not as a `Buffer`; a copy when another thread could change them. */
+function plainBytes(input: Uint8Array): Uint8Array {
+  if (!(input.buffer instanceof ArrayBuffer)) return Uint8Array.from(input);
+  return input.constructor === Uint8Array ? input : new Uint8Array(input.buffer, input.byteOffset, input.length);
 }
 
 function kindOf(value: PlistValue): string {

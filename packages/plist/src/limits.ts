@@ -5,7 +5,8 @@ import { PlistError } from './errors.ts';
 export interface DecodeLimits {
   /**
    * Largest document, in bytes (for a string: in UTF-16 code units). For a binary document also the most bytes that its
-   * strings and data may come to when every reference to them is written out. Default 16 MiB.
+   * strings and data may come to when every reference to them is written out. Default 16 MiB,
+   * at most 256 MiB.
    */
   readonly maxBytes: number;
   /** Most arrays and dictionaries inside one another. Default 512. */
@@ -46,6 +47,9 @@ export interface Settings extends DecodeLimits {
   readonly duplicateKeys: 'error' | 'first' | 'last';
 }
 
+/** Beyond this, a document could hold a string that is longer than the engine allows. */
+const largestMaxBytes = 256 * 1024 * 1024;
+
 const defaults: Settings = { ...defaultLimits, wrapReals: true, duplicateKeys: 'error' };
 
 /** Checks the options and fills in the defaults. */
@@ -69,6 +73,7 @@ function limit(limits: Partial<DecodeLimits> | undefined, name: keyof DecodeLimi
   const value = limits?.[name];
   if (value === undefined) return defaultLimits[name];
   if (typeof value !== 'number' || !(value >= 0)) throw badOption(`limits.${name}`, 'a number from 0');
+  if (name === 'maxBytes' && value > largestMaxBytes) throw badOption('limits.maxBytes', `at most ${largestMaxBytes}`);
   return value;
 }
 

@@ -24,6 +24,12 @@ export interface InputFrame {
 export const integerProblem = 'not an integer from -2^63 to 2^64-1 that is known exactly';
 export const integerRemedy = 'Beyond 2^53 give an integer as a bigint, and a real as a PlistReal.';
 
+/** Whether an object is a plain one, of this realm or another: its prototype has none, or there is no prototype. */
+export function isPlainObject(value: object): value is InputDict {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+}
+
 const defaultMaxDepth = 512;
 /** From this depth on, the containers around a value are looked up in a set instead of one by one. */
 const deep = 16;
@@ -66,13 +72,8 @@ export class Walk {
     return this.frames[this.frames.length - 1];
   }
 
-  /** The keys of a dictionary that have a value, in the order to write them. Refuses what is no plain object. */
+  /** The keys of a dictionary that have a value, in the order to write them. */
   keysOf(value: object): readonly string[] {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-      const name = (prototype as { constructor?: { name?: unknown } }).constructor?.name;
-      throw this.error('plist.type', `a property list cannot hold ${typeof name === 'string' ? name : 'this object'}`);
-    }
     let keys = Object.keys(value);
     for (const key of keys) {
       if ((value as InputDict)[key] === undefined) {
@@ -85,7 +86,11 @@ export class Walk {
 
   /** The error for a value of a type that no property list has. */
   unsupported(value: unknown): PlistError {
-    const name = value === null ? 'null' : typeof value;
+    let name: string = value === null ? 'null' : typeof value;
+    if (name === 'object') {
+      const maker: unknown = (value as { constructor?: unknown }).constructor;
+      name = typeof maker === 'function' ? `a ${maker.name}` : 'this object';
+    }
     return this.error('plist.type', `a property list cannot hold ${name}`);
   }
 

@@ -1,11 +1,12 @@
 // The binary decoder: follows references from the root, checking every offset and counting what they expand to.
+
+import { singleByteText } from '../bytes.ts';
 import { formatPath, PlistError, type PlistErrorCode } from '../errors.ts';
 import type { Settings } from '../limits.ts';
 import { narrow } from '../scalar/integer.ts';
 import { isWellFormed, stringOf } from '../unicode.ts';
 import { DictConstructor, type PlistDict, PlistUid, type PlistValue, realValue } from '../values.ts';
 import { headerSize, type Layout, readLayout, readUnsigned, referenceSeconds } from './layout.ts';
-import { singleByteText } from './text.ts';
 
 /** An array or a dictionary whose entries are being read. */
 interface Frame {
@@ -45,7 +46,7 @@ class BinaryDecoder {
     this.bytes = bytes;
     this.settings = settings;
     this.layout = readLayout(bytes, settings);
-    this.text = singleByteText(bytes);
+    this.text = singleByteText(bytes, 0, bytes.length);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.strings = new Array<string | undefined>(this.layout.objects);
     this.open = new Uint8Array(this.layout.objects);

@@ -1,10 +1,11 @@
 // The objects of a binary property list: every distinct scalar once, every container, each with a number.
+
+import { singleByteText } from '../bytes.ts';
 import type { PlistError } from '../errors.ts';
 import { narrow } from '../scalar/integer.ts';
 import { isWellFormed } from '../unicode.ts';
 import { isReal, isUid, type PlistInput, PlistReal, type PlistUid } from '../values.ts';
-import { type InputDict, type InputFrame, integerProblem, integerRemedy, type Walk } from '../walk.ts';
-import { singleByteText } from './text.ts';
+import { type InputDict, type InputFrame, integerProblem, integerRemedy, isPlainObject, type Walk } from '../walk.ts';
 
 /** A value as it is stored: reals and uids wrapped, so that a plain number is always an integer. */
 export type Scalar = string | number | bigint | boolean | Date | Uint8Array | PlistReal | PlistUid;
@@ -71,8 +72,9 @@ export class ObjectTable {
   /** Starts a container: gives it its number, and its keys theirs. Returns `undefined` for a scalar. */
   private enter(value: PlistInput): InputFrame | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
-    if (value instanceof Uint8Array || value instanceof Date || isReal(value) || isUid(value)) return undefined;
-    const keys = Array.isArray(value) ? null : this.walk.keysOf(value);
+    const isArray = Array.isArray(value);
+    if (!isArray && !isPlainObject(value)) return undefined;
+    const keys = isArray ? null : this.walk.keysOf(value);
     const frame = this.walk.enter(value, keys);
     const collection: Collection = { references: [], isDict: keys !== null };
     this.objects.push(collection);
@@ -102,7 +104,7 @@ export class ObjectTable {
         return this.unique(this.integers, exact, exact);
       }
       case 'object':
-        if (value instanceof Uint8Array) return this.unique(this.data, singleByteText(value), value);
+        if (value instanceof Uint8Array) return this.unique(this.data, singleByteText(value, 0, value.length), value);
         if (value instanceof Date) return this.addDate(value);
         if (value !== null && isReal(value)) return this.addReal(value.value);
         if (value !== null && isUid(value)) return this.unique(this.uids, value.value, value);

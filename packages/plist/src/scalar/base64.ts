@@ -4,67 +4,66 @@ const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const space = 64;
 const invalid = 255;
 
-/** Value of each character: 0 to 63, `space`, or `invalid`; characters past 127 are never looked up. */
-const values = new Uint8Array(128).fill(invalid);
+/** Value of each character: 0 to 63, `space`, or `invalid`. */
+const values = new Uint8Array(256).fill(invalid);
 for (let index = 0; index < 64; index += 1) values[alphabet.charCodeAt(index)] = index;
 for (const char of ' \t\n\r') values[char.charCodeAt(0)] = space;
 
 const characters = new Uint8Array(64);
 for (let index = 0; index < 64; index += 1) characters[index] = alphabet.charCodeAt(index);
 
-/** Bytes of the base64 text from `start` to `end`, or the offset of the first character that is wrong. */
-export function decodeBase64(text: string, start: number, end: number): Uint8Array | number {
-  const bytes = new Uint8Array(Math.ceil(((end - start) * 3) / 4));
+/** Where up to this many bytes are decoded to before their number is known. */
+const scratch = new Uint8Array(16_384);
+
+/** Bytes of the base64 text from `start` to `end`, or the index of the first character that is wrong. */
+export function decodeBase64(text: Uint8Array, start: number, end: number): Uint8Array | number {
+  const most = Math.ceil(((end - start) * 3) / 4);
+  const bytes = most <= scratch.length ? scratch : new Uint8Array(most);
   let length = 0;
   let at = start;
-  let bits = 0;
-  let pending = 0;
-  while (at < end) {
+  for (;;) {
     // Four characters at a time while there is no white space and no padding, which is nearly always.
-    while (pending === 0 && at + 4 <= end) {
-      const first = value(text.charCodeAt(at));
-      const second = value(text.charCodeAt(at + 1));
-      const third = value(text.charCodeAt(at + 2));
-      const fourth = value(text.charCodeAt(at + 3));
-      if ((first | second | third | fourth) > 63) break;
-      const group = (first << 18) | (second << 12) | (third << 6) | fourth;
-      bytes[length] = group >> 16;
-      bytes[length + 1] = group >> 8;
-      bytes[length + 2] = group;
+    while (at + 4 <= end) {
+      const a = values[text[at]!]!;
+      const b = values[text[at + 1]!]!;
+      const c = values[text[at + 2]!]!;
+      const d = values[text[at + 3]!]!;
+      if ((a | b | c | d) > 63) break;
+      bytes[length] = (a << 2) | (b >> 4);
+      bytes[length + 1] = (b << 4) | (c >> 2);
+      bytes[length + 2] = (c << 6) | d;
       length += 3;
       at += 4;
     }
-    if (at >= end) break;
-    const code = text.charCodeAt(at);
-    const sextet = value(code);
-    if (sextet < 64) {
-      bits = (bits << 6) | sextet;
-      pending += 1;
-      if (pending === 4) {
-        bytes[length] = bits >> 16;
-        bytes[length + 1] = bits >> 8;
-        bytes[length + 2] = bits;
-        length += 3;
-        bits = 0;
-        pending = 0;
+    while (at < end && values[text[at]!] === space) at += 1;
+    if (at >= end) return bytes.slice(0, length);
+    // A group with white space inside it, the last one with its padding, or an error.
+    let bits = 0;
+    let count = 0;
+    while (count < 4) {
+      if (at >= end) return end;
+      const code = text[at]!;
+      const sextet = values[code]!;
+      if (sextet < 64) {
+        bits = (bits << 6) | sextet;
+        count += 1;
+      } else if (code === 0x3d) {
+        return finish(text, at, end, bits, count, bytes, length);
+      } else if (sextet !== space) {
+        return at;
       }
-    } else if (code === 0x3d) {
-      return finish(text, at, end, bits, pending, bytes, length);
-    } else if (sextet !== space) {
-      return at;
+      at += 1;
     }
-    at += 1;
+    bytes[length] = bits >> 16;
+    bytes[length + 1] = bits >> 8;
+    bytes[length + 2] = bits;
+    length += 3;
   }
-  return pending === 0 ? trim(bytes, length) : end;
-}
-
-function value(code: number): number {
-  return code < 128 ? values[code]! : invalid;
 }
 
 /** The padding: `=` after three characters, `==` after two, then white space only; the unused bits must be zero. */
 function finish(
-  text: string,
+  text: Uint8Array,
   padding: number,
   end: number,
   bits: number,
@@ -75,25 +74,20 @@ function finish(
   if (pending < 2) return padding;
   let missing = 4 - pending;
   for (let at = padding; at < end; at += 1) {
-    const code = text.charCodeAt(at);
+    const code = text[at]!;
     if (code === 0x3d && missing > 0) missing -= 1;
-    else if (value(code) !== space) return at;
+    else if (values[code] !== space) return at;
   }
   if (missing > 0) return end;
   const unused = pending === 2 ? 4 : 2;
   if ((bits & ((1 << unused) - 1)) !== 0) return padding - 1;
   if (pending === 2) {
     bytes[used] = bits >> 4;
-    return trim(bytes, used + 1);
+    return bytes.slice(0, used + 1);
   }
   bytes[used] = bits >> 10;
   bytes[used + 1] = bits >> 2;
-  return trim(bytes, used + 2);
-}
-
-/** Only what was filled, without holding on to room that white space had been given. */
-function trim(bytes: Uint8Array, length: number): Uint8Array {
-  return length === bytes.length ? bytes : bytes.slice(0, length);
+  return bytes.slice(0, used + 2);
 }
 
 /** Length of the base64 text of so many bytes. */

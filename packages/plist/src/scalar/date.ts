@@ -6,17 +6,17 @@ const secondsPerDay = 86_400;
 const epochDay = 719_468;
 
 /**
- * Reads the 20 characters of a date at `at`. Returns milliseconds since 1970, `NaN` when the form is wrong and
+ * Reads the 20 ASCII characters of a date at `at`. Returns milliseconds since 1970, `NaN` when the form is wrong and
  * `Infinity` when the form is right but there is no such moment (month 13, 30 February, second 60).
  */
-export function parseDateAt(text: string, at: number): number {
+export function parseDateAt(text: Uint8Array, at: number): number {
   if (
-    text.charCodeAt(at + 4) !== 0x2d ||
-    text.charCodeAt(at + 7) !== 0x2d ||
-    text.charCodeAt(at + 10) !== 0x54 ||
-    text.charCodeAt(at + 13) !== 0x3a ||
-    text.charCodeAt(at + 16) !== 0x3a ||
-    text.charCodeAt(at + 19) !== 0x5a
+    text[at + 4] !== 0x2d ||
+    text[at + 7] !== 0x2d ||
+    text[at + 10] !== 0x54 ||
+    text[at + 13] !== 0x3a ||
+    text[at + 16] !== 0x3a ||
+    text[at + 19] !== 0x5a
   ) {
     return Number.NaN;
   }
@@ -34,9 +34,9 @@ export function parseDateAt(text: string, at: number): number {
 }
 
 /** Two digits as a number; a negative number too large to be made up for when one of them is no digit. */
-function twoDigits(text: string, at: number): number {
-  const tens = text.charCodeAt(at) - 0x30;
-  const ones = text.charCodeAt(at + 1) - 0x30;
+function twoDigits(text: Uint8Array, at: number): number {
+  const tens = text[at]! - 0x30;
+  const ones = text[at + 1]! - 0x30;
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -10_000;
 }
 

@@ -1,4 +1,5 @@
 // The XML decoder: one loop over the text, with a straight path for what Apple's writers produce.
+import { isAt, word } from '../bytes.ts';
 import type { Settings } from '../limits.ts';
 import { DictConstructor, type PlistDict, type PlistValue, uidKey } from '../values.ts';
 import { readCharacters, readEndTag } from './characters.ts';
@@ -9,10 +10,12 @@ import { readData, readDate, readInteger, readReal, uidOf } from './scalars.ts';
 import type { Source } from './source.ts';
 import { readStartTag, tags } from './tags.ts';
 
+const commentStart = word('<!--');
+
 /** Decodes the text of an XML property list. */
 export function decodeXml(source: Source, settings: Settings): PlistValue {
   const reader = new Reader(source, settings);
-  const { text, outer, outerKeys } = reader;
+  const { bytes, outer, outerKeys } = reader;
   const { maxDepth, maxElements, duplicateKeys, wrapReals } = settings;
   let at = readProlog(reader);
   let dict: PlistDict | null = null;
@@ -23,19 +26,19 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
   let value: PlistValue;
 
   for (;;) {
-    let code = text.charCodeAt(at);
-    while (code === 0x0a || code === 0x09 || code === 0x20 || code === 0x0d) code = text.charCodeAt(++at);
+    let code = bytes[at]!;
+    while (code === 0x0a || code === 0x09 || code === 0x20 || code === 0x0d) code = bytes[++at]!;
     if (code !== 0x3c) throw reader.unexpected('text outside of a value', at);
-    code = text.charCodeAt(at + 1);
+    code = bytes[at + 1]!;
 
     if (code === 0x2f) {
       // The end of the innermost container, which becomes a value of the one around it.
       if (dict !== null) {
         if (key !== null) throw reader.unexpected('the key has no value', at);
-        at = endsWithDict(text, at) ? at + 7 : readEndTag(reader, at, 'dict');
+        at = closesDict(bytes, at) ? at + 7 : readEndTag(reader, at, 'dict');
         value = mayHaveUid ? uidOf(dict) : dict;
       } else if (array !== null) {
-        at = endsWithArray(text, at) ? at + 8 : readEndTag(reader, at, 'array');
+        at = closesArray(bytes, at) ? at + 8 : readEndTag(reader, at, 'array');
         value = array;
       } else {
         throw reader.unexpected('the property list has no value', at);
@@ -56,22 +59,24 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
         array = null;
       }
     } else if (code === 0x21) {
-      if (!text.startsWith('<!--', at)) throw reader.unexpected('unexpected markup', at);
+      if (!isAt(bytes, at, commentStart)) throw reader.unexpected('unexpected markup', at);
       at = skipComment(reader, at);
       continue;
     } else if (dict !== null && key === null) {
       // <key>…</key>
       let hash = 0;
+      let seen = 0;
       let start = at + 5;
-      if (code === 0x6b && isKeyTag(text, at)) {
+      if (code === 0x6b && opensKey(bytes, at)) {
         let index = start;
-        code = text.charCodeAt(index);
-        while (code > 0x3e ? code < 0xfffe : code !== 0x3c && code !== 0x26 && code !== 0x3e && code >= 0x20) {
+        code = bytes[index]!;
+        while (code > 0x3e || (code >= 0x20 && code !== 0x3c && code !== 0x26 && code !== 0x3e)) {
+          seen |= code;
           hash = (hash * 31 + code) | 0;
-          code = text.charCodeAt(++index);
+          code = bytes[++index]!;
         }
-        if (code === 0x3c && endsWithKey(text, index)) {
-          key = keyAt(text, start, index, hash ^ (hash >>> 11));
+        if (code === 0x3c && closesKey(bytes, index)) {
+          key = seen < 0x80 ? keyAt(reader, start, index, hash ^ (hash >>> 11)) : reader.characters(start, index);
           at = index + 6;
         } else {
           key = readCharacters(reader, start, 'key');
@@ -102,20 +107,23 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
       }
       const start = at;
       let tag: number;
-      if (code === 0x73 && isStringTag(text, at)) {
+      if (code === 0x73 && opensString(bytes, at)) {
         // <string>…</string>, by far the most frequent.
         const first = at + 8;
         let index = first;
-        code = text.charCodeAt(index);
+        code = bytes[index]!;
+        let seen = 0;
         while (
-          code > 0x3e
-            ? code < 0xfffe
-            : code !== 0x3c && code !== 0x26 && code !== 0x3e && (code >= 0x20 || code === 0x0a || code === 0x09)
+          code > 0x3e ||
+          (code >= 0x20 && code !== 0x3c && code !== 0x26 && code !== 0x3e) ||
+          code === 0x0a ||
+          code === 0x09
         ) {
-          code = text.charCodeAt(++index);
+          seen |= code;
+          code = bytes[++index]!;
         }
-        if (code === 0x3c && endsWithString(text, index)) {
-          value = text.slice(first, index);
+        if (code === 0x3c && closesString(bytes, index)) {
+          value = seen < 0x80 ? reader.ascii(first, index) : reader.characters(first, index);
           at = index + 9;
         } else {
           value = readCharacters(reader, first, 'string');
@@ -198,43 +206,67 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
   }
 }
 
-function isKeyTag(text: string, at: number): boolean {
-  return text.charCodeAt(at + 2) === 0x65 && text.charCodeAt(at + 3) === 0x79 && text.charCodeAt(at + 4) === 0x3e;
+/** `<key>`, of which the first characters are known. */
+function opensKey(bytes: Uint8Array, at: number): boolean {
+  return bytes[at + 2] === 0x65 && bytes[at + 3] === 0x79 && bytes[at + 4] === 0x3e;
 }
 
-function endsWithKey(text: string, at: number): boolean {
+/** `</key>`, of which the first characters are known. */
+function closesKey(bytes: Uint8Array, at: number): boolean {
   return (
-    text.charCodeAt(at + 1) === 0x2f &&
-    text.charCodeAt(at + 2) === 0x6b &&
-    text.charCodeAt(at + 3) === 0x65 &&
-    text.charCodeAt(at + 4) === 0x79 &&
-    text.charCodeAt(at + 5) === 0x3e
+    bytes[at + 1] === 0x2f &&
+    bytes[at + 2] === 0x6b &&
+    bytes[at + 3] === 0x65 &&
+    bytes[at + 4] === 0x79 &&
+    bytes[at + 5] === 0x3e
   );
 }
 
-function isStringTag(text: string, at: number): boolean {
-  return isStringName(text, at + 1) && text.charCodeAt(at + 7) === 0x3e;
-}
-
-function endsWithString(text: string, at: number): boolean {
-  return text.charCodeAt(at + 1) === 0x2f && isStringName(text, at + 2) && text.charCodeAt(at + 8) === 0x3e;
-}
-
-function isStringName(text: string, at: number): boolean {
+/** `<string>`, of which the first characters are known. */
+function opensString(bytes: Uint8Array, at: number): boolean {
   return (
-    text.charCodeAt(at) === 0x73 &&
-    text.charCodeAt(at + 1) === 0x74 &&
-    text.charCodeAt(at + 2) === 0x72 &&
-    text.charCodeAt(at + 3) === 0x69 &&
-    text.charCodeAt(at + 4) === 0x6e &&
-    text.charCodeAt(at + 5) === 0x67
+    bytes[at + 2] === 0x74 &&
+    bytes[at + 3] === 0x72 &&
+    bytes[at + 4] === 0x69 &&
+    bytes[at + 5] === 0x6e &&
+    bytes[at + 6] === 0x67 &&
+    bytes[at + 7] === 0x3e
   );
 }
 
-function endsWithDict(text: string, at: number): boolean {
-  return text.startsWith('dict>', at + 2);
+/** `</string>`, of which the first characters are known. */
+function closesString(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at + 1] === 0x2f &&
+    bytes[at + 2] === 0x73 &&
+    bytes[at + 3] === 0x74 &&
+    bytes[at + 4] === 0x72 &&
+    bytes[at + 5] === 0x69 &&
+    bytes[at + 6] === 0x6e &&
+    bytes[at + 7] === 0x67 &&
+    bytes[at + 8] === 0x3e
+  );
 }
 
-function endsWithArray(text: string, at: number): boolean {
-  return text.startsWith('array>', at + 2);
+/** `</dict>`, of which the first characters are known. */
+function closesDict(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at + 2] === 0x64 &&
+    bytes[at + 3] === 0x69 &&
+    bytes[at + 4] === 0x63 &&
+    bytes[at + 5] === 0x74 &&
+    bytes[at + 6] === 0x3e
+  );
+}
+
+/** `</array>`, of which the first characters are known. */
+function closesArray(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at + 2] === 0x61 &&
+    bytes[at + 3] === 0x72 &&
+    bytes[at + 4] === 0x72 &&
+    bytes[at + 5] === 0x61 &&
+    bytes[at + 6] === 0x79 &&
+    bytes[at + 7] === 0x3e
+  );
 }

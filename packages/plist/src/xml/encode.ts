@@ -1,19 +1,48 @@
 // The XML encoder. Its output has the layout of Apple's own writer: tabs, one value a line, data wrapped.
+import { word } from '../bytes.ts';
 import { base64Length, writeBase64 } from '../scalar/base64.ts';
 import { formatDate } from '../scalar/date.ts';
 import { maxInteger, minInteger } from '../scalar/integer.ts';
 import { formatReal } from '../scalar/real.ts';
-import { isWellFormed } from '../unicode.ts';
 import { isReal, isUid, type PlistInput, type PlistUid, uidKey } from '../values.ts';
-import { type EncodeOptions, type InputDict, type InputFrame, integerProblem, integerRemedy, Walk } from '../walk.ts';
+import {
+  type EncodeOptions,
+  type InputDict,
+  type InputFrame,
+  integerProblem,
+  integerRemedy,
+  isPlainObject,
+  Walk,
+} from '../walk.ts';
+import { keyLine } from './lines.ts';
+import { XmlWriter } from './writer.ts';
 
-const head =
+const head = word(
   '<?xml version="1.0" encoding="UTF-8"?>\n' +
-  '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n' +
-  '<plist version="1.0">\n';
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('latin1');
+    '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n' +
+    '<plist version="1.0">\n',
+);
+const tail = word('</plist>\n');
+const trueLine = word('<true/>\n');
+const falseLine = word('<false/>\n');
+const emptyDict = word('<dict/>\n');
+const emptyArray = word('<array/>\n');
+const dictStart = word('<dict>\n');
+const dictEnd = word('</dict>\n');
+const arrayStart = word('<array>\n');
+const arrayEnd = word('</array>\n');
+const keyStart = word('<key>');
+const keyEnd = word('</key>\n');
+const stringStart = word('<string>');
+const stringEnd = word('</string>\n');
+const integerStart = word('<integer>');
+const integerEnd = word('</integer>\n');
+const realStart = word('<real>');
+const realEnd = word('</real>\n');
+const dateStart = word('<date>');
+const dateEnd = word('</date>\n');
+const dataStart = word('<data>\n');
+const dataEnd = word('</data>\n');
 
 /**
  * Encodes a value as an XML property list in UTF-8. The same value gives the same bytes.
@@ -29,32 +58,34 @@ const decoder = new TextDecoder('latin1');
  * encodeXml({ MessageType: 'CheckOut', Topic: 'com.apple.mgmt.example', UDID: udid });
  */
 export function encodeXml(value: PlistInput, options?: EncodeOptions): Uint8Array {
-  return encoder.encode(encodeXmlText(value, options));
+  return new XmlEncoder(options).encode(value);
 }
 
 /** Like `encodeXml`, but returns the text. */
 export function encodeXmlText(value: PlistInput, options?: EncodeOptions): string {
-  return new XmlWriter(options).write(value);
+  return new TextDecoder().decode(encodeXml(value, options));
 }
 
-class XmlWriter {
+class XmlEncoder {
   readonly walk: Walk;
-  out = head;
-  indent = '';
+  readonly writer = new XmlWriter();
+  /** Tabs before a line: how many containers are open. */
+  depth = 0;
 
   constructor(options: EncodeOptions | undefined) {
     this.walk = new Walk(options);
   }
 
-  write(root: PlistInput): string {
-    const { walk } = this;
-    let frame: InputFrame | undefined = this.writeValue(root);
+  encode(root: PlistInput): Uint8Array {
+    const { walk, writer } = this;
+    writer.line(0, head);
+    let frame: InputFrame | undefined = this.value(root);
     while (frame !== undefined) {
       const { value, keys } = frame;
       const count: number = keys === null ? (value as readonly PlistInput[]).length : keys.length;
       if (frame.index === count) {
-        this.indent = this.indent.slice(1);
-        this.out += keys === null ? `${this.indent}</array>\n` : `${this.indent}</dict>\n`;
+        this.depth -= 1;
+        writer.line(this.depth, keys === null ? arrayEnd : dictEnd);
         frame = walk.leave();
         if (frame !== undefined) frame.index += 1;
         continue;
@@ -65,115 +96,133 @@ class XmlWriter {
       } else {
         const key = keys[frame.index]!;
         item = (value as InputDict)[key];
-        this.out += `${this.indent}<key>${this.escape(key)}</key>\n`;
+        const line = keyLine(key);
+        if (line === null) this.unusualKey(key);
+        else writer.line(this.depth, line);
       }
-      const inner = this.writeValue(item);
+      const inner = this.value(item);
       if (inner === undefined) frame.index += 1;
       else frame = inner;
     }
-    return `${this.out}</plist>\n`;
+    writer.line(0, tail);
+    return writer.finish();
   }
 
   /** Writes one value; of an array or a dictionary that is not empty only the start, and returns its frame. */
-  writeValue(value: PlistInput | undefined): InputFrame | undefined {
-    const { indent } = this;
+  value(value: PlistInput | undefined): InputFrame | undefined {
+    const { depth, writer } = this;
     switch (typeof value) {
       case 'string':
-        this.out += `${indent}<string>${this.escape(value)}</string>\n`;
+        writer.line(depth, stringStart);
+        this.text(value);
+        writer.line(0, stringEnd);
         return undefined;
       case 'boolean':
-        this.out += value ? `${indent}<true/>\n` : `${indent}<false/>\n`;
+        writer.line(depth, value ? trueLine : falseLine);
         return undefined;
       case 'number':
-        this.writeNumber(value);
+        this.number(value);
         return undefined;
       case 'bigint':
         if (value < minInteger || value > maxInteger) throw this.integerRange();
-        this.out += `${indent}<integer>${value}</integer>\n`;
+        this.scalar(integerStart, String(value), integerEnd);
         return undefined;
       case 'object':
-        if (value !== null) return this.writeObject(value);
+        if (value !== null) return this.object(value);
     }
     throw this.walk.unsupported(value);
   }
 
-  writeObject(value: Exclude<PlistInput, string | number | bigint | boolean>): InputFrame | undefined {
-    const { indent, walk } = this;
+  object(value: Exclude<PlistInput, string | number | bigint | boolean>): InputFrame | undefined {
+    const { depth, walk, writer } = this;
     if (Array.isArray(value)) {
-      if (value.length > 0) {
-        this.out += `${indent}<array>\n`;
-        this.indent += '\t';
-        return walk.enter(value, null);
-      }
-      this.out += `${indent}<array/>\n`;
+      if (value.length === 0) writer.line(depth, emptyArray);
+      else return this.open(value, null, arrayStart);
+    } else if (isPlainObject(value)) {
+      const keys = walk.keysOf(value);
+      if (keys.length === 0) writer.line(depth, emptyDict);
+      else return this.open(value, keys, dictStart);
     } else if (value instanceof Uint8Array) {
-      this.writeData(value);
+      this.data(value);
     } else if (value instanceof Date) {
       const text = formatDate(value);
       if (text === null) throw walk.error('plist.range', 'a date must be valid and within the years 0 to 9999');
-      this.out += `${indent}<date>${text}</date>\n`;
+      this.scalar(dateStart, text, dateEnd);
     } else if (isReal(value)) {
-      this.out += `${indent}<real>${formatReal(value.value)}</real>\n`;
+      this.scalar(realStart, formatReal(value.value), realEnd);
     } else if (isUid(value)) {
-      this.writeUid(value);
+      this.uid(value);
     } else {
-      const keys = walk.keysOf(value);
-      if (keys.length > 0) {
-        this.out += `${indent}<dict>\n`;
-        this.indent += '\t';
-        return walk.enter(value, keys);
-      }
-      this.out += `${indent}<dict/>\n`;
+      throw walk.unsupported(value);
     }
     return undefined;
   }
 
-  writeNumber(value: number): void {
-    if (Number.isSafeInteger(value)) this.out += `${this.indent}<integer>${value === 0 ? 0 : value}</integer>\n`;
+  open(value: object, keys: readonly string[] | null, start: Uint8Array): InputFrame {
+    const frame = this.walk.enter(value, keys);
+    this.writer.line(this.depth, start);
+    this.depth += 1;
+    return frame;
+  }
+
+  scalar(start: Uint8Array, text: string, end: Uint8Array): void {
+    const { writer } = this;
+    writer.line(this.depth, start);
+    writer.ascii(text);
+    writer.line(0, end);
+  }
+
+  number(value: number): void {
+    if (Number.isSafeInteger(value)) this.scalar(integerStart, String(value === 0 ? 0 : value), integerEnd);
     else if (Number.isInteger(value)) throw this.integerRange();
-    else this.out += `${this.indent}<real>${formatReal(value)}</real>\n`;
+    else this.scalar(realStart, formatReal(value), realEnd);
   }
 
   integerRange(): Error {
     return this.walk.error('plist.range', integerProblem, integerRemedy);
   }
 
-  writeUid(uid: PlistUid): void {
-    const { indent } = this;
-    this.out += `${indent}<dict>\n${indent}\t<key>${uidKey}</key>\n${indent}\t<integer>${uid.value}</integer>\n${indent}</dict>\n`;
+  uid(uid: PlistUid): void {
+    const { writer } = this;
+    writer.line(this.depth, dictStart);
+    this.depth += 1;
+    writer.line(this.depth, keyLine(uidKey)!);
+    this.scalar(integerStart, String(uid.value), integerEnd);
+    this.depth -= 1;
+    writer.line(this.depth, dictEnd);
   }
 
-  /** Base64 in lines of 76 columns, of which the indentation takes eight for each tab. */
-  writeData(bytes: Uint8Array): void {
-    const { indent } = this;
-    const lineBytes = Math.floor(Math.max(16, 76 - 8 * indent.length) / 4) * 3;
+  /** Base64 in lines of 76 columns, of which each tab of the indentation takes eight. */
+  data(bytes: Uint8Array): void {
+    const { depth, writer } = this;
+    const lineBytes = Math.floor(Math.max(16, 76 - 8 * depth) / 4) * 3;
     const lines = Math.ceil(bytes.length / lineBytes);
-    const text = new Uint8Array(base64Length(bytes.length) + lines * (indent.length + 1));
-    let at = 0;
+    writer.line(depth, dataStart);
+    writer.ensure(base64Length(bytes.length) + lines * (depth + 1));
     for (let start = 0; start < bytes.length; start += lineBytes) {
-      text.fill(0x09, at, at + indent.length);
-      at = writeBase64(bytes, start, Math.min(start + lineBytes, bytes.length), text, at + indent.length);
-      text[at] = 0x0a;
-      at += 1;
+      writer.indent(depth);
+      const end = Math.min(start + lineBytes, bytes.length);
+      const at = writeBase64(bytes, start, end, writer.bytes, writer.length);
+      writer.bytes[at] = 0x0a;
+      writer.length = at + 1;
     }
-    this.out += `${indent}<data>\n${decoder.decode(text)}${indent}</data>\n`;
+    writer.line(depth, dataEnd);
   }
 
-  /** Text as XML carries it; a carriage return as a reference, since a reader would take it for a line feed. */
-  escape(text: string): string {
-    if (!special.test(text)) return text;
-    if (!isWellFormed(text)) throw this.walk.error('plist.character', 'half of a surrogate pair');
-    const bad = forbidden.exec(text);
-    if (bad !== null) {
-      const code = bad[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-      const remedy = 'Give the text as data, or use the binary format.';
-      throw this.walk.error('plist.character', `XML cannot carry the character U+${code}`, remedy);
-    }
-    return text.replace(/[&<>\r]/g, (char) => escapes[char]!);
+  text(text: string): void {
+    const bad = this.writer.text(text);
+    if (bad === null) return;
+    if (/\p{Surrogate}/u.test(bad)) throw this.walk.error('plist.character', 'half of a surrogate pair');
+    const code = bad.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+    const remedy = 'Give the text as data, or use the binary format.';
+    throw this.walk.error('plist.character', `XML cannot carry the character U+${code}`, remedy);
+  }
+
+  /** A key that is too long, or too special, to be kept for the next time. */
+  unusualKey(key: string): void {
+    const { writer } = this;
+    writer.line(this.depth, keyStart);
+    this.text(key);
+    writer.line(0, keyEnd);
   }
 }
-
-/** Anything that needs a closer look: what is escaped, what XML has no place for, surrogates. */
-const special = /[^\t\n -%'-;=?-\ud7ff\ue000-\ufffd]/;
-const forbidden = /[^\t\n\r -\ufffd]/;
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' };

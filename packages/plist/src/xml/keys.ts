@@ -1,4 +1,5 @@
 // A cache of dictionary keys: documents of a kind repeat the same few hundred keys.
+import type { Reader } from './reader.ts';
 
 const size = 2048;
 const longest = 64;
@@ -6,17 +7,18 @@ const longest = 64;
 const slots: string[] = new Array<string>(size).fill('');
 
 /**
- * The key between two indexes of a text, `hash` being made of its characters. The same characters give the same
- * result as slicing the text; what is saved is making and hashing a new string each time.
+ * The ASCII key between two indexes, `hash` being made of its characters. The same characters give the same result as
+ * making a new string; what is saved is that, and hashing it again each time it names a property.
  */
-export function keyAt(text: string, start: number, end: number, hash: number): string {
+export function keyAt(reader: Reader, start: number, end: number, hash: number): string {
   const length = end - start;
-  if (length > longest) return text.slice(start, end);
+  if (length > longest) return reader.ascii(start, end);
   const slot = hash & (size - 1);
   const cached = slots[slot]!;
-  if (cached.length === length && text.startsWith(cached, start)) return cached;
-  // As the name of a property the engine makes a string of its own, that does not hold on to the document's text.
-  const key = Object.keys({ [text.slice(start, end)]: true })[0]!;
+  reader.cover(start, end);
+  if (cached.length === length && reader.window.startsWith(cached, start - reader.windowStart)) return cached;
+  // As the name of a property the engine makes a string of its own, that does not hold on to the window.
+  const key = Object.keys({ [reader.ascii(start, end)]: true })[0]!;
   slots[slot] = key;
   return key;
 }

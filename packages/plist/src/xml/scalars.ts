@@ -1,4 +1,5 @@
 // The content of <integer>, <real>, <date> and <data>, and the dictionary that stands for a uid.
+import { isAt, word } from '../bytes.ts';
 import type { PlistErrorCode } from '../errors.ts';
 import { decodeBase64 } from '../scalar/base64.ts';
 import { parseDateAt } from '../scalar/date.ts';
@@ -6,26 +7,43 @@ import { parseInteger } from '../scalar/integer.ts';
 import { parseReal } from '../scalar/real.ts';
 import { type PlistDict, type PlistReal, PlistUid, realValue, uidKey } from '../values.ts';
 import { readCharacters } from './characters.ts';
-import { isSpace, type Reader, skipSpace } from './reader.ts';
+import { isSpace, type Reader } from './reader.ts';
+
+const encoder = new TextEncoder();
+const dateEnd = word('</date>');
+const dataEnd = word('</data>');
 
 /** Digits that a `number` can hold without loss whatever they are. */
 const safeDigits = 15;
 
 /** Reads an integer whose start tag ends at `start`; `reader.at` is then past the end tag. */
 export function readInteger(reader: Reader, start: number): number | bigint {
-  const { text } = reader;
+  const { bytes } = reader;
   if (!reader.empty) {
     let at = start;
-    let code = text.charCodeAt(at);
+    let code = bytes[at]!;
     const negative = code === 0x2d;
-    if (negative) code = text.charCodeAt(++at);
+    if (negative) code = bytes[++at]!;
     const first = at;
     let value = 0;
     while (code >= 0x30 && code <= 0x39) {
       value = value * 10 + code - 0x30;
-      code = text.charCodeAt(++at);
+      code = bytes[++at]!;
     }
-    if (at > first && at - first <= safeDigits && text.startsWith('</integer>', at)) {
+    if (
+      at > first &&
+      at - first <= safeDigits &&
+      bytes[at + 0] === 0x3c &&
+      bytes[at + 1] === 0x2f &&
+      bytes[at + 2] === 0x69 &&
+      bytes[at + 3] === 0x6e &&
+      bytes[at + 4] === 0x74 &&
+      bytes[at + 5] === 0x65 &&
+      bytes[at + 6] === 0x67 &&
+      bytes[at + 7] === 0x65 &&
+      bytes[at + 8] === 0x72 &&
+      bytes[at + 9] === 0x3e
+    ) {
       reader.at = at + 10;
       return negative && value !== 0 ? -value : value;
     }
@@ -46,14 +64,14 @@ export function readReal(reader: Reader, start: number, wrap: boolean): number |
 
 /** Reads a date. */
 export function readDate(reader: Reader, start: number): Date {
-  const { text } = reader;
+  const { bytes } = reader;
   let time: number;
-  if (!reader.empty && text.startsWith('</date>', start + 20)) {
-    time = parseDateAt(text, start);
+  if (!reader.empty && isAt(bytes, start + 20, dateEnd)) {
+    time = parseDateAt(bytes, start);
     reader.at = start + 27;
   } else {
     const written = content(reader, start, 'date');
-    time = written.length === 20 ? parseDateAt(written, 0) : Number.NaN;
+    time = written.length === 20 ? parseDateAt(encoder.encode(written), 0) : Number.NaN;
   }
   if (Number.isNaN(time)) throw bad(reader, 'plist.value', 'a date must read YYYY-MM-DDTHH:MM:SSZ', start);
   if (time === Number.POSITIVE_INFINITY) throw bad(reader, 'plist.range', 'there is no such date', start);
@@ -62,29 +80,30 @@ export function readDate(reader: Reader, start: number): Date {
 
 /** Reads base64 data. */
 export function readData(reader: Reader, start: number): Uint8Array {
-  const { text } = reader;
+  const { bytes } = reader;
   if (reader.empty) return new Uint8Array(0);
-  const end = text.indexOf('<', start);
-  if (end >= 0 && text.startsWith('</data>', end)) {
-    const bytes = decodeBase64(text, start, end);
-    if (typeof bytes !== 'number') {
+  const end = bytes.indexOf(0x3c, start);
+  if (end >= 0 && isAt(bytes, end, dataEnd)) {
+    const data = decodeBase64(bytes, start, end);
+    if (typeof data !== 'number') {
       reader.at = end + 7;
-      return bytes;
+      return data;
     }
     // A character reference is allowed here too, strange as it is: only without one is this the error's place.
-    if (text.charCodeAt(bytes) !== 0x26) throw bad(reader, 'plist.value', 'malformed base64', bytes);
+    if (bytes[data] !== 0x26) throw bad(reader, 'plist.value', 'malformed base64', data);
   }
-  const written = readCharacters(reader, start, 'data');
-  const bytes = decodeBase64(written, 0, written.length);
-  if (typeof bytes === 'number') throw bad(reader, 'plist.value', 'malformed base64', start);
-  return bytes;
+  const written = encoder.encode(readCharacters(reader, start, 'data'));
+  const data = decodeBase64(written, 0, written.length);
+  if (typeof data === 'number') throw bad(reader, 'plist.value', 'malformed base64', start);
+  return data;
 }
 
 /** The text of an element without the white space around it. */
 function content(reader: Reader, start: number, name: string): string {
   if (reader.empty) return '';
   const text = readCharacters(reader, start, name);
-  const first = skipSpace(text, 0);
+  let first = 0;
+  while (isSpace(text.charCodeAt(first))) first += 1;
   let end = text.length;
   while (end > first && isSpace(text.charCodeAt(end - 1))) end -= 1;
   return text.slice(first, end);

@@ -1,24 +1,27 @@
-// The text of an XML document: decoded from bytes, with the way back from a place in the text to the bytes.
+// The bytes of an XML document, and the way back from a place in them to the document as it was given.
+
+import { isValidUtf8, utf8Text } from '../bytes.ts';
 import { PlistError } from '../errors.ts';
 import { firstLoneSurrogate, isWellFormed, stringOf } from '../unicode.ts';
 
-/** A document's text, without its byte order mark, and how its characters were stored. */
+/** A document as valid UTF-8 without a byte order mark. */
 export interface Source {
-  readonly text: string;
-  readonly stored: 'utf-8' | 'utf-16' | 'string';
-  /** Length of the byte order mark, in the unit of `offsetOf`. */
+  readonly bytes: Uint8Array;
+  /** How the document was given. */
+  readonly given: 'utf-8' | 'utf-16' | 'string';
+  /** Length of the byte order mark, in the unit of offsets. */
   readonly mark: number;
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
 
-/** Decodes a document; only UTF-8 (with or without a mark) and UTF-16 with a mark are read. */
+/** Prepares a document; only UTF-8 (with or without a mark) and UTF-16 with a mark are read. */
 export function sourceOf(input: Uint8Array | string): Source {
   if (typeof input === 'string') return fromString(input);
   const first = input[0];
   const second = input[1];
-  if (first === 0xfe && second === 0xff) return fromUtf16(input, 'utf-16be');
-  if (first === 0xff && second === 0xfe) return fromUtf16(input, 'utf-16le');
+  if (first === 0xfe && second === 0xff) return fromUtf16(input, 0);
+  if (first === 0xff && second === 0xfe) return fromUtf16(input, 1);
   if (first === 0 || second === 0) {
     throw new PlistError(
       'plist.encoding',
@@ -28,51 +31,57 @@ export function sourceOf(input: Uint8Array | string): Source {
     );
   }
   const mark = first === 0xef && second === 0xbb && input[2] === 0xbf ? 3 : 0;
-  try {
-    return { text: utf8.decode(mark === 0 ? input : input.subarray(mark)), stored: 'utf-8', mark };
-  } catch (error) {
-    // Besides invalid bytes, a decoder refuses text that is longer than the engine's longest string.
-    throw new PlistError('plist.encoding', notUtf8(error), { offset: firstInvalidUtf8(input) });
+  const bytes = mark === 0 ? input : input.subarray(mark);
+  if (!isValidUtf8(bytes)) {
+    throw new PlistError('plist.encoding', 'the document is not valid UTF-8', { offset: firstInvalidUtf8(input) });
   }
-}
-
-function notUtf8(error: unknown): string {
-  return error instanceof TypeError ? 'the document is not valid UTF-8' : 'the document is too long to be decoded';
+  return { bytes, given: 'utf-8', mark };
 }
 
 function fromString(input: string): Source {
   const mark = input.charCodeAt(0) === 0xfeff ? 1 : 0;
   const text = mark === 0 ? input : input.slice(1);
-  const source: Source = { text, stored: 'string', mark };
   if (!isWellFormed(text)) {
     const index = firstLoneSurrogate(text);
-    throw new PlistError('plist.character', 'half of a surrogate pair', placeOf(source, index));
+    const place = { offset: mark + index, ...positionAfter(text.slice(0, index)) };
+    throw new PlistError('plist.character', 'half of a surrogate pair', place);
   }
-  return source;
+  return { bytes: encoder.encode(text), given: 'string', mark };
 }
 
-function fromUtf16(input: Uint8Array, encoding: 'utf-16be' | 'utf-16le'): Source {
-  const bytes = input.subarray(2);
-  if (bytes.length % 2 !== 0) {
+function fromUtf16(input: Uint8Array, low: 0 | 1): Source {
+  if (input.length % 2 !== 0) {
     throw new PlistError('plist.truncated', 'a UTF-16 document with an odd number of bytes', { offset: input.length });
   }
-  const units = new Uint16Array(bytes.length / 2);
-  const [high, low] = encoding === 'utf-16be' ? [0, 1] : [1, 0];
+  const units = new Uint16Array(input.length / 2 - 1);
   for (let index = 0; index < units.length; index += 1) {
-    units[index] = (bytes[2 * index + high]! << 8) | bytes[2 * index + low]!;
+    const at = 2 * index + 2;
+    units[index] = low === 0 ? (input[at]! << 8) | input[at + 1]! : (input[at + 1]! << 8) | input[at]!;
   }
   const text = stringOf(units);
-  const source: Source = { text, stored: 'utf-16', mark: 2 };
   if (!isWellFormed(text)) {
     const index = firstLoneSurrogate(text);
-    throw new PlistError('plist.encoding', 'the document is not valid UTF-16', placeOf(source, index));
+    const place = { offset: 2 + 2 * index, ...positionAfter(text.slice(0, index)) };
+    throw new PlistError('plist.encoding', 'the document is not valid UTF-16', place);
   }
-  return source;
+  return { bytes: encoder.encode(text), given: 'utf-16', mark: 2 };
 }
 
-/** Offset, line and column of an index into the text. */
+/** Offset in the document as it was given, line and column of an index into the bytes. */
 export function placeOf(source: Source, index: number): { offset: number; line: number; column: number } {
-  const before = source.text.slice(0, index);
+  const before = utf8Text(source.bytes, 0, wholeCharacters(source.bytes, index));
+  const length = source.given === 'utf-8' ? index : source.given === 'utf-16' ? before.length * 2 : before.length;
+  return { offset: source.mark + length, ...positionAfter(before) };
+}
+
+/** The index, or the start of the character that it is inside of. */
+function wholeCharacters(bytes: Uint8Array, index: number): number {
+  let end = index;
+  while (end > 0 && end < bytes.length && (bytes[end]! & 0xc0) === 0x80) end -= 1;
+  return end;
+}
+
+function positionAfter(before: string): { line: number; column: number } {
   let line = 1;
   let start = 0;
   for (let at = 0; at < before.length; at += 1) {
@@ -82,18 +91,7 @@ export function placeOf(source: Source, index: number): { offset: number; line: 
       start = at + 1;
     }
   }
-  return { offset: source.mark + storedLength(source, before), line, column: before.length - start + 1 };
-}
-
-function storedLength(source: Source, text: string): number {
-  if (source.stored === 'string') return text.length;
-  if (source.stored === 'utf-16') return text.length * 2;
-  let length = text.length;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code > 0x7f) length += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1;
-  }
-  return length;
+  return { line, column: before.length - start + 1 };
 }
 
 /** Offset of the first byte that does not start or continue a valid UTF-8 sequence; the length if there is none. */
