@@ -6,7 +6,7 @@ import { openDatabase } from '../src/database.ts';
 import { migratePostgres, openPostgresStore, schemaVersion } from '../src/index.ts';
 import { migrate } from '../src/migrations/run.ts';
 import { startServer, type TestServer } from './server.ts';
-import { answer, enrol, poll } from './support.ts';
+import { answer, command, enqueue, enrol, poll } from './support.ts';
 
 let server: TestServer;
 let admin: pg.Client;
@@ -124,6 +124,32 @@ test('a newer schema is refused, an older one only where that was asked for', as
   const newer = ['core.store.newer_schema', 'conflict'];
   expect(await codeOf(openPostgresStore(server.url, { schema: 'ages' }))).toEqual(newer);
   expect(await codeOf(openPostgresStore(server.url, { schema: 'ages', migrate: 'check' }))).toEqual(newer);
+});
+
+test('a user that owns nothing can serve with the rights that the documentation lists', async () => {
+  await migratePostgres(server.url, { schema: 'granted' });
+  await admin.query(`
+    CREATE ROLE serving LOGIN PASSWORD 'serving';
+    GRANT USAGE ON SCHEMA granted TO serving;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA granted TO serving;
+    GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA granted TO serving;
+    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA granted TO serving`);
+  const place = { host: '127.0.0.1', port: server.port, database: 'espalier', user: 'serving', password: 'serving' };
+  const store = await openPostgresStore(place, { schema: 'granted', migrate: 'check' });
+  try {
+    await enrol(store, 'D');
+    await enqueue(store, [command('c', { dedupeKey: 'k' })], ['D']);
+    expect(await poll(store, 'D', 20)).toMatchObject({ command: { commandUuid: 'c' } });
+    expect(await poll(store, 'D', 21, answer('c'))).toMatchObject({ result: 'stored' });
+    expect(await store.events.since(0, 5)).toHaveLength(1);
+  } finally {
+    await store.close();
+  }
+  // And one that was given nothing is told so.
+  await admin.query(`CREATE ROLE stranger LOGIN PASSWORD 'stranger'`);
+  const stranger = { ...place, user: 'stranger', password: 'stranger' };
+  const opening = openPostgresStore(stranger, { schema: 'granted', migrate: 'check' });
+  expect(await codeOf(opening)).toEqual(['core.store.permission', 'internal']);
 });
 
 test('what cannot be a store is refused with a reason', async () => {

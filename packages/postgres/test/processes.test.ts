@@ -47,6 +47,10 @@ const rounds = nightly ? 200 : 10;
 test(`a writer killed at any point, ${rounds} times`, { timeout: rounds * 15_000 }, async () => {
   await emptySchema(server.url);
   const store = await openPostgresStore(server.url, { maxConnections: 4 });
+  const client = new pg.Client(server.url);
+  await client.connect();
+  const connectionsOfWriters = async (): Promise<number> =>
+    (await client.query(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'worker-write'`)).rows.length;
   const devices = Array.from({ length: 6 }, (_, i) => `D${i}`);
   for (const id of devices) await enrol(store, id);
   // When to kill: after so many confirmations, and then up to so many milliseconds.
@@ -73,6 +77,8 @@ test(`a writer killed at any point, ${rounds} times`, { timeout: rounds * 15_000
     });
     worker.kill('SIGKILL');
     await gone;
+    // What the server was doing for the dead process it still finishes, or rolls back.
+    await expect.poll(connectionsOfWriters, { timeout: 10_000 }).toBe(0);
     confirmed += queued.length + stored.length;
     for (const [id, uuid] of stored) {
       everStored.add(`${id} ${uuid}`);
@@ -100,6 +106,7 @@ test(`a writer killed at any point, ${rounds} times`, { timeout: rounds * 15_000
   expect(history).toBeGreaterThanOrEqual(everStored.size);
   expect((await store.queue.followUps({ before: 99_999, limit: 100_000 })).length).toBeGreaterThan(0);
   console.log(`${rounds} kills, ${confirmed} confirmed writes, ${history} commands finished`);
+  await client.end();
   await store.close();
 });
 

@@ -95,7 +95,7 @@ async function lease(store: Store, name: string): Promise<void> {
 }
 
 process.once('message', async (task: Task) => {
-  const store = await openPostgresStore(task.url, { maxConnections: 4 });
+  const store = await openPostgresStore(task.url, { maxConnections: 4, applicationName: `worker-${task.kind}` });
   if (task.kind === 'write') await write(store, task.devices, task.name);
   else if (task.kind === 'serve') await serve(store, task.devices, task.stride);
   else await lease(store, task.name);
