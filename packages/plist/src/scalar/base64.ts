@@ -9,48 +9,57 @@ const values = new Uint8Array(256).fill(invalid);
 for (let index = 0; index < 64; index += 1) values[alphabet.charCodeAt(index)] = index;
 for (const char of ' \t\n\r') values[char.charCodeAt(0)] = space;
 
+/** The same, in the place that the first, second, third or fourth character has in a group; negative for any other. */
+const [first, second, third, fourth] = [18, 12, 6, 0].map((shift) =>
+  Int32Array.from(values, (value) => (value < 64 ? value << shift : -1)),
+) as [Int32Array, Int32Array, Int32Array, Int32Array];
+
 const characters = new Uint8Array(64);
 for (let index = 0; index < 64; index += 1) characters[index] = alphabet.charCodeAt(index);
 
-/** Where up to this many bytes are decoded to before their number is known. */
+/** Where data is decoded to before its size is known. */
 const scratch = new Uint8Array(16_384);
 
-/** Bytes of the base64 text from `start` to `end`, or the index of the first character that is wrong. */
-export function decodeBase64(text: Uint8Array, start: number, end: number): Uint8Array | number {
-  const most = Math.ceil(((end - start) * 3) / 4);
-  const bytes = most <= scratch.length ? scratch : new Uint8Array(most);
+/** Where reading is. */
+export interface Cursor {
+  at: number;
+}
+
+/**
+ * Decodes base64 from `start` up to the first character that belongs to none, where the cursor is then. Returns `null`
+ * when what was read does not end as base64 must; the cursor is then where it is wrong.
+ */
+export function decodeBase64(text: Uint8Array, start: number, cursor: Cursor): Uint8Array | null {
+  let bytes: Uint8Array = scratch;
   let length = 0;
   let at = start;
   for (;;) {
-    // Four characters at a time while there is no white space and no padding, which is nearly always.
-    while (at + 4 <= end) {
-      const a = values[text[at]!]!;
-      const b = values[text[at + 1]!]!;
-      const c = values[text[at + 2]!]!;
-      const d = values[text[at + 3]!]!;
-      if ((a | b | c | d) > 63) break;
-      bytes[length] = (a << 2) | (b >> 4);
-      bytes[length + 1] = (b << 4) | (c >> 2);
-      bytes[length + 2] = (c << 6) | d;
+    // Whole groups while there is no white space and no padding, which is nearly always.
+    const end = Math.min(text.length - 4, at + Math.floor((bytes.length - length) / 3) * 4 - 4);
+    while (at <= end) {
+      const group = first[text[at]!]! | second[text[at + 1]!]! | third[text[at + 2]!]! | fourth[text[at + 3]!]!;
+      if (group < 0) break;
+      bytes[length] = group >> 16;
+      bytes[length + 1] = group >> 8;
+      bytes[length + 2] = group;
       length += 3;
       at += 4;
     }
-    while (at < end && values[text[at]!] === space) at += 1;
-    if (at >= end) return bytes.slice(0, length);
-    // A group with white space inside it, the last one with its padding, or an error.
+    while (values[text[at]!] === space) at += 1;
+    if (length + 3 > bytes.length) bytes = grown(bytes, text.length - at);
+    // A group with white space inside it, the last one with its padding, or the end.
     let bits = 0;
     let count = 0;
     while (count < 4) {
-      if (at >= end) return end;
-      const code = text[at]!;
-      const sextet = values[code]!;
-      if (sextet < 64) {
-        bits = (bits << 6) | sextet;
+      const code = text[at] ?? 0;
+      const value = values[code]!;
+      if (value < 64) {
+        bits = (bits << 6) | value;
         count += 1;
-      } else if (code === 0x3d) {
-        return finish(text, at, end, bits, count, bytes, length);
-      } else if (sextet !== space) {
-        return at;
+      } else if (value !== space) {
+        cursor.at = at;
+        if (count === 0) return bytes.slice(0, length);
+        return code === 0x3d ? finish(text, cursor, bits, count, bytes, length) : null;
       }
       at += 1;
     }
@@ -61,33 +70,38 @@ export function decodeBase64(text: Uint8Array, start: number, end: number): Uint
   }
 }
 
+/** A buffer of twice the size, but no larger than what is left to read can need. */
+function grown(bytes: Uint8Array, left: number): Uint8Array {
+  const larger = new Uint8Array(Math.min(bytes.length * 2, bytes.length + left) + 3);
+  larger.set(bytes);
+  return larger;
+}
+
 /** The padding: `=` after three characters, `==` after two, then white space only; the unused bits must be zero. */
 function finish(
   text: Uint8Array,
-  padding: number,
-  end: number,
+  cursor: Cursor,
   bits: number,
-  pending: number,
+  count: number,
   bytes: Uint8Array,
-  used: number,
-): Uint8Array | number {
-  if (pending < 2) return padding;
-  let missing = 4 - pending;
-  for (let at = padding; at < end; at += 1) {
-    const code = text[at]!;
+  length: number,
+): Uint8Array | null {
+  if (count < 2) return null;
+  const unused = count === 2 ? 4 : 2;
+  if ((bits & ((1 << unused) - 1)) !== 0) {
+    cursor.at -= 1;
+    return null;
+  }
+  let missing = 4 - count;
+  for (; ; cursor.at += 1) {
+    const code = text[cursor.at] ?? 0;
     if (code === 0x3d && missing > 0) missing -= 1;
-    else if (values[code] !== space) return at;
+    else if (values[code] !== space) break;
   }
-  if (missing > 0) return end;
-  const unused = pending === 2 ? 4 : 2;
-  if ((bits & ((1 << unused) - 1)) !== 0) return padding - 1;
-  if (pending === 2) {
-    bytes[used] = bits >> 4;
-    return bytes.slice(0, used + 1);
-  }
-  bytes[used] = bits >> 10;
-  bytes[used + 1] = bits >> 2;
-  return bytes.slice(0, used + 2);
+  if (missing > 0) return null;
+  bytes[length] = count === 2 ? bits >> 4 : bits >> 10;
+  if (count === 3) bytes[length + 1] = bits >> 2;
+  return bytes.slice(0, length + count - 1);
 }
 
 /** Length of the base64 text of so many bytes. */

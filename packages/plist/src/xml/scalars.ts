@@ -1,7 +1,6 @@
 // The content of <integer>, <real>, <date> and <data>, and the dictionary that stands for a uid.
 import { isAt, word } from '../bytes.ts';
-import type { PlistErrorCode } from '../errors.ts';
-import { decodeBase64 } from '../scalar/base64.ts';
+import { type Cursor, decodeBase64 } from '../scalar/base64.ts';
 import { parseDateAt } from '../scalar/date.ts';
 import { parseInteger } from '../scalar/integer.ts';
 import { parseReal } from '../scalar/real.ts';
@@ -49,16 +48,16 @@ export function readInteger(reader: Reader, start: number): number | bigint {
     }
   }
   const value = parseInteger(content(reader, start, 'integer'));
-  if (value === null) throw bad(reader, 'plist.value', 'malformed integer', start);
-  if (value === 'range') throw bad(reader, 'plist.range', 'an integer goes from -2^63 to 2^64-1', start);
+  if (value === null) throw reader.error('plist.value', 'malformed integer', start);
+  if (value === 'range') throw reader.error('plist.range', 'an integer goes from -2^63 to 2^64-1', start);
   return value;
 }
 
 /** Reads a real. */
 export function readReal(reader: Reader, start: number, wrap: boolean): number | PlistReal {
   const value = parseReal(content(reader, start, 'real'));
-  if (value === null) throw bad(reader, 'plist.value', 'malformed real', start);
-  if (value === 'range') throw bad(reader, 'plist.range', 'a real beyond the largest double', start);
+  if (value === null) throw reader.error('plist.value', 'malformed real', start);
+  if (value === 'range') throw reader.error('plist.range', 'a real beyond the largest double', start);
   return realValue(value, wrap);
 }
 
@@ -73,8 +72,8 @@ export function readDate(reader: Reader, start: number): Date {
     const written = content(reader, start, 'date');
     time = written.length === 20 ? parseDateAt(encoder.encode(written), 0) : Number.NaN;
   }
-  if (Number.isNaN(time)) throw bad(reader, 'plist.value', 'a date must read YYYY-MM-DDTHH:MM:SSZ', start);
-  if (time === Number.POSITIVE_INFINITY) throw bad(reader, 'plist.range', 'there is no such date', start);
+  if (Number.isNaN(time)) throw reader.error('plist.value', 'a date must read YYYY-MM-DDTHH:MM:SSZ', start);
+  if (time === Number.POSITIVE_INFINITY) throw reader.error('plist.range', 'there is no such date', start);
   return new Date(time);
 }
 
@@ -82,19 +81,24 @@ export function readDate(reader: Reader, start: number): Date {
 export function readData(reader: Reader, start: number): Uint8Array {
   const { bytes } = reader;
   if (reader.empty) return new Uint8Array(0);
-  const end = bytes.indexOf(0x3c, start);
-  if (end >= 0 && isAt(bytes, end, dataEnd)) {
-    const data = decodeBase64(bytes, start, end);
-    if (typeof data !== 'number') {
-      reader.at = end + 7;
-      return data;
-    }
-    // A character reference is allowed here too, strange as it is: only without one is this the error's place.
-    if (bytes[data] !== 0x26) throw bad(reader, 'plist.value', 'malformed base64', data);
+  const data = decodeBase64(bytes, start, reader);
+  if (data !== null && isAt(bytes, reader.at, dataEnd)) {
+    reader.at += dataEnd.length;
+    return data;
   }
+  const code = bytes[reader.at];
+  if (code === undefined) throw reader.unexpected('', reader.at);
+  // A comment, a CDATA section or a reference is allowed here too, strange as it is.
+  if (code !== 0x3c && code !== 0x26) throw reader.error('plist.value', 'malformed base64', reader.at);
+  return dataOf(reader, start);
+}
+
+/** Reads data that is not all plain characters. */
+function dataOf(reader: Reader, start: number): Uint8Array {
   const written = encoder.encode(readCharacters(reader, start, 'data'));
-  const data = decodeBase64(written, 0, written.length);
-  if (typeof data === 'number') throw bad(reader, 'plist.value', 'malformed base64', start);
+  const cursor: Cursor = { at: 0 };
+  const data = decodeBase64(written, 0, cursor);
+  if (data === null || cursor.at < written.length) throw reader.error('plist.value', 'malformed base64', start);
   return data;
 }
 
@@ -107,10 +111,6 @@ function content(reader: Reader, start: number, name: string): string {
   let end = text.length;
   while (end > first && isSpace(text.charCodeAt(end - 1))) end -= 1;
   return text.slice(first, end);
-}
-
-function bad(reader: Reader, code: PlistErrorCode, problem: string, index: number): Error {
-  return reader.error(code, problem, index);
 }
 
 /** The uid that a dictionary stands for, or the dictionary itself. */
