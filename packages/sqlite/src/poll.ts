@@ -143,20 +143,18 @@ function settleDue(db: Database, enrolment: number, { at, backoff }: PollInput):
     enrolment,
   );
   if (push === undefined) return;
-  const rows = db.all<{ state: string; not_before: number | null; not_now: number }>(
-    `SELECT w.state, w.not_before, w.not_now FROM pending w
-     WHERE w.enrolment = ? AND w.push = 1 AND ${ALIVE.replace(':at', '?')}`,
-    enrolment,
+  const next = db.get<{ due: number | null }>(
+    `SELECT min(CASE w.state
+       WHEN 'queued' THEN coalesce(w.not_before, ?1)
+       WHEN 'not-now' THEN ?1 + min(?3, ?2 * (1 << min(max(w.not_now - 1, 0), 20)))
+       ELSE ?1 + ?2 END) AS due
+     FROM pending w WHERE w.enrolment = ?4 AND w.push = 1 AND ${ALIVE.replace(':at', '?1')}`,
     at,
+    backoff.baseMs,
+    backoff.maxMs,
+    enrolment,
   );
-  let due: number | null = null;
-  for (const row of rows) {
-    const when =
-      row.state === 'queued'
-        ? (row.not_before ?? at)
-        : at + (row.state === 'not-now' ? backoffDelay(backoff, row.not_now - 1) : backoff.baseMs);
-    if (due === null || when < due) due = when;
-  }
+  const due = next?.due ?? null;
   if (push.due_at === due && push.attempts === 0 && push.lease === null) return;
   db.run('UPDATE push SET due_at = ?, attempts = 0, lease = NULL WHERE nr = ?', due, enrolment);
 }

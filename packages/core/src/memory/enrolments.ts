@@ -61,11 +61,18 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       row.pushable = true;
       assignDetails(row, input.details);
       const push = state.push.get(id);
-      const next = { token: input.token, pushMagic: input.pushMagic, topic: input.topic, attempts: 0, lease: null };
+      const next = {
+        token: input.token,
+        pushMagic: input.pushMagic,
+        topic: input.topic,
+        attempts: 0,
+        lease: null,
+        dead: false,
+      };
       const current = push ?? { enrolmentId: id, dueAt: null, lastPushedAt: null, ...next };
       Object.assign(current, next);
       state.push.set(id, current);
-      if (state.pending.has(id)) state.setDue(current, at);
+      state.setDue(current, state.pending.has(id) ? at : current.dueAt);
       for (const { name, blob } of input.secrets) state.putSecret(id, name, blob);
       state.appendEvents(first ? input.firstEvents : input.laterEvents);
       return { outcome: 'updated', first, enrolment: enrolmentOf(state, row) };
@@ -219,6 +226,8 @@ function activate(state: MemoryState, row: EnrolmentRow, at: number): void {
 /** What a device no longer has when it enrols anew. */
 function reset(state: MemoryState, row: EnrolmentRow, at: number): void {
   clearPending(state, row.id, at);
+  const push = state.push.get(row.id);
+  if (push !== undefined) state.due.set(push, null);
   state.push.delete(row.id);
   state.secrets.delete(row.id);
   dropAssignments(state, row.id);
@@ -240,6 +249,7 @@ function leave(state: MemoryState, row: EnrolmentRow, at: number): void {
   const push = state.push.get(row.id);
   if (push !== undefined) {
     push.lease = null;
+    push.dead = true;
     state.setDue(push, null);
   }
   for (const labelId of state.labelsOf.get(row.id) ?? []) state.members.get(labelId)?.delete(row.id);

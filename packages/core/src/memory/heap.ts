@@ -1,52 +1,74 @@
-// A min-heap of things that are due, with lazy removal: an entry whose time no longer is its thing's is skipped.
+// A min-heap of things that are due; each thing is in it at most once, and its time may change.
 
 /** Things by due time. */
 export class DueHeap<T> {
-  readonly #entries: { dueAt: number; item: T }[] = [];
-  readonly #dueOf: (item: T) => number | null;
+  readonly #entries: { dueAt: number; readonly item: T }[] = [];
+  readonly #places = new Map<T, number>();
 
-  constructor(dueOf: (item: T) => number | null) {
-    this.#dueOf = dueOf;
+  /** Makes a thing due at a time, or not at all. */
+  set(item: T, dueAt: number | null): void {
+    const place = this.#places.get(item);
+    if (dueAt === null) {
+      if (place !== undefined) this.#remove(place);
+    } else if (place === undefined) {
+      this.#entries.push({ dueAt, item });
+      this.#places.set(item, this.#entries.length - 1);
+      this.#up(this.#entries.length - 1);
+    } else {
+      this.#entries[place]!.dueAt = dueAt;
+      this.#up(place);
+      this.#down(this.#places.get(item)!);
+    }
   }
 
-  push(item: T, dueAt: number): void {
-    const entries = this.#entries;
-    entries.push({ dueAt, item });
-    let i = entries.length - 1;
+  /** The earliest thing. */
+  peek(): { readonly dueAt: number; readonly item: T } | null {
+    return this.#entries[0] ?? null;
+  }
+
+  #remove(place: number): void {
+    const last = this.#entries.length - 1;
+    this.#swap(place, last);
+    const gone = this.#entries.pop();
+    if (gone !== undefined) this.#places.delete(gone.item);
+    if (place < last) {
+      const moved = this.#entries[place]!.item;
+      this.#up(place);
+      this.#down(this.#places.get(moved)!);
+    }
+  }
+
+  #up(from: number): void {
+    let i = from;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (entries[parent]!.dueAt <= entries[i]!.dueAt) break;
-      [entries[parent], entries[i]] = [entries[i]!, entries[parent]!];
+      if (this.#due(parent) <= this.#due(i)) return;
+      this.#swap(parent, i);
       i = parent;
     }
   }
 
-  /** The earliest thing that still is due at its entry's time. */
-  peek(): { readonly dueAt: number; readonly item: T } | null {
+  #down(from: number): void {
+    let i = from;
     for (;;) {
-      const top = this.#entries[0];
-      if (top === undefined) return null;
-      if (this.#dueOf(top.item) === top.dueAt) return top;
-      this.pop();
+      let least = i;
+      for (const child of [2 * i + 1, 2 * i + 2]) {
+        if (child < this.#entries.length && this.#due(child) < this.#due(least)) least = child;
+      }
+      if (least === i) return;
+      this.#swap(least, i);
+      i = least;
     }
   }
 
-  /** Takes the top entry off. */
-  pop(): void {
+  #due(place: number): number {
+    return this.#entries[place]!.dueAt;
+  }
+
+  #swap(a: number, b: number): void {
     const entries = this.#entries;
-    const last = entries.pop();
-    if (last === undefined || entries.length === 0) return;
-    entries[0] = last;
-    let i = 0;
-    for (;;) {
-      const left = 2 * i + 1;
-      const right = left + 1;
-      let least = i;
-      if (left < entries.length && entries[left]!.dueAt < entries[least]!.dueAt) least = left;
-      if (right < entries.length && entries[right]!.dueAt < entries[least]!.dueAt) least = right;
-      if (least === i) return;
-      [entries[least], entries[i]] = [entries[i]!, entries[least]!];
-      i = least;
-    }
+    [entries[a], entries[b]] = [entries[b]!, entries[a]!];
+    this.#places.set(entries[a]!.item, a);
+    this.#places.set(entries[b]!.item, b);
   }
 }

@@ -11,19 +11,21 @@ export function memoryPush(state: MemoryState): PushStore {
   return {
     async claim({ lease, at, leaseMs, limit }) {
       state.open();
-      const targets: PushTarget[] = [];
-      while (targets.length < limit) {
+      const rows: PushRow[] = [];
+      while (rows.length < limit) {
         const top = state.due.peek();
         if (top === null || top.dueAt > at) break;
-        state.due.pop();
         const row = top.item;
-        if (!pushable(row)) continue;
+        // Taken out until all are found, so that a lease that ends at once is not found again.
+        state.due.set(row, null);
+        rows.push(row);
+      }
+      return rows.map((row): PushTarget => {
         row.lease = lease;
         state.setDue(row, at + leaseMs);
         const { enrolmentId, token, pushMagic, topic, attempts } = row;
-        targets.push({ enrolmentId, token, pushMagic, topic, attempts });
-      }
-      return targets;
+        return { enrolmentId, token, pushMagic, topic, attempts };
+      });
     },
 
     async settle({ at, settlements }) {
@@ -33,6 +35,7 @@ export function memoryPush(state: MemoryState): PushStore {
         if (row === undefined || row.lease !== lease) continue;
         row.lease = null;
         if (outcome === 'token-dead') {
+          row.dead = true;
           state.setDue(row, null);
           const enrolment = state.enrolments.get(enrolmentId);
           if (enrolment !== undefined) enrolment.pushable = false;
@@ -60,13 +63,7 @@ export function memoryPush(state: MemoryState): PushStore {
 
     async nextDueAt() {
       state.open();
-      for (;;) {
-        const top = state.due.peek();
-        if (top === null) return null;
-        if (pushable(top.item)) return top.dueAt;
-        // A device that cannot be woken: its entry comes back with its next TokenUpdate.
-        state.due.pop();
-      }
+      return state.due.peek()?.dueAt ?? null;
     },
 
     async get(enrolmentId) {

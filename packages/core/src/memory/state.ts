@@ -46,6 +46,8 @@ export interface PushRow {
   attempts: number;
   lease: string | null;
   lastPushedAt: number | null;
+  /** Not to be woken until the next TokenUpdate. */
+  dead: boolean;
 }
 
 /** A command, stored once for all enrolments. */
@@ -98,7 +100,7 @@ export class MemoryState {
   readonly children = new Map<string, Set<string>>();
   readonly byPin = new Map<string, Set<string>>();
   readonly push = new Map<string, PushRow>();
-  readonly due = new DueHeap<PushRow>((row) => row.dueAt);
+  readonly due = new DueHeap<PushRow>();
   readonly commands = new Map<string, CommandRow>();
   readonly pending = new Map<string, PendingSet>();
   /** Pending rows that may end by themselves: those with an expiry, and those whose attempts are used up. */
@@ -183,7 +185,7 @@ export class MemoryState {
 
   setDue(row: PushRow, dueAt: number | null): void {
     row.dueAt = dueAt;
-    if (dueAt !== null) this.due.push(row, dueAt);
+    this.due.set(row, row.dead ? null : dueAt);
   }
 
   markReconcile(enrolmentId: string, at: number): void {
