@@ -1,7 +1,7 @@
 // The APNs client: wakes devices. One multiplexed connection, made again when it breaks; each push has one outcome.
 import type { SecureContext } from 'node:tls';
+import { tls } from '../builtins.ts';
 import { MdmError } from '../errors.ts';
-import { tls } from './builtins.ts';
 import { type ConnectFailure, Connection, type Timers } from './connection.ts';
 import { outcomeOf, type PushOutcome, type PushRetry } from './outcome.ts';
 

@@ -1,7 +1,7 @@
 // One HTTP/2 connection to APNs. It tells apart what was answered, what was certainly not processed, and what is unknown.
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
 import type { SecureContext, TLSSocket } from 'node:tls';
-import { http2, net, tls } from './builtins.ts';
+import { http2, net, tls } from '../builtins.ts';
 import type { ApnsAnswer } from './outcome.ts';
 
 /** Timers, so that tests own them. */

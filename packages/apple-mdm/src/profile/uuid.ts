@@ -1,12 +1,12 @@
 // UUIDs derived from content, so that the same profile is the same bytes whenever it is built.
-import { createHash } from 'node:crypto';
+import { crypto } from '../builtins.ts';
 
 /**
  * A UUID (RFC 9562 version 8, upper case) from the SHA-256 of the parts. Equal parts give equal UUIDs; parts are told
  * apart by their length, so that `('ab', 'c')` differs from `('a', 'bc')`.
  */
 export function uuidFrom(...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
+  const hash = crypto().createHash('sha256');
   for (const part of parts) {
     const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part;
     hash.update(`${bytes.length}:`).update(bytes);

@@ -1,4 +1,9 @@
-// Node's HTTP/2 and TLS, loaded when a client is made: they take longer to load than all the rest of this package.
+// Node's heavy modules, loaded when they are first used: each takes longer to load than all the rest of this package.
+
+/** `node:crypto` */
+export function crypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto');
+}
 
 /** `node:http2` */
 export function http2(): typeof import('node:http2') {
