@@ -31,19 +31,19 @@ export interface AvailableOSUpdatesResponse {
   ProductKey: string;
   HumanReadableName: string;
   /** not iOS tvOS. */
-  HumanReadableNameLocale: string;
+  HumanReadableNameLocale?: string;
   /** not iOS tvOS. */
-  MetadataURL: string;
+  MetadataURL?: string;
   /** not macOS. */
-  ProductName: string;
+  ProductName?: string;
   Version: string;
   Build: string;
   /** Integer. macOS 10.12. */
   DownloadSize: number;
   /** Integer. not macOS. */
-  InstallSize: number;
+  InstallSize?: number;
   /** not iOS tvOS. */
-  AppIdentifiersToClose: string[];
+  AppIdentifiersToClose?: string[];
   /** Default false. */
   IsCritical?: boolean;
   /** Default false. not iOS tvOS. */

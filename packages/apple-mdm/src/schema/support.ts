@@ -35,8 +35,8 @@ export function alwaysAvailable(key: SchemaKey, parent: Support | undefined): bo
   const effective = effectiveSupport(parent, key.supportedOS);
   for (const platform of platforms) {
     const [above, here] = [parent?.[platform], effective[platform]];
-    if (here === undefined || above?.introduced === 'n/a' || above?.removed !== undefined) continue;
-    if (here.introduced === 'n/a' || here.removed !== undefined) return false;
+    if (here === undefined || above?.introduced === 'n/a') continue;
+    if (here.introduced === 'n/a' || here.removed !== above?.removed) return false;
     if (mode(here.userenrollment) !== mode(above?.userenrollment)) return false;
     if (mode(here.sharedipad) !== mode(above?.sharedipad)) return false;
     if (here.devicechannel === false && above?.devicechannel !== false) return false;
