@@ -16,6 +16,12 @@ import * as messages from './fixtures/messages.ts';
 import { plist, udid } from './fixtures/messages.ts';
 
 const UDID = `<key>UDID</key><string>${udid}</string>`;
+/** A message with something more in it, after the given key. */
+function having(bytes: Uint8Array, after: string, more: string): Uint8Array {
+  const [before, rest] = new TextDecoder().decode(bytes).split(after, 2);
+  return new TextEncoder().encode(`${before}${after}${more}${rest}`);
+}
+
 const code = (expected: string, path?: string) =>
   expect.objectContaining({ name: 'MdmError', code: expected, ...(path === undefined ? {} : { at: { path } }) });
 
@@ -193,6 +199,7 @@ describe('facts', () => {
       'ios.iPhone MAC_ADDRESS_EN0': 'f0:99:b6:12:34:57',
       'ios.iPhone PRODUCT': 'iPhone12,1',
       'ios.iPhone VERSION': '22D63',
+      'ios.iTunesStoreAccountIsActive': true,
       'ios.sim_eid_2': '89049032',
       'ios.sim_label_1': 'Primary',
       'ios.sim_label_2': 'Secondary',
@@ -281,22 +288,19 @@ describe('facts', () => {
 
   test('of the lists', () => {
     expect(
-      readInventory('InstalledApplicationList', readResponse(messages.installedApplicationList).value)!.apps,
-    ).toEqual({
-      items: [
-        {
-          bundleId: 'com.apple.Pages',
-          name: 'Pages',
-          version: '14.2',
-          build: '7041.0.109',
-          bundleSize: 134217728,
-          externalVersionId: 826773435,
-          appStore: true,
-          adHocSigned: false,
-        },
-      ],
-      unreadable: 1,
-    });
+      readInventory('InstalledApplicationList', readResponse(messages.installedApplicationList).value)!.apps!.items,
+    ).toEqual([
+      {
+        bundleId: 'com.apple.Pages',
+        name: 'Pages',
+        version: '14.2',
+        build: '7041.0.109',
+        bundleSize: 134217728,
+        externalVersionId: 826773435,
+        appStore: true,
+        adHocSigned: false,
+      },
+    ]);
     expect(readInventory('ProfileList', readResponse(messages.profileList).value)!.profiles!.items).toEqual([
       {
         identifier: 'com.example.passcode',
@@ -313,6 +317,7 @@ describe('facts', () => {
           {
             type: 'com.apple.mobiledevice.passwordpolicy',
             identifier: 'com.example.passcode.policy',
+            uuid: '8D2C6B41-7E0F-4A3D-8B5C-1F2E3D4C5B6A',
             version: 1,
             displayName: 'Passcode',
           },
@@ -321,8 +326,32 @@ describe('facts', () => {
     ]);
     expect(readInventory('CertificateList', readResponse(messages.certificateList).value)!.certificates).toEqual({
       items: [{ commonName: 'device', isIdentity: true, data: new Uint8Array(Buffer.from('MIIB', 'base64')) }],
+      unreadable: 0,
+    });
+  });
+
+  test('pass over what is not as it should be, and count it', () => {
+    const apps = having(
+      messages.installedApplicationList,
+      '<array>',
+      '<dict><key>Name</key><string>No identifier</string></dict>',
+    );
+    expect(readInventory('InstalledApplicationList', readResponse(apps).value)!.apps).toMatchObject({
+      items: [{ bundleId: 'com.apple.Pages' }],
       unreadable: 1,
     });
+    const certificates = having(
+      messages.certificateList,
+      '<array>',
+      '<dict><key>CommonName</key><string>no data</string></dict>',
+    );
+    expect(readInventory('CertificateList', readResponse(certificates).value)!.certificates).toMatchObject({
+      items: [{ commonName: 'device' }],
+      unreadable: 1,
+    });
+    expect(
+      inform('<key>OSVersion</key><string>18.3</string><key>IsSupervised</key><string>no boolean</string>'),
+    ).toEqual({ 'common.manufacturer': 'Apple', 'common.os_version': '18.3' });
   });
 
   test('of the apps, to search by', () => {

@@ -18,6 +18,20 @@ describe('check-ins as devices send them', () => {
   });
 });
 
+describe('responses as devices send them', () => {
+  const responses = Object.entries(messages).flatMap(([name, bytes]) => {
+    if (!(bytes instanceof Uint8Array)) return [];
+    const value = decode(bytes) as { Status?: unknown; CommandUUID?: unknown };
+    return value.Status === undefined ? [] : [[name, value, String(value.CommandUUID).split('_')[1]] as const];
+  });
+
+  test('there are some', () => expect(responses.length).toBeGreaterThan(6));
+
+  test.each(responses)('%s', (_, value, name) => {
+    expect(validate('response', value, null, name === undefined ? {} : { name })).toEqual([]);
+  });
+});
+
 describe('what the builders make', () => {
   const targets: (Target | null)[] = [
     null,
