@@ -13,7 +13,11 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `mdm.checkin.missing_key`, `mdm.checkin.bad_key`: a check-in lacks a required key, or one has a wrong type or value.
  * - `mdm.response.unknown_status`: `Status` is not one of the five.
  * - `mdm.response.missing_key`, `mdm.response.bad_key`: the same for a command response.
+ * - `mdm.response.not_acknowledged`: the response has no value, since the device did not do what it was told.
  * - `mdm.command.bad_key`, `mdm.command.missing_key`: the same for a command.
+ * - `mdm.declaration.not_json`: the bytes are not a JSON object.
+ * - `mdm.declaration.missing_key`, `mdm.declaration.bad_key`: a declaration or status report lacks a required key, or
+ *   one has a wrong type or value.
  * - `mdm.enrolment.unidentified`: a message names neither a device nor an enrolment.
  * - `mdm.profile.bad_key`, `mdm.profile.missing_key`: a profile is not made as profiles are.
  * - `mdm.profile.signature`: a signed profile's signature does not hold, or nothing was given to open it with.
@@ -32,8 +36,12 @@ export type MdmErrorCode =
   | 'mdm.response.unknown_status'
   | 'mdm.response.missing_key'
   | 'mdm.response.bad_key'
+  | 'mdm.response.not_acknowledged'
   | 'mdm.command.missing_key'
   | 'mdm.command.bad_key'
+  | 'mdm.declaration.not_json'
+  | 'mdm.declaration.missing_key'
+  | 'mdm.declaration.bad_key'
   | 'mdm.enrolment.unidentified'
   | 'mdm.profile.missing_key'
   | 'mdm.profile.bad_key'

@@ -47,6 +47,17 @@ export {
   type ResultResponse,
   readResponse,
 } from './command/response.ts';
+export { responseValue } from './command/value.ts';
+export {
+  type Declaration,
+  type DeclarationOptions,
+  declaration,
+  type RawDeclarationPayload,
+  rawDeclaration,
+} from './declaration/build.ts';
+export { canonicalJson, type JsonInput, type JsonObject } from './declaration/json.ts';
+export { declarationPayload, type ReadDeclaration, readDeclaration } from './declaration/read.ts';
+export { readStatusReport, type StatusError, type StatusReportMessage, statusValue } from './declaration/status.ts';
 export {
   type EnrolmentIds,
   type EnrolmentKind,

@@ -39,13 +39,17 @@ export function checkStatusItem(walk: Walk, name: string, value: unknown, place:
   return true;
 }
 
+let prefixes: Set<string> | undefined;
+
 /** Names without their last part, so that a walk down the report knows where an item can still begin. */
-function prefixes(): Set<string> {
+export function statusPrefixes(): ReadonlySet<string> {
+  if (prefixes !== undefined) return prefixes;
   const found = new Set<string>();
   for (const name of schema.names('status')) {
     const parts = name.split('.');
     for (let i = 1; i < parts.length; i++) found.add(parts.slice(0, i).join('.'));
   }
+  prefixes = found;
   return found;
 }
 
@@ -71,5 +75,5 @@ export function checkStatusReport(walk: Walk, value: object): void {
   if (report !== undefined) checkDictionary(walk, [compileItem(report).fields], value, null, 0);
   const items = entry(value, 'StatusItems');
   if (typeOfValue(items) !== 'dictionary') return;
-  checkItems(walk, items as object, '', { parent: null, name: 'StatusItems' }, prefixes());
+  checkItems(walk, items as object, '', { parent: null, name: 'StatusItems' }, statusPrefixes());
 }

@@ -36,7 +36,8 @@ function commandInner(): Fields {
   return innerFields;
 }
 
-function responseEnvelope(): Fields {
+/** The keys around every answer. */
+export function responseEnvelope(): Fields {
   responseFields ??= compileFields(
     [
       key('Status', 'string', {
