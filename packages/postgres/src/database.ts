@@ -6,7 +6,7 @@ import { closedError, isConflict, isConnectionFailure, toCoreError } from './err
 import type { PostgresConfig, PostgresStoreOptions } from './options.ts';
 
 /** A row, by column name. */
-export type Row = Readonly<Record<string, unknown>>;
+type Row = Readonly<Record<string, unknown>>;
 
 /** A value of a statement. */
 export type Value =

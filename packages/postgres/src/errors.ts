@@ -2,7 +2,7 @@
 import { CoreError } from '@espalier/core';
 
 /** The code of an error of pg or of Node, when it has one. */
-export function codeOf(error: unknown): string | null {
+function codeOf(error: unknown): string | null {
   const code = error instanceof Error ? (error as { readonly code?: unknown }).code : undefined;
   return typeof code === 'string' ? code : null;
 }
@@ -47,7 +47,7 @@ export function isConnectionFailure(error: unknown): boolean {
  * Whether the store cannot do its work at the moment but may soon: the connection failed, or the server lacks
  * connections, room or time (53…, 57014 statement timeout, 55P03 lock timeout, 58… its own I/O).
  */
-export function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   if (isConnectionFailure(error)) return true;
   const code = codeOf(error);
   return code !== null && (/^(53|58)/.test(code) || code === '57014' || code === '55P03');

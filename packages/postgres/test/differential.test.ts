@@ -149,6 +149,18 @@ const actions: fc.Arbitrary<Action>[] = [
     wait: 1_000,
     step: async (store: Store, { at }: Model) => sorted(await store.queue.sweep({ at, limit: 100 })),
   }),
+  fc.constant({
+    name: 'prune',
+    step: async (store: Store, { at }: Model) => [
+      await store.queue.prune({ before: at - 10_000, limit: 100 }),
+      await store.events.prune({ before: at - 50_000, limit: 1_000 }),
+      await store.queue.body('cmd-0'),
+    ],
+  }),
+  fc.record({ id: channel, known }).map(({ id, known: n }) => ({
+    name: 'follow-up done',
+    step: (store: Store) => store.queue.followUpDone(id, `cmd-${n}`),
+  })),
   fc.nat({ max: 30_000 }).map((wait) => ({ name: 'wait', wait, step: async () => null })),
   fc.record({ id: device, pin }).map(({ id, pin: certificateFingerprint }) => ({
     name: 'authenticate',

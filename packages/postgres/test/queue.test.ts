@@ -88,8 +88,8 @@ async function fill(schema: string): Promise<void> {
     INSERT INTO ${schema}.command (uuid, ord, request_type, body, sealed, on_error, origin, push, follow_up, queued_at, refs)
       SELECT 'other-' || c, 0, 'ProfileList', 'body', false, 'fail', 'admin', true, false, c, 1
       FROM generate_series(1, 5000) c;
-    INSERT INTO ${schema}.follow_up (enrolment_id, seq, ended_at)
-      SELECT 'F' || n, c.seq, n FROM generate_series(10, 2000) n, ${schema}.command c WHERE c.uuid = 'fill-10';
+    INSERT INTO ${schema}.follow_up (enrolment_id, uuid, seq, ended_at)
+      SELECT 'F' || n, c.uuid, c.seq, n FROM generate_series(10, 2000) n, ${schema}.command c WHERE c.uuid = 'fill-10';
     INSERT INTO ${schema}.history (enrolment_id, seq, state, finished_at, attempts)
       SELECT 'F' || n, c.seq, 'acknowledged', n, 1 FROM generate_series(1, 2000) n, ${schema}.command c
       WHERE c.uuid LIKE 'fill-%' AND c.queued_at <= 100;
@@ -170,8 +170,8 @@ test('no hot statement scans a table, planned before the tables were filled or a
     await expect.poll(() => log.join('')).toContain('Seq Scan on history');
     const scans = [...log.join('').matchAll(/Seq Scan on (?:plans\.)?(\w+)/g)]
       .map((match) => match[1])
-      // One row each, whatever is stored.
-      .filter((table) => table !== 'event_seq' && table !== 'migration' && table !== 'pg_database');
+      // One row each, whatever is stored; and the server's own tables, when a store is opened.
+      .filter((table) => table !== 'event_seq' && table !== 'migration' && table?.startsWith('pg_') === false);
     expect(scans).toEqual(['history']);
     expect(log.join('')).toContain('Index Scan using pending_pkey');
   } finally {

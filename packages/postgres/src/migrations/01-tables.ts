@@ -114,11 +114,13 @@ CREATE TABLE ${s}.history (
 CREATE INDEX history_finished ON ${s}.history (finished_at);
 CREATE INDEX history_sealed ON ${s}.history (enrolment_id, seq) WHERE sealed;
 
+-- Outlives the history and the command, should they be pruned before it is done.
 CREATE TABLE ${s}.follow_up (
   enrolment_id text COLLATE "C" NOT NULL,
+  uuid text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
   ended_at bigint NOT NULL,
-  PRIMARY KEY (enrolment_id, seq)
+  PRIMARY KEY (enrolment_id, uuid)
 );
 CREATE INDEX follow_up_ended ON ${s}.follow_up (ended_at, seq);
 

@@ -27,13 +27,13 @@ LANGUAGE sql AS $$
     DELETE FROM ${s}.pending p
     USING unnest(p_ids, p_seqs, p_states) AS t (id, seq, state) JOIN ${s}.command c ON c.seq = t.seq
     WHERE p.enrolment_id = t.id AND p.ord = c.ord AND p.seq = t.seq
-    RETURNING p.enrolment_id, p.seq, p.sent_at, p.attempts, t.state AS ended, c.follow_up
+    RETURNING p.enrolment_id, p.seq, p.sent_at, p.attempts, t.state AS ended, c.uuid, c.follow_up
   ), kept AS (
     INSERT INTO ${s}.history (enrolment_id, seq, state, sent_at, finished_at, attempts)
     SELECT g.enrolment_id, g.seq, g.ended, g.sent_at, p_at, g.attempts FROM gone g
   )
-  INSERT INTO ${s}.follow_up (enrolment_id, seq, ended_at)
-  SELECT g.enrolment_id, g.seq, p_at FROM gone g WHERE g.follow_up AND g.ended <> 'superseded'
+  INSERT INTO ${s}.follow_up (enrolment_id, uuid, seq, ended_at)
+  SELECT g.enrolment_id, g.uuid, g.seq, p_at FROM gone g WHERE g.follow_up AND g.ended <> 'superseded'
 $$;
 
 -- Ends rows, drops the rest of chains that are to be dropped, and appends the events. Returns all that ended.
@@ -177,7 +177,8 @@ BEGIN
         SELECT p_id, v_command.seq, p_status, g.sent_at, p_at, g.attempts, p_errors, p_response, coalesce(p_sealed, false)
         FROM gone g;
         IF v_command.follow_up THEN
-          INSERT INTO ${s}.follow_up (enrolment_id, seq, ended_at) VALUES (p_id, v_command.seq, p_at);
+          INSERT INTO ${s}.follow_up (enrolment_id, uuid, seq, ended_at)
+          VALUES (p_id, p_uuid, v_command.seq, p_at);
         END IF;
         o_result := 'stored';
       END IF;

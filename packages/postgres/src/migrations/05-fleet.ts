@@ -165,7 +165,7 @@ BEGIN
   DELETE FROM ${s}.history h WHERE h.enrolment_id = p_id AND h.seq = v_command.seq;
   -- Pruned by somebody else meanwhile.
   IF NOT FOUND THEN RETURN false; END IF;
-  DELETE FROM ${s}.follow_up f WHERE f.enrolment_id = p_id AND f.seq = v_command.seq;
+  DELETE FROM ${s}.follow_up f WHERE f.enrolment_id = p_id AND f.uuid = p_uuid;
   IF v_command.expires_at <= p_at THEN v_command.expires_at := NULL; END IF;
   INSERT INTO ${s}.pending (
     enrolment_id, ord, seq, state, held, push, not_before, expires_at, sweep_at, max_attempts, attempts, not_now,

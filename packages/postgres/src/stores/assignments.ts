@@ -1,7 +1,7 @@
 // Assignments of configurations to devices, and the marks for reconciling, on PostgreSQL.
 import type { AssignmentRecord, ConfigurationStore, ReconcileMark } from '@espalier/core';
 import type { Database, Value } from '../database.ts';
-import { appendEvents, cut } from '../rows.ts';
+import { appendEvents, cut, freeText } from '../rows.ts';
 
 /** The part of the configuration store that is about devices. */
 export function postgresAssignments(
@@ -129,7 +129,7 @@ function columnsOf(records: readonly AssignmentRecord[]): Value[] {
     records.map((one) => one.status),
     records.map((one) => one.version),
     records.map((one) => one.commandUuid),
-    records.map((one) => one.detail),
+    records.map((one) => (one.detail === null ? null : freeText(one.detail))),
     records.map((one) => one.updatedAt),
     records.map((one) => one.profileUuid),
     records.map((one) => one.verifiable),

@@ -1,7 +1,7 @@
 // The certificate register, challenges and SCEP transactions on PostgreSQL.
 import type { CertificateStore, ChallengeRecord, IssuedCertificate, NewCertificate } from '@espalier/core';
 import type { Database, Value } from '../database.ts';
-import { appendEvents, cut } from '../rows.ts';
+import { appendEvents, cut, freeText } from '../rows.ts';
 
 /** Certificates over the database. */
 export function postgresCertificates(db: Database): CertificateStore {
@@ -38,7 +38,7 @@ export function postgresCertificates(db: Database): CertificateStore {
   const valuesOf = (certificate: NewCertificate): Value[] => [
     certificate.fingerprint,
     certificate.serialNumber,
-    certificate.subject,
+    freeText(certificate.subject),
     certificate.notBefore,
     certificate.notAfter,
     certificate.certificate,

@@ -68,11 +68,10 @@ export function postgresQueue(db: Database): QueueStore {
         FROM ${s}.command c JOIN ${s}.history h ON h.enrolment_id = $1 AND h.seq = c.seq
         WHERE c.uuid = $2`,
     body: `SELECT body AS bytes, sealed FROM ${s}.command WHERE uuid = $1`,
-    followUps: `SELECT f.enrolment_id AS "enrolmentId", c.uuid AS "commandUuid", f.ended_at AS at
-      FROM ${s}.follow_up f JOIN ${s}.command c ON c.seq = f.seq
+    followUps: `SELECT f.enrolment_id AS "enrolmentId", f.uuid AS "commandUuid", f.ended_at AS at
+      FROM ${s}.follow_up f
       WHERE f.ended_at <= $1 ORDER BY f.ended_at, f.seq LIMIT $2`,
-    followUpDone: `DELETE FROM ${s}.follow_up f USING ${s}.command c
-      WHERE c.uuid = $2 AND f.enrolment_id = $1 AND f.seq = c.seq`,
+    followUpDone: `DELETE FROM ${s}.follow_up WHERE enrolment_id = $1 AND uuid = $2`,
     // One step into the index for each enrolment, however many commands it has.
     withWork: `WITH RECURSIVE work AS (
         (SELECT p.enrolment_id FROM ${s}.pending p WHERE p.enrolment_id > $1 ORDER BY p.enrolment_id LIMIT 1)
