@@ -1,0 +1,122 @@
+// Finalizing an order (RFC 8555, 7.4): from a CSR to a certificate, once.
+import { PkiError } from '../errors.ts';
+import { spkiHash } from '../keys/keys.ts';
+import { toPem } from '../pem.ts';
+import { fingerprintSha256, readCertificate } from '../x509/certificate.ts';
+import { type CertificateRequest, readCsr } from '../x509/csr.ts';
+import type { Authenticated, Context } from './context.ts';
+import { checkCsrNames, isDeviceIdentifier } from './identifiers.ts';
+import { fromBase64url, parseObject, stringMember } from './json.ts';
+import { spkiOf } from './jwk.ts';
+import { grantOf, keyFits, orderStatus, ownOrder, renderOrder } from './orders.ts';
+import { malformed, Refusal } from './problem.ts';
+import type { AcmeAuthorization, AcmeGrant, AcmeOrder } from './types.ts';
+
+const badCsr = (detail: string, code?: string): Refusal =>
+  new Refusal('badCSR', detail, code === undefined ? {} : { code });
+
+function readRequest(payload: Buffer): CertificateRequest {
+  const der = fromBase64url(stringMember(parseObject(payload, 'payload'), 'csr', 'payload', 65_536));
+  if (!der) throw malformed('the csr is not base64url');
+  try {
+    return readCsr(der);
+  } catch (error) {
+    if (error instanceof PkiError) throw badCsr(error.message, error.code);
+    throw error;
+  }
+}
+
+/** POST to an order's finalize address. */
+export async function finalizeOrder(context: Context, from: Authenticated, id: string): Promise<Response> {
+  const { order, parts } = await ownOrder(context, from, id);
+  const csr = readRequest(from.jws.payload);
+  const status = orderStatus(context, order, parts);
+  // The answer to an earlier request may have been lost: the same key gets the same certificate.
+  if (status === 'valid' && order.publicKeyHash === csr.publicKeyHash) {
+    context.onEvent?.({ ...eventOf(order, csr), type: 'replayed' });
+    return renderOrder(context, order, parts);
+  }
+  if (status !== 'ready') throw new Refusal('orderNotReady', `the order is ${status}`);
+  checkKey(from, csr, parts);
+  checkCsrNames(csr, order.identifiers);
+  const grant = await decide(context, from, order, parts, csr);
+  const certificate = await issue(context, csr, grant);
+  const outcome = await context.store.commit({
+    orderId: order.id,
+    accountId: order.accountId,
+    consumes: order.identifiers.filter(isDeviceIdentifier),
+    publicKeyHash: csr.publicKeyHash,
+    certificateId: fingerprintSha256(certificate),
+    certificate,
+    grant,
+  });
+  if (outcome.outcome === 'identifier-used') {
+    throw new Refusal('rejectedIdentifier', 'the identifier was used before', { code: 'pki.acme.identifier_used' });
+  }
+  if (outcome.outcome === 'order-used') throw new Refusal('orderNotReady', 'the order has a certificate already');
+  const { serialNumber } = readCertificate(outcome.certificate);
+  const { reference } = grant;
+  context.onEvent?.({ ...eventOf(order, csr), type: outcome.outcome, serialNumber, reference });
+  const { certificateId } = outcome;
+  return renderOrder(context, { ...order, certificateId, publicKeyHash: csr.publicKeyHash }, parts);
+}
+
+const eventOf = (order: AcmeOrder, csr: CertificateRequest) => ({
+  accountId: order.accountId,
+  orderId: order.id,
+  publicKeyHash: csr.publicKeyHash,
+});
+
+function checkKey({ key }: Authenticated, csr: CertificateRequest, parts: readonly AcmeAuthorization[]): void {
+  if (!keyFits(csr, parts)) {
+    throw badCsr('the key in the CSR is not the attested one', 'pki.acme.key_not_attested');
+  }
+  // RFC 8555, 11.1. A device whose one hardware key was attested may use it for both: nobody else has it.
+  const attested = parts.some((part) => part.settlement?.attestation);
+  if (!attested && spkiHash(spkiOf(key)) === csr.publicKeyHash) throw badCsr('the key in the CSR is the account key');
+}
+
+async function decide(
+  context: Context,
+  { account }: Authenticated,
+  order: AcmeOrder,
+  parts: readonly AcmeAuthorization[],
+  csr: CertificateRequest,
+): Promise<AcmeGrant> {
+  const entitlement = await grantOf(context, order.identifiers);
+  if (!entitlement) throw new Refusal('rejectedIdentifier', 'the identifier has expired');
+  const { grant } = entitlement;
+  if (!context.authorise) return grant;
+  const attestation = parts.find((part) => part.settlement?.attestation)?.settlement?.attestation?.chain ?? null;
+  const decision = await context.authorise({ account: account!, order, csr, grant, attestation });
+  if (decision.decision === 'issue') return decision.grant;
+  throw new Refusal('unauthorized', decision.reason, { status: 403, code: 'pki.acme.refused' });
+}
+
+async function issue(context: Context, csr: CertificateRequest, grant: AcmeGrant): Promise<Uint8Array> {
+  const validityDays = grant.validityDays ?? context.validityDays;
+  try {
+    return await context.ca.issue({
+      csr: csr.der,
+      template: context.template ?? 'device',
+      ...(grant.subject === undefined ? {} : { subject: grant.subject }),
+      ...(grant.sans === undefined ? {} : { sans: grant.sans }),
+      ...(validityDays === undefined ? {} : { validityDays }),
+    });
+  } catch (error) {
+    if (error instanceof PkiError && error.kind === 'invalid') throw badCsr(error.message, error.code);
+    throw error;
+  }
+}
+
+/** POST-as-GET of a certificate: PEM, the leaf first, then its issuers (9.1). */
+export async function getCertificate(context: Context, { account }: Authenticated, id: string): Promise<Response> {
+  const found = await context.store.findCertificate(id);
+  if (!found) throw malformed('there is no such certificate', 404);
+  if (found.accountId !== account!.id) {
+    throw new Refusal('unauthorized', 'this belongs to another account', { status: 403 });
+  }
+  const { ca } = context;
+  const chain = [found.certificate, ca.certificate, ...ca.chain].map((der) => toPem(der));
+  return new Response(chain.join(''), { headers: { 'content-type': 'application/pem-certificate-chain' } });
+}
