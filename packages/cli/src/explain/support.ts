@@ -56,37 +56,28 @@ export function availabilityRows(support: Support | undefined): string[][] {
   });
 }
 
-function versions(platform: string, facts: PlatformSupport): string {
-  const words = [platform];
-  if (facts.introduced !== undefined) words.push(facts.introduced);
-  if (facts.deprecated !== undefined) words.push(`deprecated ${facts.deprecated}`);
-  if (facts.removed !== undefined) words.push(`removed ${facts.removed}`);
-  return words.join(' ');
-}
-
-/** What a key states itself, e.g. `iOS 16.0 (supervised), macOS 13.0; not tvOS`. Empty when it states nothing. */
+/** What a key states itself, e.g. `from iOS 16.0, macOS 13.0; supervised on iOS; not on tvOS`. Empty when it states nothing. */
 export function supportNote(support: Support | undefined): string {
-  const named: string[] = [];
   const absent: string[] = [];
-  const notes = new Map<string, string>();
-  for (const platform of platforms) {
+  const groups = new Map<string, string[]>();
+  const add = (before: string, what: string | undefined): void => {
+    if (what !== undefined) groups.set(before, [...(groups.get(before) ?? []), what]);
+  };
+  const stated = platforms.flatMap((platform) => {
     const facts = support?.[platform];
-    if (facts === undefined) continue;
-    if (facts.introduced === 'n/a') {
-      absent.push(platform);
-      continue;
-    }
-    const limits = restrictions(facts).join(', ');
-    const head = versions(platform, facts);
-    if (head === platform && limits === '') continue;
-    named.push(head);
-    notes.set(head, limits);
-  }
-  // One note for all platforms is said once.
-  const [first = ''] = notes.values();
-  const same = named.length > 1 && first !== '' && [...notes.values()].every((note) => note === first);
-  const parts = named.map((head) => (same || notes.get(head) === '' ? head : `${head} (${notes.get(head)})`));
-  const text = parts.join(', ') + (same ? ` (${first})` : '');
-  const rest = absent.length === 0 ? '' : `not ${absent.join(', ')}`;
-  return [text, rest].filter((part) => part !== '').join('; ');
+    return facts === undefined ? [] : [{ platform, facts }];
+  });
+  const present = stated.filter(({ platform, facts }) => {
+    if (facts.introduced === 'n/a') absent.push(platform);
+    return facts.introduced !== 'n/a';
+  });
+  const version = (platform: string, text: string | undefined): string | undefined =>
+    text === undefined || text === 'all' ? undefined : `${platform} ${text}`;
+  for (const { platform, facts } of present) add('from', version(platform, facts.introduced));
+  for (const { platform, facts } of present) add('deprecated in', version(platform, facts.deprecated));
+  for (const { platform, facts } of present) add('removed in', version(platform, facts.removed));
+  for (const { platform, facts } of present) for (const note of restrictions(facts)) add(`${note} on`, platform);
+  const parts = [...groups].map(([before, what]) => `${before} ${what.join(', ')}`);
+  if (absent.length > 0) parts.push(`not on ${absent.join(', ')}`);
+  return parts.join('; ');
 }
