@@ -69,6 +69,8 @@ describe('names', () => {
     expect([code, out]).toEqual([1, '']);
     expect(err).toBe("espalier explain: the schema has nothing named 'DevceLock'\nDid you mean\n  DeviceLock");
     expect((await espalier(['explain', '__proto__'])).code).toBe(1);
+    // Also when what may be left out is.
+    expect((await espalier(['explain', 'wifi.manged'])).err).toContain('Did you mean\n  com.apple.wifi.managed');
     expect((await espalier(['explain', 'zzzzzzzzzz'])).err).not.toContain('Did you mean');
   });
 });

@@ -66,12 +66,18 @@ function findKey(name: string): SchemaMatch[] {
   );
 }
 
+/** Names like the given one, which may lack what may be left out. */
 function suggestions(name: string): string[] {
-  return nearest(
-    name,
-    schemaKinds.flatMap((kind) => schema.names(kind)),
-    5,
-  );
+  const names = schemaKinds.flatMap((kind) => schema.names(kind));
+  const written = new Map<string, string>();
+  for (const full of names) {
+    for (const prefix of shortcuts) {
+      if (full.startsWith(prefix) && !written.has(full.slice(prefix.length))) {
+        written.set(full.slice(prefix.length), full);
+      }
+    }
+  }
+  return [...new Set(nearest(name, [...written.keys()], 5).map((short) => written.get(short) as string))];
 }
 
 function toJson(match: SchemaMatch, target: Target | undefined): Record<string, unknown> {
