@@ -240,3 +240,18 @@ test('nothing of the catalogue is read before it is asked for', () => {
   // Nothing at import; the availability table and one line for the first command; nothing for the second look.
   expect(result.stdout.trim()).toBe('0 2 0');
 });
+
+test('no heavy module of Node is loaded before it is used', () => {
+  const script = `
+    const { uuidFrom } = await import(${JSON.stringify(join(import.meta.dirname, '../src/index.ts'))});
+    const heavy = /^NativeModule (crypto|http2|tls|net|http|https)$/;
+    const loaded = () => process.moduleLoadList.filter((name) => heavy.test(name)).length;
+    const before = loaded();
+    uuidFrom('x');
+    console.log(before, loaded() > 0);
+  `;
+  const flags = ['--conditions=espalier-source', '--disable-warning=ExperimentalWarning', '--input-type=module'];
+  const result = spawnSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8', cwd: root });
+  expect(result.stderr).toBe('');
+  expect(result.stdout.trim()).toBe('0 true');
+});

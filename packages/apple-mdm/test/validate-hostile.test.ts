@@ -75,6 +75,23 @@ describe('shapes without end', () => {
   });
 });
 
+test('the path of the whole value is /', () => {
+  for (const kind of validateKinds) {
+    for (const value of [5, null, undefined, [], 'x', new Uint8Array(), () => 1]) {
+      const paths = validate(kind, value).map((issue) => issue.path);
+      expect(paths, kind).toEqual(['/']);
+    }
+  }
+  // What speaks against an item as a whole is said of the whole, too.
+  const tv = { platform: 'tvOS', osVersion: '17.0' } as const;
+  expect(validate('command', { RequestType: 'DeviceLock' }, tv)).toMatchObject([
+    { path: '/', code: 'target.platform' },
+  ]);
+  expect(validate('payload', { PayloadType: 'com.apple.MCX.FileVault2' }, tv)[0]).toMatchObject({ path: '/' });
+  expect(validate('status', 1, tv, { name: 'passcode.is-present' })[0]).toMatchObject({ path: '/' });
+  expect(validate('status', 1, null, { name: 'passcode.is-there' })[0]).toMatchObject({ path: '/' });
+});
+
 test('no value makes it throw', () => {
   const value = fc.anything({
     withBigInt: true,

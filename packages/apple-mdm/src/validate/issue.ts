@@ -55,7 +55,10 @@ export type Severity = 'error' | 'warning';
 
 /** One thing that is wrong with a value. */
 export interface Issue {
-  /** Key names and array positions, as `/PayloadContent/0/SSID_STR`; the root is `/`; `~` and `/` in a key are `~0` and `~1`. */
+  /**
+   * Key names and array positions, as `/PayloadContent/0/SSID_STR`; `~` and `/` in a key are `~0` and `~1`. The value as
+   * a whole is `/`, never an empty text: so it is in every error of this package and of `@espalier/plist`.
+   */
   readonly path: string;
   readonly code: IssueCode;
   readonly severity: Severity;
