@@ -59,7 +59,7 @@ function writeObject(writer: ByteWriter, value: Scalar | Collection, referenceSi
   } else if (value instanceof Date) {
     const at = writer.take(9);
     writer.bytes[at] = 0x33;
-    writer.view.setFloat64(at + 1, value.getTime() / 1000 - referenceSeconds);
+    writer.view.setFloat64(at + 1, (value.getTime() - referenceSeconds * 1000) / 1000);
   } else if (isReal(value)) {
     writeReal(writer, value.value);
   } else if (isUid(value)) {

@@ -8,8 +8,9 @@ import { placeOf, type Source } from './source.ts';
 
 export type Container = PlistDict | PlistValue[];
 
-/** Characters of a window. A string that is kept keeps its window alive, so it must not be large. */
-const windowSize = 16_384;
+/** Characters of the first window, and of the largest. A string that is kept keeps its window alive. */
+const firstWindow = 1024;
+const largestWindow = 16_384;
 
 /**
  * The state of one decoding. All indexes are into `bytes`: V8 reads bytes several times as fast as the characters of
@@ -24,6 +25,7 @@ export class Reader {
   window = '';
   windowStart = 0;
   windowEnd = 0;
+  windowSize = firstWindow;
   /** Whether the start tag read last was `<name/>`. */
   empty = false;
   /** The innermost open array or dictionary; `null` outside the root. */
@@ -69,13 +71,14 @@ export class Reader {
   cover(start: number, end: number): void {
     if (start >= this.windowStart && end <= this.windowEnd) return;
     this.windowStart = start;
-    this.windowEnd = Math.min(this.bytes.length, Math.max(end, start + windowSize));
+    this.windowEnd = Math.min(this.bytes.length, Math.max(end, start + this.windowSize));
+    if (this.windowSize < largestWindow) this.windowSize *= 2;
     this.window = singleByteText(this.bytes, start, this.windowEnd);
   }
 
   /** The ASCII characters between two indexes. */
   ascii(start: number, end: number): string {
-    if (end - start >= windowSize / 4) return singleByteText(this.bytes, start, end);
+    if (end - start >= this.windowSize / 4 && end > this.windowEnd) return singleByteText(this.bytes, start, end);
     this.cover(start, end);
     return this.window.slice(start - this.windowStart, end - this.windowStart);
   }

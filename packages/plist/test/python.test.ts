@@ -1,0 +1,111 @@
+// Comparison with Python's plistlib: every document of a large sample, both formats, both ways.
+import { describe, expect, test } from 'vitest';
+import { decode, encodeBinary, encodeXml, PlistReal, PlistUid, type PlistValue } from '../src/index.ts';
+import { comparedDocuments, type Flavour, forBinary, forXml, sample } from './support/arbitrary.ts';
+import { contains, isDict, written } from './support/canonical.ts';
+import { askPython, type Question } from './support/python.ts';
+import { styled } from './support/styled.ts';
+import { toolOrSkip } from './support/tools.ts';
+
+const batch = 2_000;
+const batches = Math.ceil(comparedDocuments / batch);
+const minutes = 60_000;
+
+/** Calls `compare` with batches that together are the wanted number of documents. */
+function eachBatch(flavour: Flavour, compare: (values: PlistValue[]) => void): void {
+  for (let index = 0; index < batches; index += 1) compare(sample(flavour, batch, 1000 + index));
+}
+
+function expectAll(values: readonly PlistValue[], answers: readonly Buffer[]): void {
+  expect(answers.length).toBe(values.length);
+  for (const [index, value] of values.entries()) {
+    const expected = written(value);
+    const answer = answers[index]!.toString('utf8');
+    if (answer !== expected) expect(JSON.parse(answer)).toEqual(JSON.parse(expected));
+  }
+}
+
+const isReal = (part: PlistValue): boolean =>
+  part instanceof PlistReal || (typeof part === 'number' && !Number.isInteger(part));
+const isUid = (part: PlistValue): boolean => part instanceof PlistUid;
+/** plistlib writes a carriage return as a line feed; we keep it. */
+const hasReturn = (part: PlistValue): boolean =>
+  typeof part === 'string' ? part.includes('\r') : isDict(part) && Object.keys(part).some((key) => key.includes('\r'));
+
+describe.skipIf(!toolOrSkip('python3', ['--version']))('plistlib', () => {
+  test(
+    'reads what we write as XML',
+    () => {
+      eachBatch(forXml, (values) => {
+        const questions = values.map((value): Question => ({ operation: 'D', payload: encodeXml(value) }));
+        expectAll(values, askPython(questions));
+      });
+    },
+    30 * minutes,
+  );
+
+  test(
+    'reads what we write as binary',
+    () => {
+      eachBatch(forBinary, (values) => {
+        const questions = values.map((value): Question => ({ operation: 'D', payload: encodeBinary(value) }));
+        expectAll(values, askPython(questions));
+      });
+    },
+    30 * minutes,
+  );
+
+  test(
+    'writes XML that we read, and that we write alike',
+    () => {
+      let alike = 0;
+      eachBatch(forXml, (values) => {
+        const kept = values.filter((value) => !contains(value, hasReturn));
+        const documents = askPython(kept.map((value): Question => ({ operation: 'X', payload: written(value) })));
+        for (const [index, value] of kept.entries()) {
+          const document = documents[index]!;
+          expect(written(decode(document))).toBe(written(value));
+          // Reals are the one thing that plistlib spells in another way.
+          if (contains(value, isReal)) continue;
+          expect(Buffer.from(encodeXml(value)).toString()).toBe(document.toString());
+          alike += 1;
+        }
+      });
+      expect(alike).toBeGreaterThan(comparedDocuments / 2);
+    },
+    30 * minutes,
+  );
+
+  test(
+    'writes binary that we read, and that we write alike',
+    () => {
+      let alike = 0;
+      eachBatch(forBinary, (values) => {
+        const documents = askPython(values.map((value): Question => ({ operation: 'B', payload: written(value) })));
+        for (const [index, value] of values.entries()) {
+          const document = documents[index]!;
+          expect(written(decode(document))).toBe(written(value));
+          // plistlib writes every real in eight bytes, and does not unify uids.
+          if (contains(value, isReal) || contains(value, isUid)) continue;
+          expect(Buffer.from(encodeBinary(value)).toString('hex')).toBe(document.toString('hex'));
+          alike += 1;
+        }
+      });
+      expect(alike).toBeGreaterThan(comparedDocuments / 2);
+    },
+    30 * minutes,
+  );
+
+  test(
+    'reads unusual spellings of XML as we do',
+    () => {
+      eachBatch(forXml, (values) => {
+        const documents = values.map((value, index) => styled(value, index));
+        const answers = askPython(documents.map((payload): Question => ({ operation: 'D', payload })));
+        expectAll(values, answers);
+        for (const [index, value] of values.entries()) expect(written(decode(documents[index]!))).toBe(written(value));
+      });
+    },
+    30 * minutes,
+  );
+});
