@@ -1,4 +1,43 @@
 // Everything @espalier/pki offers.
+export { appleEnterpriseAttestationRoot } from './acme/apple-root.ts';
+export {
+  type AppleAttestation,
+  type AppleAttestedProperties,
+  appleAttestationOids,
+  type VerifyAttestationOptions,
+  verifyAppleAttestation,
+  verifyAttestationObject,
+} from './acme/attestation.ts';
+export type { AcmeAttestationOptions, AcmeServerOptions } from './acme/context.ts';
+export { hardwareModule, permanentIdentifier } from './acme/identifiers.ts';
+export type { AcmeJwk } from './acme/jwk.ts';
+export { createMemoryAcmeStore, type MemoryAcmeStore, type MemoryAcmeStoreOptions } from './acme/memory-store.ts';
+export type { AcmeProblem } from './acme/problem.ts';
+export { type AcmeServer, createAcmeServer } from './acme/server.ts';
+export type {
+  AcmeAccount,
+  AcmeAccountStore,
+  AcmeAuthorization,
+  AcmeCertificate,
+  AcmeCertificateStore,
+  AcmeChallenge,
+  AcmeChallengePolicy,
+  AcmeCommit,
+  AcmeCommitOutcome,
+  AcmeDevice,
+  AcmeDeviceFacts,
+  AcmeEvent,
+  AcmeGrant,
+  AcmeIdentifier,
+  AcmeIdentifierStore,
+  AcmeNonceStore,
+  AcmeOrder,
+  AcmeOrderStore,
+  AcmeRequest,
+  AcmeSettlement,
+  AcmeStore,
+  AcmeVerdict,
+} from './acme/types.ts';
 export {
   type CertificateAuthority,
   type CreateRootCaOptions,

@@ -87,7 +87,7 @@ export interface LeafOptions {
   readonly serial?: string | null;
   readonly udid?: string | null;
   /** Null leaves the freshness code out. */
-  readonly freshness?: Uint8Array | null;
+  readonly freshness?: Uint8Array | 'token' | null;
   readonly notBefore?: number;
   readonly notAfter?: number;
   readonly ca?: boolean;
@@ -107,7 +107,7 @@ export async function leafOf(options: LeafOptions): Promise<Uint8Array> {
   add('13.1', Uint8Array.of(2, 1, 0)); // DER INTEGER 0, as Macs have it
   add('13.2', Buffer.from('Full Security'));
   add('13.3', Uint8Array.of(2, 1, 0));
-  if (freshness !== null) add('11.1', freshness);
+  if (freshness !== null) add('11.1', freshness === 'token' ? Buffer.from(token) : freshness);
   return certify({
     ...{ serial: 10, issuer: authority.subject, subject: 'device', publicKey: options.publicKey, extensions },
     signingKey: options.signingKey ?? authority.keys.privateKey,
