@@ -6,7 +6,7 @@ import type { Settings } from '../limits.ts';
 import { narrow } from '../scalar/integer.ts';
 import { isWellFormed, stringOf } from '../unicode.ts';
 import { DictConstructor, type PlistDict, PlistUid, type PlistValue, realValue } from '../values.ts';
-import { headerSize, type Layout, readLayout, readUnsigned, referenceSeconds } from './layout.ts';
+import { headerSize, type Layout, readLayout, readUnsigned, referenceSeconds, trailerSize } from './layout.ts';
 
 /** An array or a dictionary whose entries are being read. */
 interface Frame {
@@ -56,7 +56,7 @@ class BinaryDecoder {
     const { frames } = this;
     const { referenceSize } = this.layout;
     const { duplicateKeys } = this.settings;
-    let value = this.readValue(this.layout.root);
+    let value = this.readValue(this.layout.root, this.bytes.length - trailerSize + 16);
     // `undefined` means that a container was opened: its entries come first.
     while (value === undefined || frames.length > 0) {
       const frame: Frame = frames[frames.length - 1]!;
@@ -82,15 +82,15 @@ class BinaryDecoder {
         }
         at += frame.count * referenceSize;
       }
-      value = this.readValue(readUnsigned(this.bytes, at, referenceSize));
+      value = this.readValue(readUnsigned(this.bytes, at, referenceSize), at);
     }
     return value;
   }
 
   /** Reads one object. Returns `undefined` after opening a container that is not empty. */
-  readValue(object: number): PlistValue | undefined {
+  readValue(object: number, from: number): PlistValue | undefined {
     this.elements += 1;
-    const at = this.offsetOf(object);
+    const at = this.offsetOf(object, from);
     if (this.elements > this.settings.maxElements) {
       throw this.error('plist.limit.elements', `more than ${this.settings.maxElements} values`, at);
     }
@@ -152,7 +152,7 @@ class BinaryDecoder {
       this.expand(known.length, from);
       return known;
     }
-    const at = this.offsetOf(object);
+    const at = this.offsetOf(object, from);
     const type = this.bytes[at]! >> 4;
     if (type !== 5 && type !== 6) throw this.error('plist.type', 'a key must be a string', at);
     return this.readString(object, at);
@@ -167,10 +167,10 @@ class BinaryDecoder {
     const marker = this.bytes[at]!;
     const length = this.readSize(at, marker & 15);
     const start = this.body(at);
-    this.expand(length, at);
     let string: string;
     if (marker >> 4 === 5) {
       this.need(at, start, length);
+      this.expand(length, at);
       const end = start + length;
       for (let index = start; index < end; index += 1) {
         if (this.bytes[index]! > 127) throw this.error('plist.encoding', 'an ASCII string with a byte past 127', index);
@@ -178,6 +178,7 @@ class BinaryDecoder {
       string = this.text.slice(start, end);
     } else {
       this.need(at, start, length * 2);
+      this.expand(length, at);
       const units = new Uint16Array(length);
       for (let index = 0; index < length; index += 1) units[index] = this.view.getUint16(start + 2 * index);
       string = stringOf(units);
@@ -248,9 +249,9 @@ class BinaryDecoder {
     throw this.error('plist.syntax', 'an object reaches into the offset table', at);
   }
 
-  offsetOf(object: number): number {
+  offsetOf(object: number, from: number): number {
     const { objects, table, offsetSize } = this.layout;
-    if (object >= objects) throw this.error('plist.syntax', `object ${object} does not exist`, undefined);
+    if (object >= objects) throw this.error('plist.syntax', `object ${object} does not exist`, from);
     const entry = table + object * offsetSize;
     const offset = readUnsigned(this.bytes, entry, offsetSize);
     if (offset < headerSize || offset >= table) {
@@ -268,8 +269,8 @@ class BinaryDecoder {
     }
   }
 
-  error(code: PlistErrorCode, problem: string, offset: number | undefined): PlistError {
+  error(code: PlistErrorCode, problem: string, offset: number): PlistError {
     const path = formatPath(this.frames.flatMap((frame) => (frame.dict === null ? frame.index : (frame.key ?? []))));
-    return new PlistError(code, problem, offset === undefined ? { path } : { offset, path });
+    return new PlistError(code, problem, { offset, path });
   }
 }
