@@ -19,7 +19,7 @@ import { type EngineInput, engineDefaults, silentLogger } from './options.ts';
 import { createProtocol } from './protocol.ts';
 import { createReconciler } from './reconciler.ts';
 
-/** How old an unapplied result must be before another process takes it for left behind. */
+/** How old an unapplied result must be to be taken for left behind, and not for under way. */
 const LEFT_BEHIND_MS = 30_000;
 
 /**
@@ -68,10 +68,16 @@ export function createEngine(input: EngineInput): Engine {
   }
   const notifierLoop = createLoop('notifier', notifierIntervalMs, pacedPushes, logger);
   const reconcilerLoop = createLoop('reconciler', options.reconcilerIntervalMs, () => reconciler.run(), logger);
+  let keptHouse = false;
   const housekeepingLoop = createLoop(
     'housekeeping',
     options.housekeepingIntervalMs,
-    () => housekeeping.run(LEFT_BEHIND_MS),
+    () => {
+      // The first time, everything unapplied is from before this process.
+      const leftBehindMs = keptHouse ? LEFT_BEHIND_MS : 0;
+      keptHouse = true;
+      return housekeeping.run(leftBehindMs);
+    },
     logger,
   );
   loops.notifier = notifierLoop;

@@ -3,6 +3,8 @@ import { readResponse } from '@espalier/apple-mdm';
 import type { PlistDict } from '@espalier/plist';
 import type { AppleError, Assignment, CommandState } from '../api/records.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
+import type { InventoryReport } from '../contracts/inventory.ts';
+import { CoreError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { queueProfileList, reportOf } from './inventory.ts';
 import type { LabelService } from './labels.ts';
@@ -98,18 +100,31 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     await queueProfileList(context, enrolmentId);
   }
 
-  async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void> {
+  async function applyEnd(enrolmentId: string, commandUuid: string, value: PlistDict | undefined): Promise<void> {
     const outcome = await store.queue.get(enrolmentId, commandUuid);
-    if (outcome !== null && outcome.finishedAt !== null) {
-      const { requestType, state, errorChain, response } = outcome;
-      if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
-        await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
-      } else if (state === 'acknowledged' && requestType === 'DeviceLock') {
-        await confirmLockPin(context, enrolmentId, commandUuid);
-      } else if (state === 'acknowledged' && response !== null) {
-        const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
-        await inventory(enrolmentId, requestType, value ?? readResponse(vault.read(response, ref)).value);
-      }
+    if (outcome === null || outcome.finishedAt === null) return;
+    const { requestType, state, errorChain, response } = outcome;
+    if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
+      await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
+    } else if (state !== 'acknowledged') {
+      // Asked and not answered: without this, housekeeping would ask again for ever.
+      if (requestType === 'DeviceInformation') await store.inventory.apply(emptyReport(enrolmentId, clock.now()));
+    } else if (requestType === 'DeviceLock') {
+      await confirmLockPin(context, enrolmentId, commandUuid);
+    } else if (response !== null) {
+      const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
+      await inventory(enrolmentId, requestType, value ?? readResponse(vault.read(response, ref)).value);
+    }
+  }
+
+  async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void> {
+    try {
+      await applyEnd(enrolmentId, commandUuid, value);
+    } catch (error) {
+      // What the store could not do is tried again. What the engine cannot do it could not do the next time either, and
+      // it must not keep the device, or other results, from going on.
+      if (error instanceof CoreError && error.kind === 'unavailable') throw error;
+      context.logger.error({ error, enrolmentId, commandUuid }, 'the result of a command could not be applied');
     }
     await store.queue.followUpDone(enrolmentId, commandUuid);
   }
@@ -128,6 +143,10 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       }
     },
   };
+}
+
+function emptyReport(enrolmentId: string, at: number): InventoryReport {
+  return { enrolmentId, at, facts: {}, complete: true, event: null };
 }
 
 function describe(state: CommandState, chain: readonly AppleError[]): string {

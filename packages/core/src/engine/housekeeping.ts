@@ -1,4 +1,4 @@
-// Housekeeping: ends what expired, finds what a crash left behind, forgets what is old. One process at a time does it.
+// Housekeeping: finds what a crash left behind, ends what expired, forgets what is old.
 import { type Context, uuid } from './context.ts';
 import type { Effects } from './effects.ts';
 import { inventoryKey, queueInventory } from './inventory.ts';
@@ -25,9 +25,8 @@ export function createHousekeeping(context: Context, effects: Effects, labels: L
   return {
     async run(leftBehindMs) {
       const now = clock.now();
-      const until = now + Math.max(60_000, 4 * options.housekeepingIntervalMs);
-      if (!(await store.settings.lease({ name: 'housekeeping', owner, at: now, until }))) return;
-      await drain(async () => (await store.queue.sweep({ at: clock.now(), limit: BATCH })).length);
+      // What a crash left behind does not wait for a lease: the process that held it may be the one that crashed, and
+      // doing this twice does no harm.
       await effects.applyLeftBehind(leftBehindMs);
       await drain(async () => {
         const dedupeKey = inventoryKey('DeviceInformation');
@@ -35,6 +34,9 @@ export function createHousekeeping(context: Context, effects: Effects, labels: L
         await queueInventory(context, ids);
         return ids.length;
       });
+      const until = now + Math.max(60_000, 2 * options.housekeepingIntervalMs);
+      if (!(await store.settings.lease({ name: 'housekeeping', owner, at: now, until }))) return;
+      await drain(async () => (await store.queue.sweep({ at: clock.now(), limit: BATCH })).length);
       await drain(() => store.invitations.sweep({ at: clock.now(), limit: BATCH }));
       await drain(() => store.certificates.prune({ before: clock.now(), limit: BATCH }));
       const { historyRetentionMs, eventRetentionMs, labelIntervalMs } = options;

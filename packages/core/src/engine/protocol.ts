@@ -76,7 +76,9 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
       await store.events.append([{ type: 'command.unknown-response', at, enrolmentId, data }]);
       context.logger.warn({ enrolmentId, commandUuid }, 'a response to a command that was never sent');
     }
-    const hasEffects = outcome.result === 'stored' && outcome.resultCommand?.followUp === true;
+    // Also of a repeated result: the first time, its effects may have been cut off together with our answer.
+    const taken = outcome.result === 'stored' || outcome.result === 'repeated';
+    const hasEffects = taken && outcome.resultCommand?.followUp === true;
     if (hasEffects) await effects.apply(enrolmentId, response.commandUuid, response.value);
     context.bus.poke();
     return hasEffects;
