@@ -68,6 +68,14 @@ describe('CRLs', () => {
     expect(readCrl(await crl([]), root.certificate).revoked.size).toBe(0);
   });
 
+  it('hold as many entries as a large fleet has', async () => {
+    const revoked = Array.from({ length: 150_000 }, (_, i) => ({
+      serialNumber: (0x100000 + i).toString(16),
+      revokedAt: now,
+    }));
+    expect(readCrl(await crl(revoked), root.certificate).revoked.size).toBe(150_000);
+  });
+
   it('believe only their issuer', async () => {
     const other = await testCa();
     const der = await crl([{ serialNumber: '01', revokedAt: now }]);
