@@ -13,7 +13,15 @@ import { oids } from '../oids.ts';
 import { decodeExtensions, type Extension, subjectAltName } from './extensions.ts';
 import { type AlternativeName, decodeGeneralNames, encodeGeneralNames } from './general-name.ts';
 import { type DistinguishedName, decodeName, encodeName, formatName, type NameInput, nameValue } from './name.ts';
-import { encoding, extensionObject, nameObject, publicKeyObject, signingWith, signValue } from './objects.ts';
+import {
+  encoding,
+  extensionObject,
+  inDerOrder,
+  nameObject,
+  publicKeyObject,
+  signingWith,
+  signValue,
+} from './objects.ts';
 
 /** What a signing request says; its signature was checked. */
 export interface CertificateRequest {
@@ -138,10 +146,4 @@ export async function createCsr(options: CsrOptions): Promise<Bytes> {
     return request.toSchema(true).valueBlock.value[0]!.toBER();
   });
   return signValue(tbs, signing);
-}
-
-/** DER sorts a SET OF by its encodings; the library leaves that to its caller. */
-function inDerOrder(attributes: readonly Attribute[]): Attribute[] {
-  const encoded = attributes.map((item) => ({ item, der: Buffer.from(item.toSchema().toBER()) }));
-  return encoded.sort((a, b) => Buffer.compare(a.der, b.der)).map(({ item }) => item);
 }

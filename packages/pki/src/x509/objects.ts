@@ -2,6 +2,7 @@
 import type { BaseBlock, Sequence } from 'asn1js';
 import type {
   AlgorithmIdentifier,
+  Attribute,
   Extension as ExtensionObject,
   PublicKeyInfo,
   RelativeDistinguishedNames,
@@ -44,6 +45,12 @@ export function publicKeyObject(lib: Library, spki: Uint8Array): PublicKeyInfo {
 export function extensionObject({ pkijs }: Library, { oid: id, critical, value }: Extension): ExtensionObject {
   oid(id); // the library takes any text for an object identifier
   return new pkijs.Extension({ extnID: id, critical, extnValue: bufferOf(value) });
+}
+
+/** DER sorts a SET OF by its encodings; the library leaves that to its caller. */
+export function inDerOrder(attributes: readonly Attribute[]): Attribute[] {
+  const encoded = attributes.map((item) => ({ item, der: Buffer.from(item.toSchema().toBER()) }));
+  return encoded.sort((a, b) => Buffer.compare(a.der, b.der)).map(({ item }) => item);
 }
 
 /** A Time as RFC 5280 wants it: UTCTime to 2049, GeneralizedTime after; whole seconds. */
