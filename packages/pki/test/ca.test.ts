@@ -16,6 +16,8 @@ import {
   readCertificate,
   readCsr,
   requestIntermediateCa,
+  type Signer,
+  selfSignCa,
   templates,
   verifyTrust,
 } from '../src/index.ts';
@@ -157,6 +159,28 @@ describe('a certificate authority', () => {
     ] as const) {
       const request = { publicKey: device.publicKey, subject: 'CN=s', template: 'tls-server', sans: [bad] } as const;
       expect(await codeOfAsync(() => ca.issue(request))).toBe('pki.san.invalid');
+    }
+  });
+
+  it('works with keys that only sign, elsewhere', async () => {
+    for (const spec of [
+      { type: 'rsa', bits: 2048 },
+      { type: 'ec', curve: 'P-384' },
+    ] as const) {
+      const { publicKey, privateKey } = await generateKeyPair(spec);
+      const local = localSigner(privateKey);
+      let signatures = 0;
+      const sign: Signer['sign'] = (data, hash) => {
+        signatures++;
+        return local.sign(data, hash);
+      };
+      const signer: Signer = { publicKey, sign };
+      const certificate = await selfSignCa({ subject: 'CN=HSM', signer, clock });
+      const authority = await openCa({ certificate, signer, clock });
+      const csr = await createCsr({ subject: 'CN=own', signer, challengePassword: 'p' });
+      const der = await authority.issue({ csr, template: 'device' });
+      verifyTrust(der, { anchors: [certificate], now });
+      expect(signatures).toBe(3);
     }
   });
 
