@@ -216,11 +216,9 @@ describe('a certificate authority', () => {
     for (let i = 0; i < 1000; i++) deep = sequence(deep);
     for (const subject of [wide, name(set(attribute(deep))), name(set(attribute(tlv(0x30, Buffer.from('ff')))))]) {
       const started = process.cpuUsage();
-      const code = await codeOfAsync(async () => {
-        expect(Buffer.from((await issue(subject)).subjectDer)).toEqual(Buffer.from(subject));
-      });
+      const der = await ca.issue({ publicKey: device.publicKey, subject, template: 'device' });
       expect(process.cpuUsage(started).user).toBeLessThan(100_000);
-      expect(code).toBe('no error');
+      expect(Buffer.compare(readCertificate(der).subjectDer, subject)).toBe(0);
     }
   });
 

@@ -74,11 +74,11 @@ describe('CRLs', () => {
   });
 
   it('hold as many entries as a large fleet has', async () => {
-    const revoked = Array.from({ length: 150_000 }, (_, i) => ({
+    const revoked = Array.from({ length: 100_000 }, (_, i) => ({
       serialNumber: (0x100000 + i).toString(16),
       revokedAt: now,
     }));
-    expect(readCrl(await crl(revoked), root.certificate).revoked.size).toBe(150_000);
+    expect(readCrl(await crl(revoked), root.certificate).revoked.size).toBe(100_000);
   });
 
   it('believe only their issuer', async () => {
