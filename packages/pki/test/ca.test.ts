@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { oid, sequence, set, tlv, utf8 } from '../src/der/writer.ts';
 import {
   type CertificateAuthority,
   createCsr,
@@ -15,6 +16,8 @@ import {
   readCertificate,
   readCsr,
   requestIntermediateCa,
+  type Signer,
+  selfSignCa,
   templates,
   verifyTrust,
 } from '../src/index.ts';
@@ -156,6 +159,66 @@ describe('a certificate authority', () => {
     ] as const) {
       const request = { publicKey: device.publicKey, subject: 'CN=s', template: 'tls-server', sans: [bad] } as const;
       expect(await codeOfAsync(() => ca.issue(request))).toBe('pki.san.invalid');
+    }
+  });
+
+  it('works with keys that only sign, elsewhere', async () => {
+    for (const spec of [
+      { type: 'rsa', bits: 2048 },
+      { type: 'ec', curve: 'P-384' },
+    ] as const) {
+      const { publicKey, privateKey } = await generateKeyPair(spec);
+      const local = localSigner(privateKey);
+      let signatures = 0;
+      const sign: Signer['sign'] = (data, hash) => {
+        signatures++;
+        return local.sign(data, hash);
+      };
+      const signer: Signer = { publicKey, sign };
+      const certificate = await selfSignCa({ subject: 'CN=HSM', signer, clock });
+      const authority = await openCa({ certificate, signer, clock });
+      const csr = await createCsr({ subject: 'CN=own', signer, challengePassword: 'p' });
+      const der = await authority.issue({ csr, template: 'device' });
+      verifyTrust(der, { anchors: [certificate], now });
+      expect(signatures).toBe(3);
+    }
+  });
+
+  it('copies names from requests byte for byte, at once', async () => {
+    const attribute = (value: Uint8Array): Uint8Array => sequence(oid(oids.commonName), value);
+    const name = (...rdns: Uint8Array[]): Uint8Array => sequence(...rdns);
+    const issue = (subject: Uint8Array) =>
+      ca.issue({ publicKey: device.publicKey, subject, template: 'device' }).then(readCertificate);
+    const texts: [number, string][] = [
+      [0x0c, 'c3bc'],
+      [0x13, '61'],
+      [0x14, 'fce4'],
+      [0x16, '61'],
+      [0x1a, '61'],
+      [0x1c, '00000061'],
+      [0x1e, '00fc'],
+      [0x03, '0780'],
+      [0x01, '01'],
+      [0x0a, '7f'],
+      [0x09, '80'],
+      [0x80, '01'],
+      [0xa3, '020101'],
+      [0x05, ''],
+    ];
+    for (const [tagOctet, hex] of texts) {
+      const subject = name(set(attribute(tlv(tagOctet, Buffer.from(hex, 'hex')))), set(attribute(utf8('last'))));
+      expect(Buffer.from((await issue(subject)).subjectDer), hex).toEqual(Buffer.from(subject));
+    }
+    const wide = name(
+      ...Array.from({ length: 64 }, () => set(...Array.from({ length: 30 }, () => attribute(utf8('x'))))),
+    );
+    let deep: Uint8Array = utf8('x');
+    for (let i = 0; i < 1000; i++) deep = sequence(deep);
+    for (const subject of [wide, name(set(attribute(deep))), name(set(attribute(tlv(0x30, Buffer.from('ff')))))]) {
+      const started = process.cpuUsage();
+      const der = await ca.issue({ publicKey: device.publicKey, subject, template: 'device' });
+      expect(process.cpuUsage(started).user).toBeLessThan(100_000);
+      expect(Buffer.compare(readCertificate(der).subjectDer, subject)).toBe(0);
     }
   });
 

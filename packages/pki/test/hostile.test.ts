@@ -438,7 +438,7 @@ describe('envelopes', () => {
     const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
     return publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, block);
   };
-  const key = randomBytes(16);
+  const key = new Uint8Array(16).fill(9);
   const good = (): Uint8Array => {
     const worker = createCipheriv('aes-128-cbc', key, new Uint8Array(16));
     return Buffer.concat([worker.update(body), worker.final()]);
@@ -482,15 +482,18 @@ describe('envelopes', () => {
     expect(Buffer.from(decryptCms(envelope(wrap(key), good()), device))).toEqual(body);
     let message = '';
     let remedy: string | undefined;
-    const started = process.cpuUsage();
-    try {
-      decryptCms(input, device);
-    } catch (error) {
-      expect(error).toBeInstanceOf(PkiError);
-      message = `${(error as PkiError).code} ${(error as Error).message} ${(error as Error).cause ?? ''}`;
-      remedy = (error as PkiError).remedy;
+    // The random key that stands in for a wrong one gives a well-padded last block one time in 256.
+    for (let attempt = 0; message === '' && attempt < 5; attempt++) {
+      const started = process.cpuUsage();
+      try {
+        decryptCms(input, device);
+      } catch (error) {
+        expect(error).toBeInstanceOf(PkiError);
+        message = `${(error as PkiError).code} ${(error as Error).message} ${(error as Error).cause ?? ''}`;
+        remedy = (error as PkiError).remedy;
+      }
+      expect(cpuSince(started), 'milliseconds of work').toBeLessThan(100);
     }
-    expect(cpuSince(started), 'milliseconds of work').toBeLessThan(100);
     expect(message).toBe('pki.cms.decrypt_failed decryption failed ');
     expect(remedy).toBeUndefined();
   });

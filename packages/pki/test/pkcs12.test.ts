@@ -1,3 +1,4 @@
+import * as pkijs from 'pkijs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { contentInfo } from '../src/cms/types.ts';
 import { integer, octets, oid, sequence, tlv } from '../src/der/writer.ts';
@@ -37,6 +38,57 @@ describe('PKCS#12', () => {
         expect(await codeOfAsync(() => readPkcs12(pfx, 'wrong'))).toBe('pki.pkcs12.password');
         expect(await codeOfAsync(() => readPkcs12(pfx, ''))).toBe('pki.pkcs12.password');
       }
+    }
+  });
+
+  it('reads what pkijs writes by itself, with the key in pieces', async () => {
+    const own = identities[0]!;
+    const secret = Uint8Array.from(Buffer.from(password, 'utf8')).buffer;
+    const parameters = {
+      password: secret,
+      contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256 },
+      hmacHashAlgorithm: 'SHA-256',
+      iterationCount: 2000,
+    };
+    const keyBag = new pkijs.PKCS8ShroudedKeyBag({ parsedValue: pkijs.PrivateKeyInfo.fromBER(own.privateKey) });
+    await keyBag.makeInternalValues(parameters);
+    const certificate = new pkijs.CertBag({ parsedValue: pkijs.Certificate.fromBER(own.certificate) });
+    const safe = new pkijs.AuthenticatedSafe({
+      parsedValue: {
+        safeContents: [
+          {
+            privacyMode: 0,
+            value: new pkijs.SafeContents({
+              safeBags: [new pkijs.SafeBag({ bagId: oids.pkcs12ShroudedKeyBag, bagValue: keyBag })],
+            }),
+          },
+          {
+            privacyMode: 1,
+            value: new pkijs.SafeContents({
+              safeBags: [new pkijs.SafeBag({ bagId: oids.pkcs12CertBag, bagValue: certificate })],
+            }),
+          },
+        ],
+      },
+    });
+    await safe.makeInternalValues({ safeContents: [{}, parameters] });
+    const pfx = new pkijs.PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } });
+    await pfx.makeInternalValues({
+      password: secret,
+      iterations: 2000,
+      pbkdf2HashAlgorithm: 'SHA-256',
+      hmacHashAlgorithm: 'SHA-256',
+    });
+    const read = await readPkcs12(new Uint8Array(pfx.toSchema().toBER()), password);
+    expect(read.certificate).toEqual(own.certificate);
+    expect(read.privateKey).toEqual(own.privateKey);
+  });
+
+  it('takes its randomness from the caller', async () => {
+    const own = identities[1]!;
+    for (const encryption of ['modern', 'legacy'] as const) {
+      const make = () => createPkcs12({ ...own, password, encryption, random: (size) => new Uint8Array(size).fill(7) });
+      expect(await make()).toEqual(await make());
     }
   });
 

@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { bitStringOf, openRoot } from '../src/der/reader.ts';
 import { explicit, integer, octets, oid, sequence } from '../src/der/writer.ts';
 import {
   type CertificateAuthority,
@@ -35,11 +38,13 @@ const day = 86_400_000;
 let root: Identity;
 let ca: CertificateAuthority & { signer: Signer };
 let good: Uint8Array;
+let signedBy: Uint8Array;
 let bad: Uint8Array;
 let serialOf: (der: Uint8Array) => string;
 beforeAll(async () => {
   ({ root, ca } = await testCa());
-  const { publicKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
+  const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
+  signedBy = privateKey;
   const issue = (subject: string) => ca.issue({ publicKey, subject, template: 'device' });
   [good, bad] = [await issue('CN=good'), await issue('CN=bad')];
   serialOf = (der) => readCertificate(der).serialNumber;
@@ -66,6 +71,14 @@ describe('CRLs', () => {
       ['ff01', { revokedAt: new Date(now - 2 * day), reason: 'unspecified' }],
     ]);
     expect(readCrl(await crl([]), root.certificate).revoked.size).toBe(0);
+  });
+
+  it('hold as many entries as a large fleet has', async () => {
+    const revoked = Array.from({ length: 100_000 }, (_, i) => ({
+      serialNumber: (0x100000 + i).toString(16),
+      revokedAt: now,
+    }));
+    expect(readCrl(await crl(revoked), root.certificate).revoked.size).toBe(100_000);
   });
 
   it('believe only their issuer', async () => {
@@ -155,6 +168,37 @@ describe('the OCSP responder', () => {
     expect(statusOf(new Uint8Array(await odd.arrayBuffer()))).toBe(1);
   });
 
+  it('answers whatever is sent, at once (property)', async () => {
+    const responder = responderOf();
+    const digest = (bytes: Uint8Array): Uint8Array => octets(createHash('sha256').update(bytes).digest());
+    const issuer = readCertificate(root.certificate);
+    const key = openRoot(issuer.publicKey);
+    key.next();
+    const names = [digest(issuer.subjectDer), digest(bitStringOf(key.next()))];
+    const certId = sequence(digestIdentifier('sha256'), ...names, integer(Buffer.from(serialOf(good), 'hex')));
+    const nonce = sequence(oid(oids.ocspNonce), octets(octets(new Uint8Array(16))));
+    const request = sequence(sequence(sequence(sequence(certId)), explicit(2, sequence(nonce))));
+    expect(statusOf(await responder.respond(request))).toBe(0);
+    const change = fc.record({ at: fc.nat(request.length - 1), value: fc.nat(255) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
+        const changed = Uint8Array.from(request);
+        for (const { at, value } of changes) changed[at] = value;
+        expect([0, 1, 6]).toContain(statusOf(await responder.respond(changed)));
+      }),
+      { seed: 7, numRuns: process.env['ESPALIER_NIGHTLY'] === '1' ? 20_000 : 300 },
+    );
+    let deep: Uint8Array = integer(1);
+    for (let i = 0; i < 4000; i++) deep = sequence(deep);
+    const wide = (count: number, item: Uint8Array): Uint8Array =>
+      sequence(sequence(sequence(...Array.from({ length: count }, () => item))));
+    for (const hostile of [deep, wide(5000, sequence()), wide(48, sequence(certId)), wide(8000, Uint8Array.of(5, 0))]) {
+      const started = process.cpuUsage();
+      expect(statusOf(await responder.respond(hostile))).toBe(1);
+      expect(process.cpuUsage(started).user).toBeLessThan(100_000);
+    }
+  });
+
   it('is signed only by whom the authority entitled', async () => {
     const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
     const certificate = await ca.issue({ publicKey, subject: 'CN=d', template: 'device' });
@@ -191,6 +235,10 @@ describe('the OCSP responder', () => {
             for (const word of words) expect(ran.stdout.toString()).toContain(word);
           }
         }
+        const ownFiles = ['-signer', pemFile('c.pem', good), '-signkey', pemFile('k.pem', signedBy, 'PRIVATE KEY')];
+        const args = ['-issuer', rootFile, '-cert', pemFile('c.pem', good), '-url', url, '-CAfile', rootFile];
+        const signed = await run('openssl', ['ocsp', ...ownFiles, ...args]); // a request with a name and a signature
+        expect(signed.stdout.toString()).toContain('good');
         const base = ['ocsp', '-no_nonce', '-issuer', rootFile, '-cert', pemFile('c.pem', bad)];
         const request = tempFile('request.der', '');
         await openssl([...base, '-reqout', request]);

@@ -120,12 +120,17 @@ export function ia5(text: string, tagOctet: number = tag.IA5_STRING): Bytes {
   return tlv(tagOctet, latin1(text));
 }
 
+/** The year of a time that a Time of RFC 5280 can hold. */
+export function yearOf(ms: number): number {
+  const year = new Date(ms).getUTCFullYear();
+  if (!(year >= 1950 && year <= 9999)) throw new PkiError('pki.time.range', 'the time is outside 1950 to 9999');
+  return year;
+}
+
 /** A Time as RFC 5280 wants it: UTCTime to 2049, GeneralizedTime after; whole seconds. */
 export function time(ms: number): Bytes {
-  const date = new Date(ms);
-  const year = date.getUTCFullYear();
-  if (!(year >= 1950 && year <= 9999)) throw new PkiError('pki.time.range', 'the time is outside 1950 to 9999');
-  const digits = date.toISOString().replace(/[-:T]/g, '').slice(0, 14);
+  const year = yearOf(ms);
+  const digits = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14);
   return year < 2050
     ? tlv(tag.UTC_TIME, latin1(`${digits.slice(2)}Z`))
     : tlv(tag.GENERALIZED_TIME, latin1(`${digits}Z`));

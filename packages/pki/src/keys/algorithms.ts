@@ -66,8 +66,13 @@ export function readDigest(node: DerNode): HashName {
   const id = reader.oid();
   if (!reader.done) expectNull(reader.next());
   reader.finish();
+  return hashOf(id, node.start);
+}
+
+/** The digest of an object identifier. */
+export function hashOf(id: string, offset = 0): HashName {
   const name = hashByOid.get(id);
-  if (!name) throw unsupported(`digest ${id} is not supported`, node.start);
+  if (!name) throw unsupported(`digest ${id} is not supported`, offset);
   return name;
 }
 

@@ -1,10 +1,9 @@
-// Password-based encryption as PKCS#12 files use it: PBES2, and the older schemes of PKCS#12 itself.
-import { createCipheriv, createDecipheriv } from 'node:crypto';
-import type { RandomSource } from '../clock.ts';
+// Password-based decryption as PKCS#12 files need it: PBES2, and the older schemes of PKCS#12 itself.
+import { createDecipheriv } from 'node:crypto';
 import { ciphers, decryptContent, readCipher } from '../cms/ciphers.ts';
 import { contentOf, type DerNode, DerReader } from '../der/reader.ts';
 import { INTEGER, OCTET_STRING, SEQUENCE } from '../der/tags.ts';
-import { type Bytes, concat, integer, nullValue, octets, oid, sequence } from '../der/writer.ts';
+import { concat } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import type { HashName } from '../keys/algorithms.ts';
 import { oids } from '../oids.ts';
@@ -98,51 +97,4 @@ async function pbes2Decrypt(
   } catch {
     throw wrongPassword();
   }
-}
-
-/** How content is encrypted: its AlgorithmIdentifier and a function. */
-export interface PbeEncryption {
-  readonly algorithm: Bytes;
-  readonly ciphertext: Bytes;
-}
-
-/** PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC. */
-export async function encryptModern(
-  content: Uint8Array,
-  password: string,
-  iterations: number,
-  random: RandomSource,
-): Promise<PbeEncryption> {
-  const salt = random(16);
-  const iv = random(16);
-  const worker = createCipheriv('aes-256-cbc', await pbkdf2Derive('sha256', password, salt, iterations, 32), iv);
-  const prf = sequence(oid(oids.hmacSha256), nullValue());
-  return {
-    algorithm: sequence(
-      oid(oids.pbes2),
-      sequence(
-        sequence(oid(oids.pbkdf2), sequence(octets(salt), integer(iterations), prf)),
-        sequence(oid(oids.aes256Cbc), octets(iv)),
-      ),
-    ),
-    ciphertext: concat([worker.update(content), worker.final()]),
-  };
-}
-
-/** PKCS#12's own scheme with SHA-1 and triple DES, which everything reads. */
-export function encryptLegacy(
-  content: Uint8Array,
-  password: string,
-  iterations: number,
-  random: RandomSource,
-): PbeEncryption {
-  const salt = random(8);
-  const secret = bmpPassword(password);
-  const key = pkcs12Derive('sha1', secret, salt, iterations, purposes.key, 24);
-  const iv = pkcs12Derive('sha1', secret, salt, iterations, purposes.iv, 8);
-  const worker = createCipheriv('des-ede3-cbc', key, iv);
-  return {
-    algorithm: sequence(oid('1.2.840.113549.1.12.1.3'), sequence(octets(salt), integer(iterations))),
-    ciphertext: concat([worker.update(content), worker.final()]),
-  };
 }

@@ -1,7 +1,7 @@
 // Reading PKCS#12 files (RFC 7292).
 import { timingSafeEqual } from 'node:crypto';
 import { implicitOctets, parseLenient } from '../cms/types.ts';
-import { contentOf, type DerNode, DerReader, encodingOf, openRoot, readRoot } from '../der/reader.ts';
+import { type DerNode, DerReader, encodingOf, expectTag, openRoot, readRoot } from '../der/reader.ts';
 import { isStringTag, stringOf } from '../der/strings.ts';
 import { context, contextPrimitive, INTEGER, OCTET_STRING, SEQUENCE, SET } from '../der/tags.ts';
 import { PkiError } from '../errors.ts';
@@ -138,7 +138,10 @@ async function readBag(node: DerNode, password: string, budget: IterationBudget,
   } else if (type === oids.pkcs12ShroudedKeyBag) {
     const shrouded = value.sequence();
     const algorithm = shrouded.next(SEQUENCE);
-    const der = await pbeDecrypt(algorithm, password, contentOf(shrouded.next(OCTET_STRING)), budget);
+    const ciphertext = shrouded.next();
+    if ((ciphertext.tag & ~0x20) !== OCTET_STRING) expectTag(ciphertext, OCTET_STRING);
+    // pkijs, for one, cuts long keys into pieces.
+    const der = await pbeDecrypt(algorithm, password, implicitOctets(ciphertext), budget);
     found.keys.push({ der: Uint8Array.from(der), name });
   }
   if (found.keys.length + found.certificates.length > maxBags) {

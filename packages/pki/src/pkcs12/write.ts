@@ -1,16 +1,18 @@
 // Writing PKCS#12 files (RFC 7292).
 import { createHash, randomBytes } from 'node:crypto';
+import type { OctetString } from 'asn1js';
+import type { Attribute, EncryptedContentInfo, PkiObject, SafeBag } from 'pkijs';
 import type { RandomSource } from '../clock.ts';
-import { contentInfo } from '../cms/types.ts';
-import { BMP_STRING, contextPrimitive } from '../der/tags.ts';
-import { type Bytes, explicit, integer, octets, oid, sequence, set, setOf, tlv } from '../der/writer.ts';
+import type { Bytes } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import { digestIdentifier } from '../keys/algorithms.ts';
 import { exportPrivateKey, importPrivateKey, type PrivateKeyInput, publicKeyOf } from '../keys/keys.ts';
+import { library } from '../library.ts';
 import { oids } from '../oids.ts';
 import { parseCertificate } from '../x509/certificate.ts';
+import { bufferOf, inDerOrder } from '../x509/objects.ts';
+import { encryptLegacy, encryptModern } from './encrypt.ts';
 import { bmpPassword, pkcs12Mac } from './kdf.ts';
-import { encryptLegacy, encryptModern, type PbeEncryption } from './pbe.ts';
 
 /** What goes into a PKCS#12 file. */
 export interface CreatePkcs12Options {
@@ -46,47 +48,73 @@ export async function createPkcs12(options: CreatePkcs12Options): Promise<Bytes>
   if (Buffer.compare(parseCertificate(options.certificate).spki, publicKeyOf(key)) !== 0) {
     throw new PkiError('pki.pkcs12.key_mismatch', 'the private key does not belong to the certificate');
   }
-  const encrypt = async (content: Uint8Array): Promise<PbeEncryption> =>
+  const lib = await library();
+  const { asn1js, pkijs } = lib;
+  const encrypt = (content: Uint8Array): Promise<EncryptedContentInfo> =>
     legacy
-      ? encryptLegacy(content, password, iterations, random)
-      : encryptModern(content, password, iterations, random);
+      ? encryptLegacy(lib, content, password, iterations, random)
+      : encryptModern(lib, content, password, iterations, random);
+  const octets = (bytes: Uint8Array): OctetString => new asn1js.OctetString({ valueHex: bufferOf(bytes) });
+  const contentOf = (object: PkiObject): OctetString => octets(new Uint8Array(object.toSchema().toBER()));
 
-  const localKeyId = createHash('sha1').update(options.certificate).digest();
-  const attributes = [sequence(oid(oids.localKeyId), set(octets(localKeyId)))];
+  const localKeyId = octets(createHash('sha1').update(options.certificate).digest());
+  const bagAttributes = [new pkijs.Attribute({ type: oids.localKeyId, values: [localKeyId] })];
   if (options.friendlyName !== undefined) {
-    const name = tlv(BMP_STRING, Buffer.from(options.friendlyName, 'utf16le').swap16());
-    attributes.push(sequence(oid(oids.friendlyName), set(name)));
+    const name = new asn1js.BmpString({ value: options.friendlyName });
+    bagAttributes.push(new pkijs.Attribute({ type: oids.friendlyName, values: [name] }));
   }
-  const certificateBag = (der: Uint8Array, own: boolean): Bytes =>
-    sequence(
-      oid(oids.pkcs12CertBag),
-      explicit(0, sequence(oid(oids.x509Certificate), explicit(0, octets(der)))),
-      ...(own ? [setOf(attributes)] : []),
-    );
-  const certificates = sequence(
-    certificateBag(options.certificate, true),
-    ...(options.chain ?? []).map((der) => certificateBag(parseCertificate(der).der, false)),
-  );
+  const own = inDerOrder(bagAttributes);
+  const certificateBag = (der: Uint8Array, attributes?: Attribute[]): SafeBag =>
+    new pkijs.SafeBag({
+      bagId: oids.pkcs12CertBag,
+      bagValue: new pkijs.CertBag({ certId: oids.x509Certificate, certValue: octets(der) }),
+      ...(attributes ? { bagAttributes: attributes } : {}),
+    });
+  const certificates = new pkijs.SafeContents({
+    safeBags: [
+      certificateBag(options.certificate, own),
+      ...(options.chain ?? []).map((der) => certificateBag(parseCertificate(der).der)),
+    ],
+  });
   const shrouded = await encrypt(exportPrivateKey(key));
-  const keyBag = sequence(
-    oid(oids.pkcs12ShroudedKeyBag),
-    explicit(0, sequence(shrouded.algorithm, octets(shrouded.ciphertext))),
-    setOf(attributes),
-  );
-  const sealed = await encrypt(certificates);
-  const encryptedContent = sequence(oid(oids.data), sealed.algorithm, tlv(contextPrimitive(0), sealed.ciphertext));
-  const authSafe = sequence(
-    contentInfo(oids.encryptedData, sequence(integer(0), encryptedContent)),
-    contentInfo(oids.data, octets(sequence(keyBag))),
+  const keys = new pkijs.SafeContents({
+    safeBags: [
+      new pkijs.SafeBag({
+        bagId: oids.pkcs12ShroudedKeyBag,
+        bagValue: new pkijs.PKCS8ShroudedKeyBag({
+          encryptionAlgorithm: shrouded.contentEncryptionAlgorithm,
+          encryptedData: shrouded.encryptedContent!,
+        }),
+        bagAttributes: own,
+      }),
+    ],
+  });
+  const sealed = await encrypt(new Uint8Array(certificates.toSchema().toBER()));
+  const encryptedData = new pkijs.EncryptedData({ version: 0, encryptedContentInfo: sealed });
+  const authSafe = contentOf(
+    new pkijs.AuthenticatedSafe({
+      safeContents: [
+        new pkijs.ContentInfo({ contentType: oids.encryptedData, content: encryptedData.toSchema() }),
+        new pkijs.ContentInfo({ contentType: oids.data, content: contentOf(keys) }),
+      ],
+    }),
   );
   const hash = legacy ? 'sha1' : 'sha256';
   const salt = random(16);
   // PKCS#12's own derivation runs in this thread: fewer iterations guard the MAC than the key.
   const macIterations = Math.min(iterations, 10_000);
-  const mac = pkcs12Mac(hash, bmpPassword(password), salt, macIterations, authSafe);
-  return sequence(
-    integer(3),
-    contentInfo(oids.data, octets(authSafe)),
-    sequence(sequence(digestIdentifier(hash), octets(mac)), octets(salt), integer(macIterations)),
-  );
+  const mac = pkcs12Mac(hash, bmpPassword(password), salt, macIterations, authSafe.valueBlock.valueHexView);
+  const pfx = new pkijs.PFX({
+    version: 3,
+    authSafe: new pkijs.ContentInfo({ contentType: oids.data, content: authSafe }),
+    macData: new pkijs.MacData({
+      mac: new pkijs.DigestInfo({
+        digestAlgorithm: pkijs.AlgorithmIdentifier.fromBER(digestIdentifier(hash)),
+        digest: octets(mac),
+      }),
+      macSalt: octets(salt),
+      iterations: macIterations,
+    }),
+  });
+  return new Uint8Array(pfx.toSchema().toBER());
 }

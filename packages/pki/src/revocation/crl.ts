@@ -22,7 +22,7 @@ import {
   SEQUENCE,
   UTC_TIME,
 } from '../der/tags.ts';
-import { type Bytes, bitString, explicit, integer, sequence, time, tlv } from '../der/writer.ts';
+import { type Bytes, bitString, concat, explicit, integer, sequence, time, tlv } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import {
   defaultHash,
@@ -113,7 +113,7 @@ export async function createCrl(options: CreateCrlOptions): Promise<Bytes> {
     time(now),
     time(now + lifetimeMs),
     // An empty list must be left out altogether.
-    ...(entries.length > 0 ? [sequence(...entries)] : []),
+    ...(entries.length > 0 ? [sequence(concat(entries))] : []),
     explicit(
       0,
       sequence(

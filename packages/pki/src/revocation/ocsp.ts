@@ -1,25 +1,21 @@
 // An OCSP responder (RFC 6960).
+import type { BaseBlock } from 'asn1js';
+import type { CertID, OCSPRequest } from 'pkijs';
 import { type Clock, timeOf } from '../clock.ts';
-import {
-  bitStringOf,
-  contentOf,
-  type DerNode,
-  DerReader,
-  encodingOf,
-  integerOf,
-  openRoot,
-  readRoot,
-} from '../der/reader.ts';
-import { context, contextPrimitive, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE } from '../der/tags.ts';
-import { type Bytes, bitString, explicit, generalizedTime, octets, oid, sequence, tlv } from '../der/writer.ts';
+import { checkDer } from '../der/gate.ts';
+import { bitStringOf, openRoot, readRoot } from '../der/reader.ts';
+import { SEQUENCE } from '../der/tags.ts';
+import { type Bytes, explicit, sequence } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
-import { defaultHash, digestOf, readDigest, signatureIdentifier } from '../keys/algorithms.ts';
+import { defaultHash, digestOf, hashOf } from '../keys/algorithms.ts';
 import { keyIdentifier, readPublicKey } from '../keys/keys.ts';
 import type { Signer } from '../keys/signer.ts';
+import { type Library, library } from '../library.ts';
 import { oids } from '../oids.ts';
 import { readBody } from '../scep/http.ts';
 import { isSignedBy, type ParsedCertificate, parseCertificate, serialHex } from '../x509/certificate.ts';
-import { decodeExtensions, encodeExtension, readExtendedKeyUsage } from '../x509/extensions.ts';
+import { readExtendedKeyUsage } from '../x509/extensions.ts';
+import { bufferOf, signingWith, signValue } from '../x509/objects.ts';
 import { type RevocationReason, reasonCodes } from './reasons.ts';
 
 /** What is known of a certificate. */
@@ -53,9 +49,10 @@ export interface OcspResponder {
 const responseStatus = { malformedRequest: 1, internalError: 2, unauthorized: 6 } as const;
 const maxRequestBytes = 16 * 1024;
 const maxCertificates = 32;
+const requestLimits = { maxBytes: maxRequestBytes, maxDepth: 16, maxNodes: 400 };
 
 interface Asked {
-  readonly certId: Uint8Array;
+  readonly certId: CertID;
   readonly ours: boolean;
   readonly serialNumber: string;
 }
@@ -75,57 +72,54 @@ export function createOcspResponder(options: OcspResponderOptions): OcspResponde
   const issuerKey = openRoot(issuer.spki);
   issuerKey.sequence();
   const issuerKeyBits = bitStringOf(issuerKey.next());
-  const facts = readPublicKey(responder.signer.publicKey);
-  const hash = defaultHash(facts);
-  const algorithm = signatureIdentifier(facts.type, hash);
-  const responderId = explicit(2, octets(keyIdentifier(own.spki)));
+  const hash = defaultHash(readPublicKey(responder.signer.publicKey));
+  const responderId = bufferOf(keyIdentifier(own.spki));
   const certificates = own.fingerprint === issuer.fingerprint ? [] : [explicit(0, sequence(own.der))];
 
-  function readAsked(node: DerNode): Asked {
-    const request = new DerReader(node);
-    const certId = request.next(SEQUENCE);
-    const id = new DerReader(certId);
-    const digest = readDigest(id.next(SEQUENCE));
-    const nameHash = contentOf(id.next(OCTET_STRING));
-    const keyHash = contentOf(id.next(OCTET_STRING));
-    const serialNumber = serialHex(integerOf(id.next(INTEGER)));
-    id.finish();
+  function readAsked(certId: CertID): Asked {
+    const digest = hashOf(certId.hashAlgorithm.algorithmId);
     const ours =
-      digestOf(digest, issuer.subjectDer).equals(nameHash) && digestOf(digest, issuerKeyBits).equals(keyHash);
-    return { certId: encodingOf(certId), ours, serialNumber };
-  }
-
-  async function answerOne(asked: Asked, now: number): Promise<Bytes> {
-    const found: CertificateStatus = asked.ours ? await options.status(asked.serialNumber) : { status: 'unknown' };
-    return sequence(
-      asked.certId,
-      encodeStatus(found),
-      generalizedTime(now),
-      explicit(0, generalizedTime(now + lifetimeMs)),
-    );
+      digestOf(digest, issuer.subjectDer).equals(certId.issuerNameHash.valueBlock.valueHexView) &&
+      digestOf(digest, issuerKeyBits).equals(certId.issuerKeyHash.valueBlock.valueHexView);
+    return { certId, ours, serialNumber: serialHex(certId.serialNumber.valueBlock.valueHexView) };
   }
 
   async function respond(bytes: Uint8Array): Promise<Bytes> {
-    let parsed: { readonly asked: readonly Asked[]; readonly nonce: Uint8Array | null };
+    const lib = await library();
+    const { asn1js, pkijs } = lib;
+    let request: OCSPRequest;
+    let asked: readonly Asked[];
     try {
-      parsed = readRequest(bytes, readAsked);
+      request = readRequest(lib, bytes);
+      asked = request.tbsRequest.requestList.map(({ reqCert }) => readAsked(reqCert));
     } catch (error) {
       if (!(error instanceof PkiError)) throw error;
-      return failure(responseStatus.malformedRequest);
+      return failure(lib, responseStatus.malformedRequest);
     }
-    if (!parsed.asked.some(({ ours }) => ours)) return failure(responseStatus.unauthorized);
-    const now = timeOf(clock);
-    const answers = await Promise.all(parsed.asked.map((asked) => answerOne(asked, now)));
-    const nonce = parsed.nonce && encodeExtension({ oid: oids.ocspNonce, critical: false, value: parsed.nonce });
-    const data = sequence(
-      responderId,
-      generalizedTime(now),
-      sequence(...answers),
-      ...(nonce ? [explicit(1, sequence(nonce))] : []),
+    if (!asked.some(({ ours }) => ours)) return failure(lib, responseStatus.unauthorized);
+    const now = Math.floor(timeOf(clock) / 1000) * 1000;
+    const responses = await Promise.all(
+      asked.map(async ({ certId, ours, serialNumber }) => {
+        const found: CertificateStatus = ours ? await options.status(serialNumber) : { status: 'unknown' };
+        return new pkijs.SingleResponse({
+          certID: certId,
+          certStatus: statusObject(lib, found),
+          thisUpdate: new Date(now),
+          nextUpdate: new Date(now + Math.floor(lifetimeMs / 1000) * 1000),
+        });
+      }),
     );
-    const signature = bitString(await responder.signer.sign(data, hash));
-    const basic = sequence(data, algorithm, signature, ...certificates);
-    return sequence(tlv(ENUMERATED, Uint8Array.of(0)), explicit(0, sequence(oid(oids.ocspBasic), octets(basic))));
+    const nonce = request.tbsRequest.requestExtensions?.find(({ extnID }) => extnID === oids.ocspNonce);
+    if (nonce) nonce.critical = false;
+    const data = new pkijs.ResponseData({
+      responderID: new asn1js.OctetString({ valueHex: responderId }),
+      producedAt: new Date(now),
+      responses,
+      ...(nonce ? { responseExtensions: [nonce] } : {}),
+    });
+    const signing = signingWith(lib, responder.signer, hash);
+    const basic = await signValue(data.toSchema(true).toBER(), signing, ...certificates);
+    return answer(lib, 0, basic);
   }
 
   return {
@@ -139,7 +133,7 @@ export function createOcspResponder(options: OcspResponderOptions): OcspResponde
         if (!(error instanceof PkiError)) throw error;
         const status = error.kind === 'too-large' ? 413 : error.code === 'pki.ocsp.method' ? 405 : 200;
         if (status !== 200) return new Response(`${error.code}\n`, { status });
-        return new Response(failure(responseStatus.malformedRequest), { headers });
+        return new Response(failure(await library(), responseStatus.malformedRequest), { headers });
       }
       return new Response(await respond(bytes), { headers });
     },
@@ -160,25 +154,27 @@ function checkResponder(issuer: ParsedCertificate, own: ParsedCertificate, signe
   }
 }
 
-function readRequest(
-  bytes: Uint8Array,
-  readAsked: (node: DerNode) => Asked,
-): { readonly asked: readonly Asked[]; readonly nonce: Uint8Array | null } {
-  if (bytes.length > maxRequestBytes) throw new PkiError('pki.ocsp.too_large', 'an OCSP request that is too large');
-  const outer = openRoot(bytes);
-  const request = outer.sequence();
-  outer.optional(context(0)); // a signature of the requester: answers are the same for everybody
-  outer.finish();
-  request.optional(context(0));
-  request.optional(context(1));
-  const asked = new DerReader(request.next(SEQUENCE)).rest(maxCertificates).map(readAsked);
-  if (asked.length === 0) throw new PkiError('pki.ocsp.malformed', 'an OCSP request for nothing');
-  const box = request.optional(context(2));
-  request.finish();
-  const extensions = box ? decodeExtensions(new DerReader(box).next(SEQUENCE)) : [];
-  const nonce = extensions.find((extension) => extension.oid === oids.ocspNonce)?.value ?? null;
-  if (nonce && nonce.length > 130) throw new PkiError('pki.ocsp.malformed', 'a nonce of unreasonable length');
-  return { asked, nonce };
+/** Reads a request behind this package's own limits: the library has none of size and takes any BER. */
+function readRequest({ pkijs }: Library, bytes: Uint8Array): OCSPRequest {
+  checkDer(bytes, requestLimits);
+  let request: OCSPRequest;
+  try {
+    request = pkijs.OCSPRequest.fromBER(bytes);
+  } catch (cause) {
+    throw new PkiError('pki.ocsp.malformed', 'not an OCSP request', { cause });
+  }
+  const { requestList, requestExtensions = [] } = request.tbsRequest;
+  if (requestList.length === 0 || requestList.length > maxCertificates) {
+    throw new PkiError('pki.ocsp.malformed', `an OCSP request for ${requestList.length} certificates`);
+  }
+  if (new Set(requestExtensions.map(({ extnID }) => extnID)).size !== requestExtensions.length) {
+    throw new PkiError('pki.ocsp.malformed', 'an extension appears twice');
+  }
+  const nonce = requestExtensions.find(({ extnID }) => extnID === oids.ocspNonce);
+  if (nonce && nonce.extnValue.valueBlock.valueHexView.length > 130) {
+    throw new PkiError('pki.ocsp.malformed', 'a nonce of unreasonable length');
+  }
+  return request;
 }
 
 async function readOcspHttp(request: Request): Promise<Uint8Array> {
@@ -212,13 +208,32 @@ function isSequence(bytes: Uint8Array): boolean {
   }
 }
 
-function encodeStatus(found: CertificateStatus): Bytes {
-  if (found.status === 'good') return tlv(contextPrimitive(0));
-  if (found.status === 'unknown') return tlv(contextPrimitive(2));
+/** A CertStatus: the CHOICE is the library's caller's. */
+function statusObject({ asn1js }: Library, found: CertificateStatus): BaseBlock {
+  if (found.status !== 'revoked') {
+    return new asn1js.Primitive({ idBlock: { tagClass: 3, tagNumber: found.status === 'good' ? 0 : 2 } });
+  }
   const { revokedAt, reason = 'unspecified' } = found;
-  const code = tlv(ENUMERATED, Uint8Array.of(reasonCodes[reason]));
-  const reasonField = reason === 'unspecified' ? [] : [explicit(0, code)];
-  return tlv(context(1), generalizedTime(Number(revokedAt)), ...reasonField);
+  const valueDate = new Date(Math.floor(Number(revokedAt) / 1000) * 1000);
+  const value: BaseBlock[] = [new asn1js.GeneralizedTime({ valueDate })];
+  if (reason !== 'unspecified') {
+    const code = new asn1js.Enumerated({ value: reasonCodes[reason] });
+    value.push(new asn1js.Constructed({ idBlock: { tagClass: 3, tagNumber: 0 }, value: [code] }));
+  }
+  return new asn1js.Constructed({ idBlock: { tagClass: 3, tagNumber: 1 }, value });
 }
 
-const failure = (status: number): Bytes => sequence(tlv(ENUMERATED, Uint8Array.of(status)));
+/** An OCSPResponse; `basic` is left out of failures. */
+function answer({ asn1js, pkijs }: Library, status: number, basic?: Uint8Array): Bytes {
+  const responseStatus = new asn1js.Enumerated({ value: status });
+  const responseBytes =
+    basic &&
+    new pkijs.ResponseBytes({
+      responseType: oids.ocspBasic,
+      response: new asn1js.OctetString({ valueHex: bufferOf(basic) }),
+    });
+  const response = new pkijs.OCSPResponse({ responseStatus, ...(responseBytes ? { responseBytes } : {}) });
+  return new Uint8Array(response.toSchema().toBER());
+}
+
+const failure = (lib: Library, status: number): Bytes => answer(lib, status);

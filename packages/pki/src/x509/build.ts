@@ -1,9 +1,18 @@
 // Building and signing certificates.
-import { type Bytes, bitString, explicit, integer, sequence, time } from '../der/writer.ts';
-import { type HashName, signatureIdentifier } from '../keys/algorithms.ts';
-import { readPublicKey } from '../keys/keys.ts';
+import type { Bytes } from '../der/writer.ts';
+import type { HashName } from '../keys/algorithms.ts';
 import type { Signer } from '../keys/signer.ts';
-import { type Extension, encodeExtension } from './extensions.ts';
+import { library } from '../library.ts';
+import type { Extension } from './extensions.ts';
+import {
+  encoding,
+  extensionObject,
+  nameObject,
+  publicKeyObject,
+  signingWith,
+  signValue,
+  timeObject,
+} from './objects.ts';
 
 /** A certificate to be signed. */
 export interface CertificateContent {
@@ -18,23 +27,27 @@ export interface CertificateContent {
   readonly extensions: readonly Extension[];
 }
 
-/** DER of the part that gets signed. */
-function encodeTbsCertificate(content: CertificateContent, algorithm: Uint8Array): Bytes {
-  return sequence(
-    explicit(0, integer(2)),
-    integer(content.serial),
-    algorithm,
-    content.issuerDer,
-    sequence(time(content.notBefore), time(content.notAfter)),
-    content.subjectDer,
-    content.publicKey,
-    ...(content.extensions.length > 0 ? [explicit(3, sequence(...content.extensions.map(encodeExtension)))] : []),
-  );
-}
-
 /** Signs a certificate. */
 export async function signCertificate(content: CertificateContent, signer: Signer, hash: HashName): Promise<Bytes> {
-  const algorithm = signatureIdentifier(readPublicKey(signer.publicKey).type, hash);
-  const tbs = encodeTbsCertificate(content, algorithm);
-  return sequence(tbs, algorithm, bitString(await signer.sign(tbs, hash)));
+  const lib = await library();
+  const { pkijs, asn1js } = lib;
+  const signing = signingWith(lib, signer, hash);
+  const tbs = encoding('the certificate', () =>
+    new pkijs.Certificate({
+      version: 2,
+      serialNumber: asn1js.Integer.fromBigInt(`0x${Buffer.from(content.serial).toString('hex')}`),
+      signature: signing.algorithm,
+      issuer: nameObject(lib, content.issuerDer),
+      notBefore: timeObject(lib, content.notBefore),
+      notAfter: timeObject(lib, content.notAfter),
+      subject: nameObject(lib, content.subjectDer),
+      subjectPublicKeyInfo: publicKeyObject(lib, content.publicKey),
+      ...(content.extensions.length > 0
+        ? { extensions: content.extensions.map((extension) => extensionObject(lib, extension)) }
+        : {}),
+    })
+      .encodeTBS()
+      .toBER(),
+  );
+  return signValue(tbs, signing);
 }

@@ -1,16 +1,27 @@
 // Certificate signing requests (PKCS#10, RFC 2986).
+import type { Attribute } from 'pkijs';
 import { bitStringOf, DerReader, encodingOf, readRoot } from '../der/reader.ts';
 import { stringOf } from '../der/strings.ts';
 import { BIT_STRING, context, SEQUENCE } from '../der/tags.ts';
-import { type Bytes, bitString, integer, oid, printable, sequence, set, setOf, utf8 } from '../der/writer.ts';
+import type { Bytes } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
-import { type HashName, readSignatureAlgorithm, signatureIdentifier, verifySignature } from '../keys/algorithms.ts';
+import { type HashName, readSignatureAlgorithm, verifySignature } from '../keys/algorithms.ts';
 import { importPublicKey, type PublicKeyFacts, readPublicKey, spkiHash } from '../keys/keys.ts';
 import type { Signer } from '../keys/signer.ts';
+import { library } from '../library.ts';
 import { oids } from '../oids.ts';
-import { decodeExtensions, type Extension, encodeExtension, subjectAltName } from './extensions.ts';
+import { decodeExtensions, type Extension, subjectAltName } from './extensions.ts';
 import { type AlternativeName, decodeGeneralNames, encodeGeneralNames } from './general-name.ts';
 import { type DistinguishedName, decodeName, encodeName, formatName, type NameInput, nameValue } from './name.ts';
+import {
+  encoding,
+  extensionObject,
+  inDerOrder,
+  nameObject,
+  publicKeyObject,
+  signingWith,
+  signValue,
+} from './objects.ts';
 
 /** What a signing request says; its signature was checked. */
 export interface CertificateRequest {
@@ -109,17 +120,30 @@ export async function createCsr(options: CsrOptions): Promise<Bytes> {
   const { signer, challengePassword, hash = 'sha256' } = options;
   const extensions = [...(options.extensions ?? [])];
   if (options.sans && options.sans.length > 0) extensions.push(subjectAltName(encodeGeneralNames(options.sans)));
-  const attributes: Bytes[] = [];
-  if (challengePassword !== undefined) {
-    // PrintableString where the alphabet allows it: some servers look for nothing else.
-    const printableOnly = /^[A-Za-z0-9 '()+,\-./:=?]+$/.test(challengePassword);
-    const value = printableOnly ? printable(challengePassword) : utf8(challengePassword);
-    attributes.push(sequence(oid(oids.challengePassword), set(value)));
-  }
-  if (extensions.length > 0) {
-    attributes.push(sequence(oid(oids.extensionRequest), set(sequence(...extensions.map(encodeExtension)))));
-  }
-  const info = sequence(integer(0), encodeName(options.subject), signer.publicKey, setOf(attributes, context(0)));
-  const algorithm = signatureIdentifier(readPublicKey(signer.publicKey).type, hash);
-  return sequence(info, algorithm, bitString(await signer.sign(info, hash)));
+  const lib = await library();
+  const { asn1js, pkijs } = lib;
+  const signing = signingWith(lib, signer, hash);
+  const subject = encodeName(options.subject);
+  const tbs = encoding('the request', () => {
+    const attributes: Attribute[] = [];
+    if (challengePassword !== undefined) {
+      // PrintableString where the alphabet allows it: some servers look for nothing else.
+      const printableOnly = /^[A-Za-z0-9 '()+,\-./:=?]+$/.test(challengePassword);
+      const value = new asn1js[printableOnly ? 'PrintableString' : 'Utf8String']({ value: challengePassword });
+      attributes.push(new pkijs.Attribute({ type: oids.challengePassword, values: [value] }));
+    }
+    if (extensions.length > 0) {
+      const wanted = new pkijs.Extensions({ extensions: extensions.map((item) => extensionObject(lib, item)) });
+      attributes.push(new pkijs.Attribute({ type: oids.extensionRequest, values: [wanted.toSchema()] }));
+    }
+    const request = new pkijs.CertificationRequest({
+      version: 0,
+      subject: nameObject(lib, subject),
+      subjectPublicKeyInfo: publicKeyObject(lib, signer.publicKey),
+      attributes: inDerOrder(attributes),
+      signatureAlgorithm: signing.algorithm,
+    });
+    return request.toSchema(true).valueBlock.value[0]!.toBER();
+  });
+  return signValue(tbs, signing);
 }
