@@ -15,7 +15,9 @@ import {
 } from '../src/index.ts';
 import { clock, now, testCa } from './support.ts';
 
-pkijs.setEngine('node', new pkijs.CryptoEngine({ name: 'node', crypto: webcrypto as Crypto }));
+pkijs.setEngine('node', new pkijs.CryptoEngine({ name: 'node', crypto: webcrypto as never }));
+export type KeyPair = webcrypto.CryptoKeyPair;
+type CryptoKey = webcrypto.CryptoKey;
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' };
 const dayMs = 86_400_000;
 
@@ -28,7 +30,7 @@ export interface TestApple {
   readonly root: Uint8Array;
   readonly sub: Uint8Array;
   readonly subject: string;
-  readonly keys: CryptoKeyPair;
+  readonly keys: KeyPair;
 }
 
 interface CertificateParts {
@@ -76,8 +78,8 @@ export async function testApple(name = 'Test Attestation', at = now): Promise<Te
   return { root, sub, subject, keys };
 }
 
-export const newKeys = (): Promise<CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify']) as Promise<CryptoKeyPair>;
+export const newKeys = (): Promise<KeyPair> =>
+  webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify']) as Promise<KeyPair>;
 
 /** What a leaf says. Values that are text go in as Apple writes them: bare bytes. */
 export interface LeafOptions {
@@ -132,7 +134,7 @@ export function attestationObject(x5c: readonly Uint8Array[], format = 'apple'):
   return cborMap(cborText('fmt'), cborText(format), cborText('attStmt'), statement);
 }
 
-export async function csrOf(keys: CryptoKeyPair, subject = 'CN=asked for', more: object = {}): Promise<Uint8Array> {
+export async function csrOf(keys: KeyPair, subject = 'CN=asked for', more: object = {}): Promise<Uint8Array> {
   const privateKey = new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   return createCsr({ subject, signer: localSigner(privateKey), ...more });
 }
@@ -254,9 +256,9 @@ export async function enrol(
     readonly leaf?: Partial<LeafOptions>;
     readonly object?: (x5c: Uint8Array[]) => Uint8Array;
     readonly payload?: object;
-    readonly csrKeys?: CryptoKeyPair;
+    readonly csrKeys?: KeyPair;
     readonly client?: Client;
-    readonly keys?: CryptoKeyPair;
+    readonly keys?: KeyPair;
   } = {},
 ) {
   const client = change.client ?? new Client(server);

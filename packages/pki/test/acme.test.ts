@@ -1,12 +1,14 @@
 // The ACME server: accounts, nonces, orders, certificates, revocation, and what hostile clients send.
-import { createHmac } from 'node:crypto';
+import { createHmac, KeyObject } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type AcmeChallengePolicy,
   createAcmeServer,
+  createCsr,
   createMemoryAcmeStore,
   fromPem,
   hardwareModule,
+  localSigner,
   permanentIdentifier,
 } from '../src/index.ts';
 import {
@@ -283,18 +285,8 @@ describe('an order', () => {
       }
       expect((await client.post(fresh.body.finalize, { csr: '*' })).body.type).toBe(error('malformed'));
       expect((await client.post(fresh.body.finalize, {})).body.type).toBe(error('malformed'));
-      const pair = client.keys as unknown as CryptoKeyPair;
-      const own = {
-        privateKey: await crypto.subtle.importKey(
-          'pkcs8',
-          client.keys.privateKey.export({ type: 'pkcs8', format: 'der' }),
-          { name: 'ECDSA', namedCurve: 'P-256' },
-          true,
-          ['sign'],
-        ),
-        publicKey: pair.publicKey,
-      };
-      const ownCsr = await csrOf(own, 'CN=a.test', {});
+      const own = localSigner(client.keys.privateKey);
+      const ownCsr = await createCsr({ subject: 'CN=a.test', signer: own });
       const refused = await client.post(fresh.body.finalize, { csr: b64(ownCsr) });
       expect(refused.body).toMatchObject({ type: error('badCSR'), detail: 'the key in the CSR is the account key' });
     }
@@ -424,8 +416,8 @@ describe('revocation', () => {
     expect((await stranger.post(revoke, { certificate }, true)).status).toBe(403);
     const holder = new Client(fix.server);
     holder.keys = {
-      privateKey: (await import('node:crypto')).KeyObject.from(keys.privateKey),
-      publicKey: (await import('node:crypto')).KeyObject.from(keys.publicKey),
+      privateKey: KeyObject.from(keys.privateKey),
+      publicKey: KeyObject.from(keys.publicKey),
     };
     expect((await holder.post(revoke, { certificate, reason: 1 }, true)).status).toBe(200);
     expect((await fix.store.findCertificate(id))?.revoked?.reason).toBe('keyCompromise');

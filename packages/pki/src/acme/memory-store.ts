@@ -35,14 +35,14 @@ export interface MemoryAcmeStoreOptions {
   readonly random?: RandomSource;
   /** Lifetime of an identifier. Default one hour. */
   readonly identifierTtlMs?: number;
-  /** Most nonces, and most orders without a certificate, that are kept; the oldest go first. Default 100,000. */
+  /** Most nonces, and most accounts and orders without a certificate, that are kept; the oldest go. Default 100,000. */
   readonly maxEntries?: number;
 }
 
 interface Entitlement {
   readonly grant: AcmeGrant;
   readonly expires: number;
-  used: { readonly accountId: string; readonly publicKeyHash: string; readonly certificateId: string } | null;
+  readonly used: { readonly accountId: string; readonly publicKeyHash: string; readonly certificateId: string } | null;
 }
 
 /**
@@ -54,7 +54,11 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
   const nonces = new Map<string, number>();
   const accounts = new Map<string, AcmeAccount>();
   const byThumbprint = new Map<string, string>();
+  /** Accounts without a certificate, oldest first: anybody can make them. */
+  const idle = new Set<string>();
   const identifiers = new Map<string, Entitlement>();
+  /** These stay: whoever used one may have to ask for the certificate again. */
+  const usedIdentifiers = new Map<string, Entitlement>();
   const orders = new Map<string, AcmeOrder>();
   /** Orders without a certificate, oldest first. */
   const open = new Set<string>();
@@ -66,8 +70,8 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
       .digest('base64');
 
   function live(identifier: AcmeIdentifier): Entitlement | null {
-    const entry = identifiers.get(digest(identifier));
-    // A used identifier stays: its bearer may have to ask for the certificate again.
+    const key = digest(identifier);
+    const entry = usedIdentifiers.get(key) ?? identifiers.get(key);
     return entry && (entry.used || entry.expires > timeOf(clock)) ? entry : null;
   }
 
@@ -86,7 +90,7 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
     createIdentifier(grant, { ttlMs = identifierTtlMs, type = 'permanent-identifier', value } = {}) {
       const now = timeOf(clock);
       for (const [key, entry] of identifiers) {
-        if (entry.expires > now || entry.used) break; // insertion order: with one lifetime the oldest expire first
+        if (entry.expires > now) break; // insertion order: with one lifetime the oldest expire first
         identifiers.delete(key);
       }
       const text = value ?? Buffer.from(random(24)).toString('base64url');
@@ -111,6 +115,13 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
       if (known !== undefined) return accounts.get(known)!;
       accounts.set(account.id, account);
       byThumbprint.set(account.thumbprint, account.id);
+      idle.add(account.id);
+      for (const oldest of idle) {
+        if (idle.size <= maxEntries) break;
+        idle.delete(oldest);
+        byThumbprint.delete(accounts.get(oldest)!.thumbprint);
+        accounts.delete(oldest);
+      }
       return account;
     },
     async findAccount(id) {
@@ -176,7 +187,6 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
     async commit(entry) {
       const order = orders.get(entry.orderId);
       if (!order) return { outcome: 'order-used' };
-      const entitlements: Entitlement[] = [];
       let earlier = order.certificateId;
       if (earlier !== null && order.publicKeyHash !== entry.publicKeyHash) return { outcome: 'order-used' };
       for (const identifier of entry.consumes) {
@@ -184,7 +194,6 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
         const { used } = found ?? {};
         const own = used?.accountId === entry.accountId && used.publicKeyHash === entry.publicKeyHash;
         if (!found || (used && !own)) return { outcome: 'identifier-used' };
-        entitlements.push(found);
         earlier ??= used?.certificateId ?? null;
       }
       const { certificateId: newId, certificate, orderId, accountId, publicKeyHash } = entry;
@@ -194,7 +203,12 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
       if (earlier !== null) {
         return { outcome: 'replayed', certificateId, certificate: certificates.get(earlier)!.certificate };
       }
-      for (const found of entitlements) found.used = { accountId, publicKeyHash, certificateId };
+      idle.delete(accountId);
+      for (const identifier of entry.consumes) {
+        const key = digest(identifier);
+        usedIdentifiers.set(key, { ...identifiers.get(key)!, used: { accountId, publicKeyHash, certificateId } });
+        identifiers.delete(key);
+      }
       certificates.set(certificateId, { id: certificateId, orderId, accountId, certificate, revoked: null });
       return { outcome: 'issued', certificateId, certificate };
     },
