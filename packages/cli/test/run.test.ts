@@ -55,3 +55,13 @@ test('the installed program runs in a checkout', { timeout: 60_000 }, () => {
   expect(none.status).toBe(1);
   expect(none.stderr).toContain('DeviceLock');
 });
+
+test('on a Node too old for the sources, it runs on the one of the workspace', { timeout: 60_000 }, () => {
+  const bin = join(import.meta.dirname, '../bin/espalier.js');
+  const old = `Object.defineProperty(process.versions, 'node', { value: '20.20.2' }); process.execPath = '/nowhere/node';`;
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(old)}`, bin, 'explain', 'DeviceLock', '--json'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject([{ name: 'DeviceLock' }]);
+});
