@@ -4,8 +4,10 @@ import { readEndTag } from './characters.ts';
 import { characterError, type Reader, skipComment, skipSpace } from './reader.ts';
 
 const space = '[ \\t\\r\\n]';
-const quoted = `(?:"[^"]*"|'[^']*')`;
-const externalId = `(?:${space}+(?:SYSTEM${space}+${quoted}|PUBLIC${space}+${quoted}${space}+${quoted}))?${space}*`;
+const systemLiteral = `(?:"[\\t\\n\\r !#-\\xff]*"|'[\\t\\n\\r -&(-\\xff]*')`;
+const publicLetters = ' \\r\\nA-Za-z0-9()+,./:=?;!*#@$_%-';
+const publicLiteral = `(?:"['${publicLetters}]*"|'[${publicLetters}]*')`;
+const externalId = `(?:${space}+(?:SYSTEM|PUBLIC${space}+${publicLiteral})${space}+${systemLiteral})?${space}*`;
 const versionIs = `${space}+version${space}*=${space}*(?:"1\\.0"|'1\\.0')`;
 const encodingIs = `${space}+encoding${space}*=${space}*(?:"([A-Za-z][\\w.-]*)"|'([A-Za-z][\\w.-]*)')`;
 const standaloneIs = `${space}+standalone${space}*=${space}*(?:"(?:yes|no)"|'(?:yes|no)')`;
