@@ -7,6 +7,7 @@ import {
   appleEnterpriseAttestationRoot,
   fingerprintSha256,
   fromPem,
+  hardwareModule,
   isPkiError,
   permanentIdentifier,
   readCertificate,
@@ -83,6 +84,26 @@ describe('a device that attests', () => {
       const csr = await csrOf(keys, 'CN=x', { sans: [san] });
       const answer = await client.post(order.body.finalize, { csr: b64(csr) });
       expect(answer.status, answer.text).toBe(status);
+      if (status === 400) expect(answer.body.type).toBe('urn:ietf:params:acme:error:badCSR');
+    }
+  });
+
+  it('may put its hardware module into the CSR, but no other one', async () => {
+    const cases = [
+      ['ABCD/1.2.3.4', hardwareModule('ABCD', '1.2.3.4'), 200],
+      ['ABCE/1.2.3.4', hardwareModule('ABCE', '1.2.3.5'), 400],
+      ['ABCF/1.2.3.4', hardwareModule('ABCD', '1.2.3.4'), 400],
+      ['ABCG', hardwareModule('ABCG', '1.2.3.9'), 200],
+      ['ABCH', hardwareModule('ABC', '1.2.3.9'), 400],
+      ['ABCI', { ...hardwareModule('ABCI', '1.2.3.9'), value: Uint8Array.of(5, 0) }, 400],
+      ['ABCJ', permanentIdentifier('ABCJ'), 400],
+    ] as const;
+    for (const [value, san, status] of cases) {
+      fix.store.createIdentifier({ reference: 'hw', device }, { type: 'hardware-module', value });
+      const { client, order, keys } = await enrol(fix, value, { type: 'hardware-module', csrKeys: await newKeys() });
+      const csr = await csrOf(keys, 'CN=x', { sans: [san] });
+      const answer = await client.post(order.body.finalize, { csr: b64(csr) });
+      expect(answer.status, `${value} ${answer.text}`).toBe(status);
       if (status === 400) expect(answer.body.type).toBe('urn:ietf:params:acme:error:badCSR');
     }
   });

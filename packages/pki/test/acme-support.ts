@@ -259,10 +259,11 @@ export async function enrol(
     readonly csrKeys?: KeyPair;
     readonly client?: Client;
     readonly keys?: KeyPair;
+    readonly type?: 'hardware-module';
   } = {},
 ) {
   const client = change.client ?? new Client(server);
-  const started = await client.order(identifier);
+  const started = await client.order(identifier, change.type);
   const keys = change.keys ?? (await newKeys());
   const leaf = await leafOf({
     ...{ apple: authority, publicKey: keys.publicKey, token: started.challenge.token as string, ...change.leaf },

@@ -1,6 +1,8 @@
 // Apple's Managed Device Attestation: the certificate in which Apple vouches for a device and a key.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import * as asn1js from 'asn1js';
+import { contentOf, integerOf, readRoot } from '../der/reader.ts';
+import { isStringTag, stringOf } from '../der/strings.ts';
+import { BOOLEAN, INTEGER, OCTET_STRING } from '../der/tags.ts';
 import { isPkiError, PkiError } from '../errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { verifyTrust } from '../x509/trust.ts';
@@ -175,14 +177,17 @@ function textOf(value: Uint8Array): string | undefined {
   if (value.length > 256) return undefined;
   const bare = Buffer.from(value).toString('latin1');
   if (/^[\x20-\x7e]*$/.test(bare)) return bare;
-  const { offset, result } = asn1js.fromBER(Uint8Array.from(value));
-  if (offset !== value.length) return undefined;
-  if (result instanceof asn1js.Integer) return result.toBigInt().toString();
-  if (result instanceof asn1js.Boolean) return result.getValue() ? '1' : '0';
-  if (result instanceof asn1js.OctetString) return textOf(new Uint8Array(result.getValue()));
-  if (result instanceof asn1js.Utf8String || result instanceof asn1js.PrintableString) return result.getValue();
-  if (result instanceof asn1js.IA5String) return result.getValue();
-  return undefined;
+  try {
+    const node = readRoot(value);
+    if (node.tag === INTEGER) return BigInt(`0x${Buffer.from(integerOf(node)).toString('hex')}`).toString();
+    if (node.tag === BOOLEAN) return contentOf(node)[0] === 0 ? '0' : '1';
+    if (node.tag === OCTET_STRING) return textOf(contentOf(node));
+    return isStringTag(node.tag) ? stringOf(node) : undefined;
+  } catch (error) {
+    // Apple may write a property in a form of tomorrow: it is then not known here, and whoever needs it refuses.
+    if (error instanceof PkiError) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 // Identifiers of devices (RFC 4043, RFC 4108) in orders, requests and certificates.
-import * as asn1js from 'asn1js';
+import { openRoot } from '../der/reader.ts';
+import { oid as objectIdentifier, octets, sequence, utf8 } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import type { CertificateRequest } from '../x509/csr.ts';
 import type { AlternativeName } from '../x509/general-name.ts';
@@ -23,8 +24,6 @@ export function splitDeviceIdentifier(value: string): { readonly name: string; r
 export const isDeviceIdentifier = ({ type }: AcmeIdentifier): boolean =>
   type === 'permanent-identifier' || type === 'hardware-module';
 
-const der = (block: asn1js.BaseBlock): Uint8Array => new Uint8Array(block.toBER(false));
-
 /**
  * The alternative name that carries a device's identity (RFC 4043 PermanentIdentifier).
  *
@@ -33,9 +32,8 @@ const der = (block: asn1js.BaseBlock): Uint8Array => new Uint8Array(block.toBER(
  */
 export function permanentIdentifier(value: string, assigner?: string): AlternativeName {
   checkOid(assigner);
-  const fields: asn1js.BaseBlock[] = [new asn1js.Utf8String({ value })];
-  if (assigner !== undefined) fields.push(new asn1js.ObjectIdentifier({ value: assigner }));
-  return { type: 'other', oid: permanentIdentifierOid, value: der(new asn1js.Sequence({ value: fields as never })) };
+  const parts = assigner === undefined ? [] : [objectIdentifier(assigner)];
+  return { type: 'other', oid: permanentIdentifierOid, value: sequence(utf8(value), ...parts) };
 }
 
 /**
@@ -46,9 +44,8 @@ export function permanentIdentifier(value: string, assigner?: string): Alternati
  */
 export function hardwareModule(serial: string, hardwareType: string): AlternativeName {
   checkOid(hardwareType);
-  const valueHex = Uint8Array.from(Buffer.from(serial, 'utf8')).buffer;
-  const fields = [new asn1js.ObjectIdentifier({ value: hardwareType }), new asn1js.OctetString({ valueHex })];
-  return { type: 'other', oid: hardwareModuleOid, value: der(new asn1js.Sequence({ value: fields })) };
+  const value = sequence(objectIdentifier(hardwareType), octets(Buffer.from(serial, 'utf8')));
+  return { type: 'other', oid: hardwareModuleOid, value };
 }
 
 function checkOid(oid: string | undefined): void {
@@ -111,9 +108,8 @@ export function checkCsrNames(csr: CertificateRequest, identifiers: readonly Acm
           throw badCsr('the permanent identifier in the CSR is not the one of the order');
         }
       } else if (san.oid === hardwareModuleOid) {
-        // Without a type in the order any type fits; the serial number is the end of the encoding either way.
-        const serial = der(new asn1js.OctetString({ valueHex: Uint8Array.from(Buffer.from(name, 'utf8')).buffer }));
-        const fits = oid === null ? endsWith(san.value, serial) : sameValue(san, hardwareModule(name, oid));
+        // Without a type in the order, any fits.
+        const fits = oid === null ? serialOf(san.value) === name : sameValue(san, hardwareModule(name, oid));
         if (device.type !== 'hardware-module' || !fits) {
           throw badCsr('the hardware module in the CSR is not the one of the order');
         }
@@ -132,5 +128,16 @@ export function checkCsrNames(csr: CertificateRequest, identifiers: readonly Acm
 const sameValue = (a: AlternativeName, b: AlternativeName): boolean =>
   a.type === 'other' && b.type === 'other' && Buffer.compare(a.value, b.value) === 0;
 
-const endsWith = (value: Uint8Array, end: Uint8Array): boolean =>
-  value.length > end.length && Buffer.compare(value.subarray(value.length - end.length), end) === 0;
+/** The serial number in a HardwareModuleName of a CSR. */
+function serialOf(value: Uint8Array): string | null {
+  try {
+    const reader = openRoot(value);
+    reader.oid();
+    const serial = reader.octets();
+    reader.finish();
+    return Buffer.from(serial).toString('utf8');
+  } catch (error) {
+    if (error instanceof PkiError) return null;
+    throw error;
+  }
+}
