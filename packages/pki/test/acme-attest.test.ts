@@ -73,6 +73,14 @@ describe('a device that attests', () => {
     expect(fix.events.at(-1)).toMatchObject({ type: 'issued', reference: 'enrolment 7' });
   });
 
+  it('gets one with keys of the size that Apple’s authority has', async () => {
+    const apple384 = await testApple('Large', 'P-384');
+    const own = await fixture({}, apple384);
+    const identifier = own.store.createIdentifier({ reference: 'large', device });
+    const { finalized } = await enrol(own, identifier, { keys: await newKeys('P-384') });
+    expect(finalized.status, finalized.text).toBe(200);
+  });
+
   it('may put its permanent identifier into the CSR, but no other one', async () => {
     for (const [named, status] of [
       ['own', 200],
@@ -335,7 +343,8 @@ const attestationObjectWith = (x5c: Uint8Array): Buffer =>
 describe('an attestation is refused for', () => {
   for (const [name, [code, change]] of Object.entries(wrong)) {
     it(name, async () => {
-      const { challenged, finalized, client, authorizationUrl, url } = await enrol(fix, invite(), change());
+      const { challenged, finalized, client, authorizationUrl, url, cpuMs } = await enrol(fix, invite(), change());
+      expect(cpuMs).toBeLessThan(100);
       expect(challenged.status, challenged.text).toBe(200);
       const failure = fix.events.findLast(({ type }) => type === 'validation-failed');
       expect(failure?.code).toBe(code);

@@ -18,7 +18,6 @@ import { clock, now, testCa } from './support.ts';
 pkijs.setEngine('node', new pkijs.CryptoEngine({ name: 'node', crypto: webcrypto as never }));
 export type KeyPair = webcrypto.CryptoKeyPair;
 type CryptoKey = webcrypto.CryptoKey;
-const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' };
 const dayMs = 86_400_000;
 
 export const baseUrl = 'https://mdm.test/acme';
@@ -63,12 +62,13 @@ async function certify(parts: CertificateParts): Promise<Uint8Array> {
   certificate.notAfter.value = new Date(parts.notAfter);
   certificate.extensions = [...parts.extensions];
   await certificate.subjectPublicKeyInfo.importKey(parts.publicKey);
-  await certificate.sign(parts.signingKey, 'SHA-256');
+  const { namedCurve } = parts.signingKey.algorithm as webcrypto.EcKeyAlgorithm;
+  await certificate.sign(parts.signingKey, namedCurve === 'P-384' ? 'SHA-384' : 'SHA-256');
   return new Uint8Array(certificate.toSchema(true).toBER(false));
 }
 
-export async function testApple(name = 'Test Attestation', at = now): Promise<TestApple> {
-  const [rootKeys, keys] = await Promise.all([newKeys(), newKeys()]);
+export async function testApple(name = 'Test Attestation', curve: Curve = 'P-256', at = now): Promise<TestApple> {
+  const [rootKeys, keys] = await Promise.all([newKeys(curve), newKeys(curve)]);
   const both = { notBefore: at - 365 * dayMs, notAfter: at + 365 * dayMs };
   const extensions = [basicConstraints(true), keyUsage(0x06)];
   const [issuer, subject] = [`${name} Root CA`, `${name} Sub CA 1`];
@@ -78,8 +78,10 @@ export async function testApple(name = 'Test Attestation', at = now): Promise<Te
   return { root, sub, subject, keys };
 }
 
-export const newKeys = (): Promise<KeyPair> =>
-  webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify']) as Promise<KeyPair>;
+type Curve = 'P-256' | 'P-384';
+
+export const newKeys = (namedCurve: Curve = 'P-256'): Promise<KeyPair> =>
+  webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve }, true, ['sign', 'verify']) as Promise<KeyPair>;
 
 /** What a leaf says. Values that are text go in as Apple writes them: bare bytes. */
 export interface LeafOptions {
@@ -270,8 +272,10 @@ export async function enrol(
   });
   const x5c = [leaf, authority.sub];
   const payload = change.payload ?? { attObj: b64(change.object?.(x5c) ?? attestationObject(x5c)) };
+  const before = process.cpuUsage();
   const challenged = await client.post(started.challenge.url, payload);
+  const { user, system } = process.cpuUsage(before);
   const csr = await csrOf(change.csrKeys ?? keys);
   const finalized = await client.post(started.order.body.finalize, { csr: b64(csr) });
-  return { ...started, client, keys, csr, challenged, finalized };
+  return { ...started, client, keys, csr, challenged, finalized, cpuMs: (user + system) / 1000 };
 }
