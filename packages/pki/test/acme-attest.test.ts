@@ -120,6 +120,12 @@ describe('a device that attests', () => {
     fix.store.createIdentifier({ reference: 'a', identifierIs: 'serial-number' }, { value: 'C02TEST1' });
     fix.store.createIdentifier({ reference: 'b', identifierIs: 'serial-number' }, { value: 'C02OTHER' });
     expect((await enrol(fix, 'C02TEST1')).finalized.status).toBe(200);
+    const udids = ['00008112-000a68263c06201e', '00008112-000A68263C062000'];
+    for (const value of udids) fix.store.createIdentifier({ reference: 'u', identifierIs: 'udid' }, { value });
+    expect((await enrol(fix, udids[0]!)).finalized.status).toBe(200);
+    expect((await enrol(fix, udids[1]!)).challenged.body).toMatchObject({
+      ...{ status: 'invalid', error: { detail: 'the identifier is not the attested UDID' } },
+    });
     expect((await enrol(fix, 'C02OTHER')).challenged.body).toMatchObject({
       status: 'invalid',
       error: { type: 'urn:ietf:params:acme:error:badAttestationStatement', detail: /attested serial number/ },
@@ -485,6 +491,12 @@ describe('the verifier alone', () => {
     expect(codeOf(() => verifyAppleAttestation(chain, { roots, now: late, freshness: null }))).toBe(
       'pki.attestation.expired',
     );
+    const many = [leaf, ...Array<Uint8Array>(4).fill(fix.apple.sub)];
+    expect(() => verifyAppleAttestation(many, { roots, now, freshness: null })).toThrow('1 to 4 certificates');
+    // A leaf that somebody configured as a root vouches for nothing.
+    expect(codeOf(() => verifyAppleAttestation([leaf], { roots: [...roots, leaf], now, freshness: null }))).toBe(
+      'pki.attestation.leaf',
+    );
     // Apple's clock may be ahead of ours, a little.
     const early = now - 120_000;
     expect(verifyAppleAttestation(chain, { roots, now: early, freshness: null }).publicKeyHash).toHaveLength(64);
@@ -559,6 +571,12 @@ describe('the verifier alone', () => {
         hex,
       ).toBe('pki.cbor.invalid');
     }
+    // Bounds: 8 levels, 256 values.
+    expect(read(`${'81'.repeat(7)}00`)).toEqual([[[[[[[0]]]]]]]);
+    expect(codeOf(() => read(`${'81'.repeat(8)}00`))).toBe('pki.cbor.invalid');
+    const zeros = (count: number): string => `98${count.toString(16)}${'00'.repeat(count)}`;
+    expect(read(`82${zeros(126)}${zeros(126)}`)).toHaveLength(2);
+    expect(codeOf(() => read(`82${zeros(127)}${zeros(127)}`))).toBe('pki.cbor.invalid');
   });
 });
 

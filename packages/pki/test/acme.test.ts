@@ -490,7 +490,8 @@ describe('hostile requests', () => {
     'base64url that is not canonical': [400, 'malformed', withJws((jws) => ({ ...jws, payload: 'e31' }))],
     'a header that is no JSON': [400, 'malformed', withJws((jws) => ({ ...jws, protected: b64('{') }))],
     'a header that is a string': [400, 'malformed', withJws((jws) => ({ ...jws, protected: b64('"x"') }))],
-    'a critical extension': [400, 'malformed', withHeader(() => ({ crit: ['b64'], b64: false }))],
+    'a critical extension': [400, 'malformed', withHeader(() => ({ crit: ['exp'] }))],
+    'an unencoded payload': [400, 'malformed', withHeader(() => ({ b64: false }))],
     'alg none': [400, 'badSignatureAlgorithm', withHeader(() => ({ alg: 'none' }))],
     'alg None': [400, 'badSignatureAlgorithm', withHeader(() => ({ alg: 'None' }))],
     'an HMAC': [400, 'badSignatureAlgorithm', withHeader(() => ({ alg: 'HS256' }))],
@@ -593,6 +594,12 @@ describe('hostile requests', () => {
     expect(replayed.body.type).toBe(error('badNonce'));
     const next = { ...header, nonce: replayed.headers.get('replay-nonce') };
     expect((await client.raw(url, JSON.stringify(jwsOf(next, {}, client.keys.privateKey)))).status).toBe(200);
+  });
+
+  it('a client is told which algorithms are accepted', async () => {
+    const { body } = await withHeader(() => ({ alg: 'HS256' }))(new Client(fix.server));
+    expect(body.algorithms).toEqual(['ES256', 'ES384', 'ES512', 'RS256', 'EdDSA']);
+    expect((await withHeader(() => ({ alg: 'RS256' }))(new Client(fix.server))).body.algorithms).toEqual(['ES256']);
   });
 
   it('a POST-as-GET with a payload is refused', async () => {
