@@ -1,6 +1,7 @@
 // Reals as text: decimal notation, and the names of the values that have none.
 
-const decimal = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
+// No two parts can match the same digits, or a long run of them would be tried in every division.
+const decimal = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 const named = /^(?:[+-]?nan|([+-]?)inf(?:inity)?)$/i;
 
 /**

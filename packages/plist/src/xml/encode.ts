@@ -134,13 +134,13 @@ class XmlEncoder {
   }
 
   object(value: Exclude<PlistInput, string | number | bigint | boolean>): InputFrame | undefined {
-    const { depth, walk, writer } = this;
+    const { walk } = this;
     if (Array.isArray(value)) {
-      if (value.length === 0) writer.line(depth, emptyArray);
+      if (value.length === 0) this.empty(value, emptyArray);
       else return this.open(value, null, arrayStart);
     } else if (isPlainObject(value)) {
       const keys = walk.keysOf(value);
-      if (keys.length === 0) writer.line(depth, emptyDict);
+      if (keys.length === 0) this.empty(value, emptyDict);
       else return this.open(value, keys, dictStart);
     } else if (value instanceof Uint8Array) {
       this.data(value);
@@ -156,6 +156,13 @@ class XmlEncoder {
       throw walk.unsupported(value);
     }
     return undefined;
+  }
+
+  /** An empty array or dictionary; it counts for the depth as any other. */
+  empty(value: object, line: Uint8Array): void {
+    this.walk.enter(value, null);
+    this.walk.leave();
+    this.writer.line(this.depth, line);
   }
 
   open(value: object, keys: readonly string[] | null, start: Uint8Array): InputFrame {
