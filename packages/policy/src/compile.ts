@@ -108,7 +108,7 @@ function checked(configuration: PolicyConfiguration): ConfigurationType {
   throw new PolicyError(
     type === undefined ? 'policy.type.unknown' : 'policy.settings.invalid',
     `configuration '${configuration.name}': ${wrong?.message}`,
-    type === undefined ? '/type' : `/settings${wrong?.path}`,
+    type === undefined ? '/type' : `/settings${wrong?.path === '/' ? '' : wrong?.path}`,
     wrong?.remedy ?? '',
   );
 }

@@ -30,7 +30,7 @@ export function validateSettings(type: string, settings: Readonly<Record<string,
     const names = configurationTypes.map((known) => known.name).join(', ');
     return [
       {
-        path: '',
+        path: '/',
         code: 'schema.unknown',
         severity: 'error',
         message: `there is no configuration type '${type}'`,
