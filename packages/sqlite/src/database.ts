@@ -38,6 +38,7 @@ export class Database {
       this.#db = new DatabaseSync(file, { timeout: busyTimeoutMs });
       this.#useWal(busyTimeoutMs);
       this.#db.exec(`PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
+      this.#db.exec('PRAGMA wal_autocheckpoint = 8000');
       this.#db.exec('PRAGMA temp_store = MEMORY');
       this.#db.exec('PRAGMA cache_size = -65536');
       this.#db.exec('CREATE TEMP TABLE targets (nr INTEGER PRIMARY KEY) STRICT');
@@ -70,6 +71,11 @@ export class Database {
   /** Runs a change; returns how many rows it touched. */
   run(sql: string, ...values: readonly SQLInputValue[]): number {
     return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  /** Inserts one row; returns its row number. */
+  insert(sql: string, ...values: readonly SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).lastInsertRowid);
   }
 
   /** A read, at once. */

@@ -104,7 +104,7 @@ function takeResult(
 function offerNext(db: Database, enrolment: number, session: number, at: number, resend: boolean): DueCommand | null {
   const next = db.get<{ rank: number; seq: number; attempts: number }>(
     `SELECT w.rank, w.seq, w.attempts FROM pending w
-     WHERE w.enrolment = ? AND ${ALIVE.replace(':at', '?')} AND (w.not_before IS NULL OR w.not_before <= ?)
+     WHERE w.enrolment = ? AND (w.not_before IS NULL OR w.not_before <= ?) AND ${ALIVE.replace(':at', '?')}
        AND (w.state = 'queued' OR w.offered < ? OR (? AND w.state = 'sent'))
      ORDER BY w.rank, w.seq LIMIT 1`,
     enrolment,
@@ -136,25 +136,21 @@ function offerNext(db: Database, enrolment: number, session: number, at: number,
   };
 }
 
-/** The device is done for now: when to wake it for what is left. */
+/** The device is done for now: when to wake it for what is left. Nothing is written where nothing changes. */
 function settleDue(db: Database, enrolment: number, { at, backoff }: PollInput): void {
-  const push = db.get<{ due_at: number | null; attempts: number; lease: string | null }>(
-    'SELECT due_at, attempts, lease FROM push WHERE nr = ?',
-    enrolment,
-  );
-  if (push === undefined) return;
-  const next = db.get<{ due: number | null }>(
-    `SELECT min(CASE w.state
-       WHEN 'queued' THEN coalesce(w.not_before, ?1)
-       WHEN 'not-now' THEN ?1 + min(?3, ?2 * (1 << min(max(w.not_now - 1, 0), 20)))
-       ELSE ?1 + ?2 END) AS due
-     FROM pending w WHERE w.enrolment = ?4 AND w.push = 1 AND ${ALIVE.replace(':at', '?1')}`,
+  db.run(
+    `UPDATE push SET due_at = d.due, attempts = 0, lease = NULL
+     FROM (
+       SELECT min(CASE w.state
+         WHEN 'queued' THEN coalesce(w.not_before, ?1)
+         WHEN 'not-now' THEN ?1 + min(?3, ?2 * (1 << min(max(w.not_now - 1, 0), 20)))
+         ELSE ?1 + ?2 END) AS due
+       FROM pending w WHERE w.enrolment = ?4 AND w.push = 1 AND ${ALIVE.replace(':at', '?1')}
+     ) d
+     WHERE push.nr = ?4 AND (push.due_at IS NOT d.due OR push.attempts <> 0 OR push.lease IS NOT NULL)`,
     at,
     backoff.baseMs,
     backoff.maxMs,
     enrolment,
   );
-  const due = next?.due ?? null;
-  if (push.due_at === due && push.attempts === 0 && push.lease === null) return;
-  db.run('UPDATE push SET due_at = ?, attempts = 0, lease = NULL WHERE nr = ?', due, enrolment);
 }

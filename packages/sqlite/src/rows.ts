@@ -73,14 +73,14 @@ export function isLiving(row: Pick<EnrolmentRow, 'status' | 'parent_status'>): b
 /** Appends events, inside a write. */
 export function appendEvents(db: Database, events: readonly NewEvent[]): EngineEvent[] {
   return events.map((event) => {
-    const row = db.get<{ seq: number }>(
-      'INSERT INTO events (type, at, enrolment_id, data) VALUES (?, ?, ?, ?) RETURNING seq',
+    const seq = db.insert(
+      'INSERT INTO events (type, at, enrolment_id, data) VALUES (?, ?, ?, ?)',
       event.type,
       event.at,
       event.enrolmentId,
       JSON.stringify(event.data),
     );
-    return { seq: row?.seq ?? 0, ...event };
+    return { seq, ...event };
   });
 }
 

@@ -69,19 +69,20 @@ export const migrations: readonly string[] = [
     refs INTEGER NOT NULL DEFAULT 0
   ) STRICT;
 
+  -- The columns stand in the order in which a poll looks at them.
   CREATE TABLE pending (
     enrolment INTEGER NOT NULL,
     rank INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'queued',
-    ready INTEGER NOT NULL,
-    offered INTEGER NOT NULL DEFAULT -1,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    not_now INTEGER NOT NULL DEFAULT 0,
-    push INTEGER NOT NULL,
-    max_attempts INTEGER,
     not_before INTEGER,
+    ready INTEGER NOT NULL,
     expires_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    max_attempts INTEGER,
+    state TEXT NOT NULL DEFAULT 'queued',
+    offered INTEGER NOT NULL DEFAULT -1,
+    push INTEGER NOT NULL,
+    not_now INTEGER NOT NULL DEFAULT 0,
     sent_at INTEGER,
     dedupe_key TEXT,
     PRIMARY KEY (enrolment, rank, seq)
