@@ -1,15 +1,20 @@
 // What Node can do with bytes faster than the web's own interfaces, with those as the fallback; and search in bytes.
 
-interface NativeSlices {
+interface NativeMethods {
+  utf8Write?: (this: Uint8Array, text: string, offset: number, length: number) => number;
   latin1Slice?: (this: Uint8Array, start: number, end: number) => string;
   utf8Slice?: (this: Uint8Array, start: number, end: number) => string;
 }
 
 const node = globalThis as {
-  Buffer?: { prototype?: NativeSlices };
+  Buffer?: { prototype?: NativeMethods };
   process?: { getBuiltinModule?: (name: string) => { isUtf8?: (bytes: Uint8Array) => boolean } | undefined };
 };
 const { latin1Slice, utf8Slice } = node.Buffer?.prototype ?? {};
+
+/** Writes a string as UTF-8 into bytes and returns how many it took; lone surrogates become U+FFFD. */
+export const utf8Write = node.Buffer?.prototype?.utf8Write;
+
 const isUtf8 = node.process?.getBuiltinModule?.('node:buffer')?.isUtf8;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

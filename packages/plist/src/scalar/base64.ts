@@ -3,6 +3,7 @@
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const space = 64;
 const invalid = 255;
+const padding = 0x3d;
 
 /** Value of each character: 0 to 63, `space`, or `invalid`. */
 const values = new Uint8Array(256).fill(invalid);
@@ -14,11 +15,15 @@ const [first, second, third, fourth] = [18, 12, 6, 0].map((shift) =>
   Int32Array.from(values, (value) => (value < 64 ? value << shift : -1)),
 ) as [Int32Array, Int32Array, Int32Array, Int32Array];
 
-const characters = new Uint8Array(64);
-for (let index = 0; index < 64; index += 1) characters[index] = alphabet.charCodeAt(index);
+/** The two characters of each number of 12 bits, as one number. */
+const pairs = Uint16Array.from(
+  { length: 4096 },
+  (_, bits) => (alphabet.charCodeAt(bits >> 6) << 8) | alphabet.charCodeAt(bits & 63),
+);
 
 /** Where data is decoded to before its size is known. */
 const scratch = new Uint8Array(16_384);
+const scratchView = new DataView(scratch.buffer);
 
 /** Where reading is. */
 export interface Cursor {
@@ -31,22 +36,28 @@ export interface Cursor {
  */
 export function decodeBase64(text: Uint8Array, start: number, cursor: Cursor): Uint8Array | null {
   let bytes: Uint8Array = scratch;
+  let view: DataView = scratchView;
   let length = 0;
   let at = start;
   for (;;) {
     // Whole groups while there is no white space and no padding, which is nearly always.
-    const end = Math.min(text.length - 4, at + Math.floor((bytes.length - length) / 3) * 4 - 4);
+    const end = Math.min(text.length - 4, at + Math.floor((bytes.length - length) / 3) * 4 - 8);
     while (at <= end) {
       const group = first[text[at]!]! | second[text[at + 1]!]! | third[text[at + 2]!]! | fourth[text[at + 3]!]!;
       if (group < 0) break;
-      bytes[length] = group >> 16;
-      bytes[length + 1] = group >> 8;
-      bytes[length + 2] = group;
+      // One byte too many, which the next group writes over.
+      view.setUint32(length, group << 8);
       length += 3;
       at += 4;
     }
-    while (values[text[at]!] === space) at += 1;
-    if (length + 3 > bytes.length) bytes = grown(bytes, text.length - at);
+    if (values[text[at]!] === space) {
+      at += 1;
+      continue;
+    }
+    if (length + 8 > bytes.length) {
+      bytes = grown(bytes, text.length - at);
+      view = new DataView(bytes.buffer);
+    }
     // A group with white space inside it, the last one with its padding, or the end.
     let bits = 0;
     let count = 0;
@@ -59,7 +70,7 @@ export function decodeBase64(text: Uint8Array, start: number, cursor: Cursor): U
       } else if (value !== space) {
         cursor.at = at;
         if (count === 0) return bytes.slice(0, length);
-        return code === 0x3d ? finish(text, cursor, bits, count, bytes, length) : null;
+        return code === padding ? finish(text, cursor, bits, count, bytes, length) : null;
       }
       at += 1;
     }
@@ -72,7 +83,7 @@ export function decodeBase64(text: Uint8Array, start: number, cursor: Cursor): U
 
 /** A buffer of twice the size, but no larger than what is left to read can need. */
 function grown(bytes: Uint8Array, left: number): Uint8Array {
-  const larger = new Uint8Array(Math.min(bytes.length * 2, bytes.length + left) + 3);
+  const larger = new Uint8Array(Math.min(bytes.length * 2, bytes.length + left) + 8);
   larger.set(bytes);
   return larger;
 }
@@ -95,7 +106,7 @@ function finish(
   let missing = 4 - count;
   for (; ; cursor.at += 1) {
     const code = text[cursor.at] ?? 0;
-    if (code === 0x3d && missing > 0) missing -= 1;
+    if (code === padding && missing > 0) missing -= 1;
     else if (values[code] !== space) break;
   }
   if (missing > 0) return null;
@@ -110,24 +121,20 @@ export function base64Length(bytes: number): number {
 }
 
 /** Writes the base64 text of `bytes` from `start` to `end` into `target` at `at`; returns where it ends. */
-export function writeBase64(bytes: Uint8Array, start: number, end: number, target: Uint8Array, at: number): number {
+export function writeBase64(bytes: Uint8Array, start: number, end: number, target: DataView, at: number): number {
   let out = at;
   let index = start;
   for (; index + 2 < end; index += 3) {
     const group = (bytes[index]! << 16) | (bytes[index + 1]! << 8) | bytes[index + 2]!;
-    target[out] = characters[group >> 18]!;
-    target[out + 1] = characters[(group >> 12) & 63]!;
-    target[out + 2] = characters[(group >> 6) & 63]!;
-    target[out + 3] = characters[group & 63]!;
+    target.setUint32(out, (pairs[group >> 12]! << 16) | pairs[group & 4095]!);
     out += 4;
   }
   if (index < end) {
-    const first = bytes[index]!;
-    const second = index + 1 < end ? bytes[index + 1]! : 0;
-    target[out] = characters[first >> 2]!;
-    target[out + 1] = characters[((first & 3) << 4) | (second >> 4)]!;
-    target[out + 2] = index + 1 < end ? characters[(second & 15) << 2]! : 0x3d;
-    target[out + 3] = 0x3d;
+    const hasSecond = index + 1 < end;
+    const group = (bytes[index]! << 16) | (hasSecond ? bytes[index + 1]! << 8 : 0);
+    target.setUint16(out, pairs[group >> 12]!);
+    target.setUint8(out + 2, hasSecond ? pairs[group & 4095]! >> 8 : padding);
+    target.setUint8(out + 3, padding);
     out += 4;
   }
   return out;

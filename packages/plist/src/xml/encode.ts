@@ -1,5 +1,4 @@
 // The XML encoder. Its output has the layout of Apple's own writer: tabs, one value a line, data wrapped.
-import { word } from '../bytes.ts';
 import { base64Length, writeBase64 } from '../scalar/base64.ts';
 import { formatDate } from '../scalar/date.ts';
 import { maxInteger, minInteger } from '../scalar/integer.ts';
@@ -15,34 +14,35 @@ import {
   Walk,
 } from '../walk.ts';
 import { keyLine } from './lines.ts';
-import { XmlWriter } from './writer.ts';
+import { type Markup, markup, XmlWriter } from './writer.ts';
 
-const head = word(
+const head = markup(
   '<?xml version="1.0" encoding="UTF-8"?>\n' +
     '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n' +
     '<plist version="1.0">\n',
 );
-const tail = word('</plist>\n');
-const trueLine = word('<true/>\n');
-const falseLine = word('<false/>\n');
-const emptyDict = word('<dict/>\n');
-const emptyArray = word('<array/>\n');
-const dictStart = word('<dict>\n');
-const dictEnd = word('</dict>\n');
-const arrayStart = word('<array>\n');
-const arrayEnd = word('</array>\n');
-const keyStart = word('<key>');
-const keyEnd = word('</key>\n');
-const stringStart = word('<string>');
-const stringEnd = word('</string>\n');
-const integerStart = word('<integer>');
-const integerEnd = word('</integer>\n');
-const realStart = word('<real>');
-const realEnd = word('</real>\n');
-const dateStart = word('<date>');
-const dateEnd = word('</date>\n');
-const dataStart = word('<data>\n');
-const dataEnd = word('</data>\n');
+const tail = markup('</plist>\n');
+const trueLine = markup('<true/>\n');
+const falseLine = markup('<false/>\n');
+const emptyDict = markup('<dict/>\n');
+const emptyArray = markup('<array/>\n');
+const dictStart = markup('<dict>\n');
+const dictEnd = markup('</dict>\n');
+const arrayStart = markup('<array>\n');
+const arrayEnd = markup('</array>\n');
+const keyStart = markup('<key>');
+const keyEnd = markup('</key>\n');
+const stringStart = markup('<string>');
+const stringEnd = markup('</string>\n');
+const integerStart = markup('<integer>');
+const integerEnd = markup('</integer>\n');
+const realStart = markup('<real>');
+const realEnd = markup('</real>\n');
+const dateStart = markup('<date>');
+const dateEnd = markup('</date>\n');
+const nothing = markup('');
+const dataStart = markup('<data>\n');
+const dataEnd = markup('</data>\n');
 
 /**
  * Encodes a value as an XML property list in UTF-8. The same value gives the same bytes.
@@ -68,7 +68,7 @@ export function encodeXmlText(value: PlistInput, options?: EncodeOptions): strin
 
 class XmlEncoder {
   readonly walk: Walk;
-  readonly writer = new XmlWriter();
+  readonly writer = XmlWriter.startingWith(head);
   /** Tabs before a line: how many containers are open. */
   depth = 0;
 
@@ -78,7 +78,6 @@ class XmlEncoder {
 
   encode(root: PlistInput): Uint8Array {
     const { walk, writer } = this;
-    writer.line(0, head);
     let frame: InputFrame | undefined = this.value(root);
     while (frame !== undefined) {
       const { value, keys } = frame;
@@ -159,20 +158,20 @@ class XmlEncoder {
   }
 
   /** An empty array or dictionary; it counts for the depth as any other. */
-  empty(value: object, line: Uint8Array): void {
+  empty(value: object, line: Markup): void {
     this.walk.enter(value, null);
     this.walk.leave();
     this.writer.line(this.depth, line);
   }
 
-  open(value: object, keys: readonly string[] | null, start: Uint8Array): InputFrame {
+  open(value: object, keys: readonly string[] | null, start: Markup): InputFrame {
     const frame = this.walk.enter(value, keys);
     this.writer.line(this.depth, start);
     this.depth += 1;
     return frame;
   }
 
-  scalar(start: Uint8Array, text: string, end: Uint8Array): void {
+  scalar(start: Markup, text: string, end: Markup): void {
     const { writer } = this;
     writer.line(this.depth, start);
     writer.ascii(text);
@@ -205,12 +204,12 @@ class XmlEncoder {
     const lineBytes = Math.floor(Math.max(16, 76 - 8 * depth) / 4) * 3;
     const lines = Math.ceil(bytes.length / lineBytes);
     writer.line(depth, dataStart);
-    writer.ensure(base64Length(bytes.length) + lines * (depth + 1));
+    writer.ensure(base64Length(bytes.length) + lines * (depth + 1) + 6);
     for (let start = 0; start < bytes.length; start += lineBytes) {
-      writer.indent(depth);
+      writer.line(depth, nothing);
       const end = Math.min(start + lineBytes, bytes.length);
-      const at = writeBase64(bytes, start, end, writer.bytes, writer.length);
-      writer.bytes[at] = 0x0a;
+      const at = writeBase64(bytes, start, end, writer.view, writer.length);
+      writer.view.setUint8(at, 0x0a);
       writer.length = at + 1;
     }
     writer.line(depth, dataEnd);

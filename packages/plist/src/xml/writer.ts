@@ -1,41 +1,69 @@
 // The bytes of an XML document being written: markup, text with its escapes, indentation.
-import { word } from '../bytes.ts';
+import { utf8Write, word } from '../bytes.ts';
 
-/** A buffer that one encoding hands to the next; taken while in use, for a getter may start another encoding. */
-let spare: Uint8Array | null = null;
-const smallestBuffer = 4096;
-const largestSpare = 1024 * 1024;
+/** A piece of ASCII markup, kept as numbers of four bytes each, in which it is written; the last one may be part empty. */
+export interface Markup {
+  readonly words: Uint32Array;
+  readonly length: number;
+}
 
-/** Text up to this length is written character by character, longer text by the engine. */
-const shortText = 64;
+/** The markup of a text. */
+export function markup(text: string): Markup {
+  const bytes = new Uint8Array(Math.ceil(text.length / 4) * 4);
+  bytes.set(word(text));
+  const view = new DataView(bytes.buffer);
+  return {
+    words: Uint32Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(4 * index, true)),
+    length: text.length,
+  };
+}
+
+const tabs = 0x09090909;
+
+/** Text from this length on is handed to the engine, where it can write into bytes quickly; shorter text is not worth it. */
+const nativeText = 16;
+/** Text from this length on is handed to `TextEncoder`, whose call costs more. */
+const longText = 64;
 /** Most bytes that a character of short text can come to: `&amp;`. */
 const widestEscape = 5;
+/** A UTF-16 code unit comes to this many bytes at most. */
+const widestUnit = 3;
 
 const encoder = new TextEncoder();
-const ampersand = word('&amp;');
-const less = word('&lt;');
-const greater = word('&gt;');
-const carriageReturn = word('&#13;');
+const ampersand = markup('&amp;');
+const less = markup('&lt;');
+const greater = markup('&gt;');
+const carriageReturn = markup('&#13;');
 
 /** Anything that has to be escaped, cannot be written, or may be half of a surrogate pair. */
 const special = /[^\t\n -%'-;=?-\ud7ff\ue000-\ufffd]/;
 const forbidden = /[^\t\n\r -\u{10ffff}]|[\ufffe\uffff]|\p{Surrogate}/u;
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' };
 
+const smallestBuffer = 4096;
+const largestSpare = 1024 * 1024;
+/** A writer that one encoding leaves for the next; taken while in use, for a getter may start another encoding. */
+let spare: XmlWriter | null = null;
+
 /** Writes UTF-8; grows as needed. */
 export class XmlWriter {
-  bytes: Uint8Array;
+  bytes = new Uint8Array(smallestBuffer);
+  view = new DataView(this.bytes.buffer);
   length = 0;
 
-  constructor() {
-    this.bytes = spare ?? new Uint8Array(smallestBuffer);
+  /** A writer that has written `head`, which is the same in every call. */
+  static startingWith(head: Markup): XmlWriter {
+    const writer = spare ?? new XmlWriter();
+    if (spare === null) writer.line(0, head);
     spare = null;
+    writer.length = head.length;
+    return writer;
   }
 
-  /** What was written, in a buffer of its own. */
+  /** What was written, in a buffer of its own; the writer must not be used any more. */
   finish(): Uint8Array {
     const result = this.bytes.slice(0, this.length);
-    if (this.bytes.length <= largestSpare) spare = this.bytes;
+    if (this.bytes.length <= largestSpare) spare = this;
     return result;
   }
 
@@ -45,29 +73,19 @@ export class XmlWriter {
     const bytes = new Uint8Array(Math.max(this.length + size, this.bytes.length * 2));
     bytes.set(this.bytes.subarray(0, this.length));
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
   }
 
-  /** Writes `depth` tabs and a piece of markup. */
-  line(depth: number, markup: Uint8Array): void {
-    this.ensure(depth + markup.length);
-    this.indent(depth);
-    this.copy(markup);
-  }
-
-  /** Writes tabs, for which there is room. */
-  indent(depth: number): void {
-    const { bytes } = this;
+  /** Writes `depth` tabs and a piece of markup, four bytes at a time: what is too much is written over by the next. */
+  line(depth: number, piece: Markup): void {
+    const { words } = piece;
+    this.ensure(depth + piece.length + 6);
+    const { view } = this;
     let at = this.length;
-    const end = at + depth;
-    while (at < end) bytes[at++] = 0x09;
-    this.length = end;
-  }
-
-  /** Writes bytes, for which there is room. */
-  copy(from: Uint8Array): void {
-    const { bytes, length } = this;
-    for (let index = 0; index < from.length; index += 1) bytes[length + index] = from[index]!;
-    this.length = length + from.length;
+    for (let tab = 0; tab < depth; tab += 4) view.setUint32(at + tab, tabs, true);
+    at += depth;
+    for (let index = 0; index < words.length; index += 1) view.setUint32(at + 4 * index, words[index]!, true);
+    this.length = at + piece.length;
   }
 
   /** Writes ASCII text that needs no escapes. */
@@ -83,7 +101,41 @@ export class XmlWriter {
    * Returns the first character that XML cannot carry, or `null` when all is well.
    */
   text(text: string): string | null {
-    if (text.length > shortText) return this.longText(text);
+    if (utf8Write !== undefined && text.length >= nativeText) {
+      this.ensure(text.length * widestUnit);
+      const size = utf8Write.call(this.bytes, text, this.length, text.length * widestUnit);
+      // As many bytes as characters is ASCII only. Anything else starts over.
+      if (size !== text.length || !this.isPlain(this.length, this.length + size)) return this.anyText(text);
+      this.length += size;
+      return null;
+    }
+    return text.length < longText ? this.shortText(text) : this.anyText(text);
+  }
+
+  /**
+   * Whether a range holds printable ASCII without `&`, `<` and `>`. Looks at four bytes in one number: subtracting sets
+   * the highest bit of a byte that was too small, and only the highest bits are kept.
+   */
+  private isPlain(start: number, end: number): boolean {
+    const { view } = this;
+    let found = 0;
+    let at = start;
+    for (; at + 4 <= end; at += 4) {
+      const four = view.getUint32(at, true);
+      const control = four - 0x20202020;
+      const isAmpersand = (four ^ 0x26262626) - 0x01010101;
+      // `<` and `>` differ in one bit only.
+      const isAngle = ((four & 0xfdfdfdfd) ^ 0x3c3c3c3c) - 0x01010101;
+      found |= four | control | isAmpersand | isAngle;
+    }
+    for (; at < end; at += 1) {
+      const code = view.getUint8(at);
+      if (code < 0x20 || code === 0x26 || code === 0x3c || code === 0x3e) return false;
+    }
+    return (found & 0x80808080) === 0;
+  }
+
+  private shortText(text: string): string | null {
     this.ensure(text.length * widestEscape);
     const { bytes } = this;
     let at = this.length;
@@ -93,10 +145,10 @@ export class XmlWriter {
         bytes[at++] = code;
       } else if (code >= 0x80) {
         this.length = at;
-        return this.wideText(text, index);
+        return this.anyText(text.slice(index));
       } else if (code === 0x26 || code === 0x3c || code === 0x3e || code === 0x0d) {
         this.length = at;
-        this.copy(code === 0x26 ? ampersand : code === 0x3c ? less : code === 0x3e ? greater : carriageReturn);
+        this.line(0, code === 0x26 ? ampersand : code === 0x3c ? less : code === 0x3e ? greater : carriageReturn);
         at = this.length;
       } else if (code >= 0x20 || code === 0x09 || code === 0x0a) {
         bytes[at++] = code;
@@ -108,20 +160,14 @@ export class XmlWriter {
     return null;
   }
 
-  /** The rest of a short text, from its first character that is not ASCII. */
-  private wideText(text: string, start: number): string | null {
-    return this.longText(text.slice(start));
-  }
-
-  private longText(text: string): string | null {
+  private anyText(text: string): string | null {
     let escaped = text;
     if (special.test(text)) {
       const bad = forbidden.exec(text);
       if (bad !== null) return bad[0];
       escaped = text.replace(/[&<>\r]/g, (char) => escapes[char]!);
     }
-    // A UTF-16 code unit comes to three bytes at most.
-    this.ensure(escaped.length * 3);
+    this.ensure(escaped.length * widestUnit);
     this.length += encoder.encodeInto(escaped, this.bytes.subarray(this.length)).written;
     return null;
   }
