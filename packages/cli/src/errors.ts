@@ -7,8 +7,10 @@ const brand: unique symbol = Symbol.for('espalier.error');
  *
  * - `cli.usage`: the command line is not right (exit 2).
  * - `cli.file`: a file cannot be read or written (exit 2).
+ * - `cli.key`: what was given as a master key is none (exit 2).
+ * - `cli.store`: the store is not in a state in which this can be done (exit 1).
  */
-export type CliErrorCode = 'cli.usage' | 'cli.file';
+export type CliErrorCode = 'cli.usage' | 'cli.file' | 'cli.key' | 'cli.store';
 
 /** What the command line throws when it cannot do what was asked; the text is for the person who typed it. */
 export class CliError extends Error {

@@ -14,6 +14,10 @@ export interface Io {
   readFile(path: string): Uint8Array;
   /** Writes a file. @throws CliError `cli.file` */
   writeFile(path: string, bytes: Uint8Array): void;
+  /** The time, in milliseconds since the Unix epoch. */
+  now(): number;
+  /** An environment variable. */
+  environment(name: string): string | undefined;
   /** Characters in a line of output. */
   readonly columns: number;
   /** Whether standard output is a terminal. */
@@ -54,6 +58,8 @@ export function processIo(): Io {
         throw new CliError('cli.file', `cannot write ${path}: ${reasonOf(error)}`);
       }
     },
+    now: () => Date.now(),
+    environment: (name) => process.env[name],
     columns: Math.max(60, process.stdout.columns ?? 80),
     terminal: process.stdout.isTTY === true,
   };

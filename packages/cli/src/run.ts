@@ -21,6 +21,14 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'print property lists and convert them to xml, binary or json',
     load: async () => (await import('./commands/plist.ts')).plist,
   },
+  search: {
+    summary: 'explain a search expression, and run it against a store',
+    load: async () => (await import('./commands/search.ts')).search,
+  },
+  store: {
+    summary: 'migrate, check and measure a store, and seal it with a new key',
+    load: async () => (await import('./commands/store.ts')).store,
+  },
 };
 
 const width = Math.max(...Object.keys(commands).map((name) => name.length));
@@ -77,6 +85,6 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     if (!isOurs(error)) throw error;
     io.err(`espalier ${name}: ${error.message}${error.remedy === undefined ? '' : `\n${error.remedy}`}`);
     if (error instanceof CliError && error.code === 'cli.usage') io.err(`\n${command.help}`);
-    return error instanceof CliError ? 2 : 1;
+    return error instanceof CliError && error.code !== 'cli.store' ? 2 : 1;
   }
 }

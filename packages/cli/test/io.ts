@@ -15,7 +15,7 @@ export type Files = Readonly<Record<string, string | Uint8Array>>;
 export async function espalier(
   args: readonly string[],
   files: Files = {},
-  more: { columns?: number; terminal?: boolean } = {},
+  more: { columns?: number; terminal?: boolean; now?: number; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
@@ -31,6 +31,8 @@ export async function espalier(
       return typeof file === 'string' ? new TextEncoder().encode(file) : file;
     },
     writeFile: (path, content) => written.set(path, content),
+    now: () => more.now ?? Date.UTC(2026, 0, 1),
+    environment: (name) => more.environment?.[name],
     columns: more.columns ?? 80,
     terminal: more.terminal ?? false,
   };

@@ -30,10 +30,11 @@ test('there are three: commands, an output, a program', () => {
 
 test('the command lines', async () => {
   const lines = blocks[0]!.text.trim().split('\n');
-  expect(lines).toHaveLength(3);
+  expect(lines).toHaveLength(5);
   const files = { 'office.mobileconfig': good, 'TokenUpdate.plist': encodeXml({ MessageType: 'TokenUpdate' }) };
   for (const line of lines) {
-    const [npx, name, ...args] = line.split(' ');
+    // As a shell splits it: at spaces, but not within single quotes.
+    const [npx, name, ...args] = [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
     expect([npx, name]).toEqual(['npx', 'espalier']);
     const { code, out, err } = await espalier(args, files);
     expect([code, err], line).toEqual([0, '']);

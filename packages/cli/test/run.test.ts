@@ -11,7 +11,7 @@ describe('usage', () => {
       expect(code).toBe(0);
       expect(out).toContain('usage: espalier COMMAND');
     }
-    for (const name of ['explain', 'lint', 'plist']) {
+    for (const name of ['explain', 'lint', 'plist', 'search', 'store']) {
       const { code, out } = await espalier([name, '--help']);
       expect(code).toBe(0);
       expect(out).toContain(`usage: espalier ${name}`);
