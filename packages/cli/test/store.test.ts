@@ -112,6 +112,7 @@ describe('check', () => {
     const missing = await check('--key-file', 'one.key');
     expect(missing.code).toBe(1);
     expect(missing.out).toContain('not given: 2025-1');
+    expect(missing.out).toContain('--earlier-key-file');
     const both = await check('--key-file', 'one.key', '--earlier-key-file', '2025-1=two.key');
     expect(both.code).toBe(0);
     expect(both.out).toContain('4 with 2026-1, 1 with 2025-1');
@@ -150,6 +151,17 @@ describe('check', () => {
     expect(foreign.code).toBe(1);
     expect(foreign.out).toContain('not one of a store');
   });
+});
+
+test('no command but migrate makes a store of an empty file', async () => {
+  writeFileSync(file, '');
+  for (const action of ['stats', 'check', 'rewrap']) {
+    const keys = action === 'stats' ? [] : ['--key-file', 'one.key'];
+    expect(await espalier(['store', action, file, ...keys], keyFiles)).toMatchObject({ code: 1 });
+  }
+  expect(await espalier(['search', '', '--store', file])).toMatchObject({ code: 1, out: '' });
+  expect(readFileSync(file)).toHaveLength(0);
+  expect(await espalier(['store', 'migrate', file])).toMatchObject({ code: 0 });
 });
 
 test('stats counts the queue and the enrolments', async () => {

@@ -37,8 +37,10 @@ async function requireCurrent({ file, shown }: SqliteAddress): Promise<void> {
     import('@espalier/sqlite'),
   ]);
   const { ours, version } = inspectSqlite(file);
-  // What is not ours, or newer, the store refuses itself.
-  if (!ours || version >= schemaVersion) return;
+  // Opening an empty file would make a store of it.
+  if (!ours) throw new CliError('cli.store', `${file} is not the database of a store`, 'Check the path.');
+  // One that is newer the store refuses itself.
+  if (version >= schemaVersion) return;
   throw new CliError(
     'cli.store',
     `${file} has schema version ${version}, this release needs ${schemaVersion}`,
