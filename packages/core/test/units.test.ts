@@ -70,9 +70,11 @@ describe('the heap', () => {
   it('gives the earliest, whatever was set, changed and removed', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(20), fc.option(fc.nat(100)))), (steps) => {
-        const heap = new DueHeap<number>();
-        const model = new Map<number, number>();
-        for (const [item, due] of steps) {
+        const heap = new DueHeap<{ place: number }>();
+        const items = Array.from({ length: 21 }, () => ({ place: -1 }));
+        const model = new Map<object, number>();
+        for (const [index, due] of steps) {
+          const item = items[index]!;
           heap.set(item, due);
           if (due === null) model.delete(item);
           else model.set(item, due);
@@ -80,6 +82,7 @@ describe('the heap', () => {
         }
         while (model.size > 0) {
           const top = heap.peek()!;
+          expect(top.dueAt).toBe(Math.min(...model.values()));
           expect(model.get(top.item)).toBe(top.dueAt);
           heap.set(top.item, null);
           model.delete(top.item);

@@ -69,7 +69,7 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
         lease: null,
         dead: false,
       };
-      const current = push ?? { enrolmentId: id, dueAt: null, lastPushedAt: null, ...next };
+      const current = push ?? { enrolmentId: id, dueAt: null, lastPushedAt: null, place: -1, ...next };
       Object.assign(current, next);
       state.push.set(id, current);
       state.setDue(current, state.pending.has(id) ? at : current.dueAt);

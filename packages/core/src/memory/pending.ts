@@ -15,31 +15,55 @@ import {
 export function pendingOf(state: MemoryState, enrolmentId: string): PendingSet {
   const found = state.pending.get(enrolmentId);
   if (found !== undefined) return found;
-  const set: PendingSet = { rows: [], byKey: new Map() };
+  const set: PendingSet = { rows: [], later: [], byKey: new Map() };
   state.pending.set(enrolmentId, set);
   return set;
 }
 
 /** Finds a pending row. */
 export function findPending(state: MemoryState, enrolmentId: string, commandUuid: string): PendingRow | undefined {
-  return state.pending.get(enrolmentId)?.rows.find((row) => row.command.commandUuid === commandUuid);
+  const set = state.pending.get(enrolmentId);
+  const isIt = (row: PendingRow): boolean => row.command.commandUuid === commandUuid;
+  return set?.rows.find(isIt) ?? set?.later.find(isIt);
 }
 
-function before(a: CommandRow, b: CommandRow): boolean {
-  return a.priority !== b.priority ? a.priority > b.priority : a.seq < b.seq;
+/** All pending rows of an enrolment, in no particular order. */
+export function allPending(state: MemoryState, enrolmentId: string): PendingRow[] {
+  const set = state.pending.get(enrolmentId);
+  return set === undefined ? [] : [...set.rows, ...set.later];
+}
+
+/** Puts the rows whose time has come where they are offered from. */
+export function promote(set: PendingSet, at: number): void {
+  while ((set.later[0]?.notBefore ?? at + 1) <= at) insert(set.rows, set.later.shift()!, before);
+}
+
+function before(a: PendingRow, b: PendingRow): boolean {
+  const [x, y] = [a.command, b.command];
+  return x.priority !== y.priority ? x.priority > y.priority : x.seq < y.seq;
+}
+
+function earlier(a: PendingRow, b: PendingRow): boolean {
+  return (a.notBefore ?? 0) < (b.notBefore ?? 0);
+}
+
+/** Inserts into a sorted list. */
+function insert(rows: PendingRow[], row: PendingRow, precedes: (a: PendingRow, b: PendingRow) => boolean): void {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (precedes(row, rows[middle]!)) high = middle;
+    else low = middle + 1;
+  }
+  rows.splice(low, 0, row);
 }
 
 /** Adds a row at its place. */
 export function addPending(state: MemoryState, row: PendingRow): void {
   const set = pendingOf(state, row.enrolmentId);
-  let low = 0;
-  let high = set.rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (before(row.command, set.rows[middle]!.command)) high = middle;
-    else low = middle + 1;
-  }
-  set.rows.splice(low, 0, row);
+  if (row.notBefore === null) insert(set.rows, row, before);
+  else insert(set.later, row, earlier);
   if (row.command.dedupeKey !== null) set.byKey.set(row.command.dedupeKey, row);
   if (row.expiresAt !== null) state.mortal.add(row);
   state.pendingSize++;
@@ -48,9 +72,10 @@ export function addPending(state: MemoryState, row: PendingRow): void {
 function removePending(state: MemoryState, row: PendingRow): void {
   const set = state.pending.get(row.enrolmentId);
   if (set === undefined) return;
-  set.rows.splice(set.rows.indexOf(row), 1);
+  const rows = set.rows.includes(row) ? set.rows : set.later;
+  rows.splice(rows.indexOf(row), 1);
   if (row.command.dedupeKey !== null) set.byKey.delete(row.command.dedupeKey);
-  if (set.rows.length === 0) state.pending.delete(row.enrolmentId);
+  if (set.rows.length + set.later.length === 0) state.pending.delete(row.enrolmentId);
   state.mortal.delete(row);
   state.pendingSize--;
 }
@@ -105,7 +130,7 @@ export function finish(
   }
   const ended: EndedCommand[] = [{ enrolmentId, commandUuid, requestType, state: end, followUp }];
   if (chain === null) return ended;
-  const rest = (state.pending.get(enrolmentId)?.rows ?? []).filter(
+  const rest = allPending(state, enrolmentId).filter(
     (other) => other.command.chain?.id === chain.id && other.command.chain.index > chain.index,
   );
   if (end === 'acknowledged') {
@@ -132,7 +157,8 @@ export function cancelEvents(state: MemoryState, ended: readonly EndedCommand[],
 /** Cancels all pending commands of an enrolment. */
 export function clearPending(state: MemoryState, enrolmentId: string, at: number): void {
   for (;;) {
-    const row = state.pending.get(enrolmentId)?.rows[0];
+    const set = state.pending.get(enrolmentId);
+    const row = set?.rows[0] ?? set?.later[0];
     if (row === undefined) return;
     cancelEvents(state, finish(state, row, 'cancelled', at), at);
   }

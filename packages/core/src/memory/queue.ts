@@ -5,6 +5,7 @@ import { CoreError } from '../errors.ts';
 import { backoffDelay } from '../queue/backoff.ts';
 import {
   addPending,
+  allPending,
   cancelEvents,
   deathOf,
   findPending,
@@ -14,10 +15,10 @@ import {
   historyEntry,
   isUsedUp,
   pendingEntry,
+  promote,
 } from './pending.ts';
 import {
   type CommandRow,
-  compare,
   type EnrolmentRow,
   type HistoryRow,
   idPage,
@@ -66,7 +67,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       state.open();
       const ended: EndedCommand[] = [];
       for (const id of new Set(enrolmentIds)) {
-        const rows = (state.pending.get(id)?.rows ?? []).filter(
+        const rows = allPending(state, id).filter(
           (row) =>
             (commandUuid === undefined || row.command.commandUuid === commandUuid) &&
             (dedupeKey === undefined || row.command.dedupeKey === dedupeKey),
@@ -148,7 +149,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
     async list(enrolmentId, page) {
       state.open();
       const all = [
-        ...(state.pending.get(enrolmentId)?.rows ?? []).map((row) => ({
+        ...allPending(state, enrolmentId).map((row) => ({
           seq: row.command.seq,
           entry: pendingEntry(row),
         })),
@@ -193,14 +194,14 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
     async withWork(page) {
       state.open();
-      return idPage([...state.pending.keys()].sort(compare), page, (id) => id);
+      return idPage(state.sortedIds(), page, (id) => (state.pending.has(id) ? id : null));
     },
 
     async stats() {
       state.open();
       let oldestQueuedAt: number | null = null;
       for (const set of state.pending.values()) {
-        for (const { command } of set.rows) {
+        for (const { command } of [...set.rows, ...set.later]) {
           if (oldestQueuedAt === null || command.queuedAt < oldestQueuedAt) oldestQueuedAt = command.queuedAt;
         }
       }
@@ -303,7 +304,10 @@ function takeResult(
 }
 
 function offerNext(state: MemoryState, enrolment: EnrolmentRow, at: number, resend: boolean): DueCommand | null {
-  for (const row of state.pending.get(enrolment.id)?.rows ?? []) {
+  const set = state.pending.get(enrolment.id);
+  if (set === undefined) return null;
+  promote(set, at);
+  for (const row of set.rows) {
     if (!row.ready || !hasLife(row, at) || (row.notBefore !== null && row.notBefore > at)) continue;
     const again = row.offered < enrolment.session || (resend && row.state === 'sent');
     if (row.state !== 'queued' && !again) continue;
@@ -322,7 +326,8 @@ function settleDue(state: MemoryState, enrolmentId: string, { at, backoff }: Pol
   const push = state.push.get(enrolmentId);
   if (push === undefined) return;
   let due: number | null = null;
-  for (const row of state.pending.get(enrolmentId)?.rows ?? []) {
+  const set = state.pending.get(enrolmentId);
+  for (const row of set?.rows ?? []) {
     if (!row.command.push || !row.ready || !hasLife(row, at)) continue;
     const when =
       row.state === 'queued'
@@ -330,6 +335,8 @@ function settleDue(state: MemoryState, enrolmentId: string, { at, backoff }: Pol
         : at + (row.state === 'not-now' ? backoffDelay(backoff, row.notNow - 1) : backoff.baseMs);
     if (due === null || when < due) due = when;
   }
+  const first = set?.later.find((row) => row.command.push && row.ready && hasLife(row, at));
+  if (first?.notBefore != null && (due === null || first.notBefore < due)) due = first.notBefore;
   push.attempts = 0;
   push.lease = null;
   state.setDue(push, due);

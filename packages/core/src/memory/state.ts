@@ -48,6 +48,8 @@ export interface PushRow {
   lastPushedAt: number | null;
   /** Not to be woken until the next TokenUpdate. */
   dead: boolean;
+  /** Its place in the heap of what is due. */
+  place: number;
 }
 
 /** A command, stored once for all enrolments. */
@@ -87,9 +89,12 @@ export interface HistoryRow {
   readonly response: StoredBytes | null;
 }
 
-/** An enrolment's pending commands, in the order in which they are offered. */
+/** An enrolment's pending commands. */
 export interface PendingSet {
+  /** Those that may be offered, in the order in which they are. */
   readonly rows: PendingRow[];
+  /** Those whose time has not come, earliest first: a poll does not walk through them. */
+  readonly later: PendingRow[];
   readonly byKey: Map<string, PendingRow>;
 }
 
