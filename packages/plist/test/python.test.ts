@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { decode, encodeBinary, encodeXml, PlistError, PlistReal, PlistUid, type PlistValue } from '../src/index.ts';
 import { comparedDocuments, type Flavour, forBinary, forXml, sample } from './support/arbitrary.ts';
-import { contains, isDict, written } from './support/canonical.ts';
+import { type Canonical, canonical, contains, isDict, withoutOrder, written } from './support/canonical.ts';
 import { mutant } from './support/mutant.ts';
 import { askPython, type Question } from './support/python.ts';
 import { styled } from './support/styled.ts';
@@ -39,6 +39,8 @@ const isReal = (part: PlistValue): boolean =>
   part instanceof PlistReal || (typeof part === 'number' && !Number.isInteger(part));
 const isDate = (part: PlistValue): boolean => part instanceof Date;
 const isUid = (part: PlistValue): boolean => part instanceof PlistUid;
+/** plistlib takes the two zeros for one value, and stores whichever comes first. */
+const isNegativeZero = (part: PlistValue): boolean => part instanceof PlistReal && Object.is(part.value, -0);
 /** plistlib writes a carriage return as a line feed; we keep it. */
 const hasReturn = (part: PlistValue): boolean =>
   typeof part === 'string' ? part.includes('\r') : isDict(part) && Object.keys(part).some((key) => key.includes('\r'));
@@ -92,8 +94,9 @@ describe.skipIf(!toolOrSkip('python3', ['--version']))('plistlib', () => {
     () => {
       let alike = 0;
       eachBatch(forBinary, (values) => {
-        const documents = askPython(values.map((value): Question => ({ operation: 'B', payload: written(value) })));
-        for (const [index, value] of values.entries()) {
+        const kept = values.filter((value) => !contains(value, isNegativeZero));
+        const documents = askPython(kept.map((value): Question => ({ operation: 'B', payload: written(value) })));
+        for (const [index, value] of kept.entries()) {
           const document = documents[index]!;
           expect(written(decode(document))).toBe(written(value));
           // plistlib writes every real in eight bytes, and does not unify uids.
@@ -130,7 +133,12 @@ describe.skipIf(!toolOrSkip('python3', ['--version']))('plistlib', () => {
           if (answer.toString() === '!InvalidFileException: Invalid file' && documents[index]![0] !== 0x62) continue;
           // A damaged date may have a fraction of a millisecond, which Python rounds in its own way.
           if (contains(meanings[index]!, isDate)) continue;
-          expect(answer.toString()).toBe(written(meanings[index]!));
+          const expected = written(meanings[index]!);
+          if (answer.toString() !== expected) {
+            expect(answer.toString()).toMatch(/^\[/);
+            const theirs = JSON.parse(answer.toString()) as Canonical;
+            expect(withoutOrder(theirs)).toEqual(withoutOrder(canonical(meanings[index]!)));
+          }
           accepted += 1;
         }
       });

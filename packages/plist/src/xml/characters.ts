@@ -54,10 +54,11 @@ export function readCharacters(reader: Reader, start: number, name: string): str
   }
 }
 
-/** Reads `</name>`; returns where it ends. */
+/** Reads `</name>`, which must be at `at`; returns where it ends. */
 export function readEndTag(reader: Reader, at: number, name: string): number {
   const { bytes } = reader;
-  if (reader.ascii(at + 2, Math.min(at + 2 + name.length, bytes.length)) === name) {
+  const isEnd = bytes[at] === 0x3c && bytes[at + 1] === 0x2f;
+  if (isEnd && reader.ascii(at + 2, Math.min(at + 2 + name.length, bytes.length)) === name) {
     const end = skipSpace(bytes, at + 2 + name.length);
     if (bytes[end] === 0x3e) return end + 1;
     if (end >= bytes.length) throw reader.unexpected('', end);

@@ -50,3 +50,11 @@ export function isDict(value: PlistValue): value is PlistDict {
     return false;
   return !(value instanceof PlistReal) && !(value instanceof PlistUid);
 }
+
+/** The canonical form with the keys of every dictionary sorted: JavaScript moves keys that look like array indexes. */
+export function withoutOrder(form: Canonical): Canonical {
+  if (form[0] === 'a') return ['a', form[1].map(withoutOrder)];
+  if (form[0] !== 'o') return form;
+  const entries = form[1].map(([key, each]): [string, Canonical] => [key, withoutOrder(each)]);
+  return ['o', entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))];
+}
