@@ -108,6 +108,15 @@ describe('an error', () => {
     expect(error.message).toBe('malformed integer (line 2, column 28, path /a)');
   });
 
+  test('is as the README shows it', () => {
+    const error = errorOf(() =>
+      decode('<plist><dict><key>Items</key><array><integer>x</integer></array></dict></plist>'),
+    );
+    expect(error.code).toBe('plist.value');
+    expect(error.message).toBe('malformed integer (line 1, column 46, path /Items/0)');
+    expect(error.at).toEqual({ offset: 45, line: 1, column: 46, path: '/Items/0' });
+  });
+
   test('shortens and escapes what the document put in it', () => {
     const key = `a\n\u2028${'k'.repeat(500)}`;
     const deep = '<array>'.repeat(100);

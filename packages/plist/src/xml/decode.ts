@@ -4,9 +4,9 @@ import type { Settings } from '../limits.ts';
 import { DictConstructor, type PlistDict, type PlistValue, uidKey } from '../values.ts';
 import { readCharacters, readEndTag } from './characters.ts';
 import { keyAt } from './keys.ts';
-import { readEpilog, readProlog, skipMisc } from './prolog.ts';
+import { readEpilog, readProlog } from './prolog.ts';
 import { Reader, skipComment } from './reader.ts';
-import { readData, readDate, readInteger, readReal, uidOf } from './scalars.ts';
+import { readScalar, uidOf } from './scalars.ts';
 import type { Source } from './source.ts';
 import { readStartTag, tags } from './tags.ts';
 
@@ -51,13 +51,8 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
       }
       key = outerKeys.pop()!;
       reader.container = around;
-      if (Array.isArray(around)) {
-        array = around;
-        dict = null;
-      } else {
-        dict = around;
-        array = null;
-      }
+      array = Array.isArray(around) ? around : null;
+      dict = Array.isArray(around) ? null : around;
     } else if (code === 0x21) {
       if (!isAt(bytes, at, commentStart)) throw reader.unexpected('unexpected markup', at);
       at = skipComment(reader, at);
@@ -105,14 +100,12 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
       if (elements > maxElements) {
         throw reader.error('plist.limit.elements', `more than ${maxElements} values`, at);
       }
-      const start = at;
-      let tag: number;
       if (code === 0x73 && opensString(bytes, at)) {
         // <string>…</string>, by far the most frequent.
-        const first = at + 8;
-        let index = first;
-        code = bytes[index]!;
+        const start = at + 8;
+        let index = start;
         let seen = 0;
+        code = bytes[index]!;
         while (
           code > 0x3e ||
           (code >= 0x20 && code !== 0x3c && code !== 0x26 && code !== 0x3e) ||
@@ -123,73 +116,41 @@ export function decodeXml(source: Source, settings: Settings): PlistValue {
           code = bytes[++index]!;
         }
         if (code === 0x3c && closesString(bytes, index)) {
-          value = seen < 0x80 ? reader.ascii(first, index) : reader.characters(first, index);
+          value = seen < 0x80 ? reader.ascii(start, index) : reader.characters(start, index);
           at = index + 9;
         } else {
-          value = readCharacters(reader, first, 'string');
+          value = readCharacters(reader, start, 'string');
           at = reader.at;
         }
-        tag = tags.string;
       } else {
-        tag = readStartTag(reader, at);
-        at = reader.at;
-        switch (tag) {
-          case tags.true:
-          case tags.false:
-            if (!reader.empty) at = readEndTag(reader, skipMisc(reader, at), tag === tags.true ? 'true' : 'false');
-            value = tag === tags.true;
-            break;
-          case tags.integer:
-            value = readInteger(reader, at);
-            at = reader.at;
-            break;
-          case tags.real:
-            value = readReal(reader, at, wrapReals);
-            at = reader.at;
-            break;
-          case tags.date:
-            value = readDate(reader, at);
-            at = reader.at;
-            break;
-          case tags.data:
-            value = readData(reader, at);
-            at = reader.at;
-            break;
-          case tags.string:
-            value = reader.empty ? '' : readCharacters(reader, at, 'string');
-            at = reader.at;
-            break;
-          case tags.dict:
-          case tags.array: {
-            const container: PlistDict | PlistValue[] = tag === tags.dict ? new DictConstructor() : [];
-            if (outer.length + (reader.container === null ? 0 : 1) >= maxDepth) {
-              throw reader.error(
-                'plist.limit.depth',
-                `more than ${maxDepth} arrays and dictionaries inside one another`,
-                start,
-              );
-            }
-            if (reader.empty) {
-              value = container;
-              break;
-            }
+        const tag = readStartTag(reader, at);
+        if (tag === tags.dict || tag === tags.array) {
+          const depth = outer.length + (reader.container === null ? 0 : 1);
+          if (depth >= maxDepth) {
+            const problem = `more than ${maxDepth} arrays and dictionaries inside one another`;
+            throw reader.error('plist.limit.depth', problem, at);
+          }
+          const opened: PlistDict | PlistValue[] = tag === tags.dict ? new DictConstructor() : [];
+          at = reader.at;
+          if (!reader.empty) {
+            // What comes next belongs to the new container.
             if (reader.container !== null) {
               outer.push(reader.container);
               outerKeys.push(key);
             }
-            reader.container = container;
+            reader.container = opened;
             reader.key = key = null;
-            if (Array.isArray(container)) {
-              array = container;
-              dict = null;
-            } else {
-              dict = container;
-              array = null;
-            }
+            array = Array.isArray(opened) ? opened : null;
+            dict = Array.isArray(opened) ? null : opened;
             continue;
           }
-          default:
-            throw reader.error('plist.type', 'a <key> outside of a dictionary, or two keys in a row', start);
+          value = opened;
+        } else {
+          if (tag === tags.key) {
+            throw reader.error('plist.type', 'a <key> outside of a dictionary, or two keys in a row', at);
+          }
+          value = readScalar(reader, tag, wrapReals);
+          at = reader.at;
         }
       }
     }

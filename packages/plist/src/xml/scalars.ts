@@ -1,22 +1,44 @@
-// The content of <integer>, <real>, <date> and <data>, and the dictionary that stands for a uid.
+// Scalars by their start tags, and the dictionary that stands for a uid.
 import { isAt, word } from '../bytes.ts';
 import { type Cursor, decodeBase64 } from '../scalar/base64.ts';
 import { parseDateAt } from '../scalar/date.ts';
 import { parseInteger } from '../scalar/integer.ts';
 import { parseReal } from '../scalar/real.ts';
-import { type PlistDict, type PlistReal, PlistUid, realValue, uidKey } from '../values.ts';
-import { readCharacters } from './characters.ts';
+import { type PlistDict, type PlistReal, PlistUid, type PlistValue, realValue, uidKey } from '../values.ts';
+import { readCharacters, readEndTag } from './characters.ts';
+import { skipMisc } from './prolog.ts';
 import { isSpace, type Reader } from './reader.ts';
+import { tags } from './tags.ts';
 
 const encoder = new TextEncoder();
 const dateEnd = word('</date>');
 const dataEnd = word('</data>');
 
+/** Reads a scalar whose start tag was just read; `reader.at` is then past its end tag. */
+export function readScalar(reader: Reader, tag: number, wrapReals: boolean): PlistValue {
+  const start = reader.at;
+  switch (tag) {
+    case tags.true:
+    case tags.false:
+      if (!reader.empty) reader.at = readEndTag(reader, skipMisc(reader, start), tag === tags.true ? 'true' : 'false');
+      return tag === tags.true;
+    case tags.integer:
+      return readInteger(reader, start);
+    case tags.real:
+      return readReal(reader, start, wrapReals);
+    case tags.date:
+      return readDate(reader, start);
+    case tags.data:
+      return readData(reader, start);
+    default:
+      return reader.empty ? '' : readCharacters(reader, start, 'string');
+  }
+}
+
 /** Digits that a `number` can hold without loss whatever they are. */
 const safeDigits = 15;
 
-/** Reads an integer whose start tag ends at `start`; `reader.at` is then past the end tag. */
-export function readInteger(reader: Reader, start: number): number | bigint {
+function readInteger(reader: Reader, start: number): number | bigint {
   const { bytes } = reader;
   if (!reader.empty) {
     let at = start;
@@ -32,7 +54,7 @@ export function readInteger(reader: Reader, start: number): number | bigint {
     if (
       at > first &&
       at - first <= safeDigits &&
-      bytes[at + 0] === 0x3c &&
+      bytes[at] === 0x3c &&
       bytes[at + 1] === 0x2f &&
       bytes[at + 2] === 0x69 &&
       bytes[at + 3] === 0x6e &&
@@ -53,16 +75,14 @@ export function readInteger(reader: Reader, start: number): number | bigint {
   return value;
 }
 
-/** Reads a real. */
-export function readReal(reader: Reader, start: number, wrap: boolean): number | PlistReal {
+function readReal(reader: Reader, start: number, wrap: boolean): number | PlistReal {
   const value = parseReal(content(reader, start, 'real'));
   if (value === null) throw reader.error('plist.value', 'malformed real', start);
   if (value === 'range') throw reader.error('plist.range', 'a real beyond the largest double', start);
   return realValue(value, wrap);
 }
 
-/** Reads a date. */
-export function readDate(reader: Reader, start: number): Date {
+function readDate(reader: Reader, start: number): Date {
   const { bytes } = reader;
   let time: number;
   if (!reader.empty && isAt(bytes, start + 20, dateEnd)) {
@@ -77,8 +97,7 @@ export function readDate(reader: Reader, start: number): Date {
   return new Date(time);
 }
 
-/** Reads base64 data. */
-export function readData(reader: Reader, start: number): Uint8Array {
+function readData(reader: Reader, start: number): Uint8Array {
   const { bytes } = reader;
   if (reader.empty) return new Uint8Array(0);
   const data = decodeBase64(bytes, start, reader);
