@@ -52,7 +52,7 @@ export class Walk {
   /** Goes into an array or a dictionary. */
   enter(value: object, keys: readonly string[] | null): InputFrame {
     const { frames } = this;
-    if (this.around !== null ? this.around.has(value) : frames.some((frame) => frame.value === value)) {
+    if (this.around !== null ? this.around.has(value) : this.isOpen(value)) {
       throw this.error('plist.cycle', 'the value contains itself');
     }
     if (frames.length >= this.maxDepth) {
@@ -63,6 +63,13 @@ export class Walk {
     if (this.around !== null) this.around.add(value);
     else if (frames.length > deep) this.around = new Set(frames.map((each) => each.value));
     return frame;
+  }
+
+  private isOpen(value: object): boolean {
+    for (const frame of this.frames) {
+      if (frame.value === value) return true;
+    }
+    return false;
   }
 
   /** Leaves the innermost container; returns the one around it. */
@@ -81,6 +88,13 @@ export class Walk {
         break;
       }
     }
+    return this.sortKeys ? keys.sort() : keys;
+  }
+
+  /** Like `keysOf`, but only the first of the keys is sure to have a value: the caller passes over the others. */
+  someKeysOf(value: object): readonly string[] {
+    const keys = Object.keys(value);
+    if (keys.length > 0 && (value as InputDict)[keys[0]!] === undefined) return this.keysOf(value);
     return this.sortKeys ? keys.sort() : keys;
   }
 

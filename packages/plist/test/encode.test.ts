@@ -67,6 +67,29 @@ test('data is wrapped at 76 columns, a tab taking eight, but never under 16', ()
   expect(widths([[[[[[[[[[bytes]]]]]]]]]])[0]).toBe(16);
 });
 
+test('every kind of date is written as Date writes it', () => {
+  const check = (time: number): void => {
+    const date = new Date(time);
+    expect(lines(date)).toBe(`<date>${date.toISOString().slice(0, 19)}Z</date>\n`);
+  };
+  for (let time = Date.UTC(1890, 0, 1, 23, 59, 58); time < Date.UTC(2110, 0, 1); time += 86_400_000) check(time);
+  // All centuries, around the ends of February and of the year.
+  for (let year = 0; year < 10_000; year += 100) {
+    for (const day of ['01-01', '02-28', '03-01', '12-31']) {
+      check(Date.parse(`${String(year).padStart(4, '0')}-${day}T12:34:56.789Z`));
+    }
+    if (year % 400 === 0) check(Date.parse(`${String(year).padStart(4, '0')}-02-29T00:00:00Z`));
+  }
+});
+
+test('integers of every length', () => {
+  for (let power = 1n; power < 2n ** 53n; power *= 10n) {
+    for (const value of [power - 1n, power, -power, power + 7n]) {
+      expect(lines(Number(value))).toBe(`<integer>${value}</integer>\n`);
+    }
+  }
+});
+
 describe('keys', () => {
   test('come in insertion order, or sorted by code unit', () => {
     const value = { b: 1, a: 2, B: 3, é: 4, '': 5 };

@@ -54,12 +54,30 @@ function dayNumber(year: number, month: number, day: number): number {
   return 365 * marchYear + leapDays + Math.floor((153 * monthFromMarch + 2) / 5) + day - 1 - epochDay;
 }
 
+const two = Array.from({ length: 100 }, (_, value) => String(value).padStart(2, '0'));
+
 /**
  * Writes a date in whole seconds (a fraction is dropped towards the past). Returns `null` for a date that is invalid
- * or outside the years 0000 to 9999.
+ * or outside the years 0000 to 9999. The same arithmetic as in reading, backwards: `Date` itself takes ten times as long.
  */
 export function formatDate(date: Date): string | null {
-  const time = Math.floor(date.getTime() / 1000) * 1000;
-  if (!(time >= -62_167_219_200_000 && time <= 253_402_300_799_000)) return null;
-  return `${new Date(time).toISOString().slice(0, 19)}Z`;
+  const seconds = Math.floor(date.getTime() / 1000);
+  // Also refuses NaN.
+  if (!(seconds >= -62_167_219_200 && seconds <= 253_402_300_799)) return null;
+  const day = Math.floor(seconds / secondsPerDay);
+  const second = seconds - day * secondsPerDay;
+  // Days since 0000-03-01, but from 400 years earlier, so that nothing is negative.
+  const days = day + epochDay + 146_097;
+  const era = Math.floor(days / 146_097);
+  const dayOfEra = days - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = (era - 1) * 400 + yearOfEra + (month <= 2 ? 1 : 0);
+  const dayOfMonth = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const time = `${two[Math.floor(second / 3600)]}:${two[Math.floor(second / 60) % 60]}:${two[second % 60]}`;
+  return `${two[Math.floor(year / 100)]}${two[year % 100]}-${two[month]}-${two[dayOfMonth]}T${time}Z`;
 }

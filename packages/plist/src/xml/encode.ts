@@ -95,8 +95,13 @@ class XmlEncoder {
       } else {
         const key = keys[frame.index]!;
         item = (value as InputDict)[key];
+        if (item === undefined) {
+          frame.index += 1;
+          continue;
+        }
         const line = keyLine(key);
-        if (line === null) this.unusualKey(key);
+        // A key that is too long, or too special, is not kept for the next time.
+        if (line === null) this.text(keyStart, key, keyEnd);
         else writer.line(this.depth, line);
       }
       const inner = this.value(item);
@@ -112,9 +117,7 @@ class XmlEncoder {
     const { depth, writer } = this;
     switch (typeof value) {
       case 'string':
-        writer.line(depth, stringStart);
-        this.text(value);
-        writer.line(0, stringEnd);
+        this.text(stringStart, value, stringEnd);
         return undefined;
       case 'boolean':
         writer.line(depth, value ? trueLine : falseLine);
@@ -138,7 +141,7 @@ class XmlEncoder {
       if (value.length === 0) this.empty(value, emptyArray);
       else return this.open(value, null, arrayStart);
     } else if (isPlainObject(value)) {
-      const keys = walk.keysOf(value);
+      const keys = walk.someKeysOf(value);
       if (keys.length === 0) this.empty(value, emptyDict);
       else return this.open(value, keys, dictStart);
     } else if (value instanceof Uint8Array) {
@@ -179,9 +182,14 @@ class XmlEncoder {
   }
 
   number(value: number): void {
-    if (Number.isSafeInteger(value)) this.scalar(integerStart, String(value === 0 ? 0 : value), integerEnd);
-    else if (Number.isInteger(value)) throw this.integerRange();
-    else this.scalar(realStart, formatReal(value), realEnd);
+    if (Number.isSafeInteger(value)) {
+      this.writer.line(this.depth, integerStart);
+      this.writer.integer(value);
+      this.writer.line(0, integerEnd);
+    } else {
+      if (Number.isInteger(value)) throw this.integerRange();
+      this.scalar(realStart, formatReal(value), realEnd);
+    }
   }
 
   integerRange(): Error {
@@ -215,20 +223,12 @@ class XmlEncoder {
     writer.line(depth, dataEnd);
   }
 
-  text(text: string): void {
-    const bad = this.writer.text(text);
+  text(start: Markup, text: string, end: Markup): void {
+    const bad = this.writer.element(this.depth, start, text, end);
     if (bad === null) return;
     if (/\p{Surrogate}/u.test(bad)) throw this.walk.error('plist.character', 'half of a surrogate pair');
     const code = bad.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
     const remedy = 'Give the text as data, or use the binary format.';
     throw this.walk.error('plist.character', `XML cannot carry the character U+${code}`, remedy);
-  }
-
-  /** A key that is too long, or too special, to be kept for the next time. */
-  unusualKey(key: string): void {
-    const { writer } = this;
-    writer.line(this.depth, keyStart);
-    this.text(key);
-    writer.line(0, keyEnd);
   }
 }

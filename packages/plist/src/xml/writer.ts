@@ -19,6 +19,8 @@ export function markup(text: string): Markup {
 }
 
 const tabs = 0x09090909;
+/** How many bytes past its end a piece of markup, and the tabs before it, may write. */
+const overhang = 6;
 
 /** Text from this length on is handed to the engine, where it can write into bytes quickly; shorter text is not worth it. */
 const nativeText = 16;
@@ -28,6 +30,9 @@ const longText = 64;
 const widestEscape = 5;
 /** A UTF-16 code unit comes to this many bytes at most. */
 const widestUnit = 3;
+
+/** Integers up to this one are written by arithmetic on 32 bits. */
+const largestSimple = 999_999_999;
 
 const encoder = new TextEncoder();
 const ampersand = markup('&amp;');
@@ -76,10 +81,24 @@ export class XmlWriter {
     this.view = new DataView(bytes.buffer);
   }
 
-  /** Writes `depth` tabs and a piece of markup, four bytes at a time: what is too much is written over by the next. */
+  /** Writes `depth` tabs and a piece of markup. */
   line(depth: number, piece: Markup): void {
+    this.ensure(depth + piece.length + overhang);
+    this.put(depth, piece);
+  }
+
+  /** Writes an element that holds text, with the result of `text`. */
+  element(depth: number, start: Markup, text: string, end: Markup): string | null {
+    this.ensure(depth + start.length + end.length + overhang + Math.min(text.length, longText) * widestEscape);
+    this.put(depth, start);
+    const bad = this.text(text);
+    this.line(0, end);
+    return bad;
+  }
+
+  /** `line` where there is room. Four bytes at a time: what is too much is written over by what comes next. */
+  private put(depth: number, piece: Markup): void {
     const { words } = piece;
-    this.ensure(depth + piece.length + 6);
     const { view } = this;
     let at = this.length;
     for (let tab = 0; tab < depth; tab += 4) view.setUint32(at + tab, tabs, true);
@@ -94,6 +113,25 @@ export class XmlWriter {
     const { bytes, length } = this;
     for (let index = 0; index < text.length; index += 1) bytes[length + index] = text.charCodeAt(index);
     this.length = length + text.length;
+  }
+
+  /** Writes an integer in decimal. */
+  integer(value: number): void {
+    if (value < 0 || value > largestSimple) {
+      this.ascii(String(value));
+      return;
+    }
+    let digits = 1;
+    for (let power = 10; power <= value; power *= 10) digits += 1;
+    this.ensure(digits);
+    const { bytes } = this;
+    let at = this.length + digits;
+    this.length = at;
+    for (let rest = value; digits > 0; digits -= 1) {
+      const tenth = (rest / 10) | 0;
+      bytes[--at] = rest - tenth * 10 + 0x30;
+      rest = tenth;
+    }
   }
 
   /**
