@@ -33,7 +33,8 @@ class BinaryDecoder {
   readonly layout: Layout;
   /** The document as a string with one character a byte, of which strings are slices. */
   readonly text: string;
-  readonly view: DataView;
+  /** Made when the first wide number is read: most documents have few, and short ones are read faster without. */
+  #view: DataView | undefined;
   /** The strings read so far, by object number: a key is referred to once for each dictionary that has it. */
   readonly strings: (string | undefined)[];
   /** 1 for each container being read, by object number. */
@@ -47,9 +48,14 @@ class BinaryDecoder {
     this.settings = settings;
     this.layout = readLayout(bytes, settings);
     this.text = singleByteText(bytes, 0, bytes.length);
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.strings = new Array<string | undefined>(this.layout.objects);
     this.open = new Uint8Array(this.layout.objects);
+  }
+
+  get view(): DataView {
+    const { bytes } = this;
+    this.#view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return this.#view;
   }
 
   read(): PlistValue {
