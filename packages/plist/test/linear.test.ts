@@ -38,6 +38,18 @@ function time(work: () => void): number {
   return shortest;
 }
 
+/**
+ * Holds that eight times the size takes less than `allowed` times as long. A collection or a late compilation may spoil
+ * a measurement, so it is taken again before it counts: work that really is quadratic fails every time.
+ */
+function expectGrowth(small: () => void, large: () => void, what: string): void {
+  let ratio = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 5 && ratio >= allowed; turn += 1) {
+    ratio = Math.min(ratio, time(large) / Math.max(time(small), leastTime));
+  }
+  expect(ratio, what).toBeLessThan(allowed);
+}
+
 /** Finds a size that takes a measurable time, then compares with eight times that size. */
 function expectLinear(make: (size: number) => Uint8Array): void {
   attempt(make(1_000));
@@ -50,8 +62,11 @@ function expectLinear(make: (size: number) => Uint8Array): void {
     base = time(() => attempt(document));
   }
   const large = make(size * growth);
-  const ratio = time(() => attempt(large)) / Math.max(base, leastTime);
-  expect(ratio, `${size} took ${base} ms`).toBeLessThan(allowed);
+  expectGrowth(
+    () => attempt(document),
+    () => attempt(large),
+    `${size} took ${base} ms`,
+  );
 }
 
 const xml = (value: string, end = '</plist>'): Uint8Array => Buffer.from(`<plist version="1.0">${value}${end}`);
@@ -173,20 +188,20 @@ function threeBytes(value: number): number[] {
 describe('encoding', () => {
   const encodeLinear = (make: (size: number) => unknown, encoders: readonly (typeof encodeXml)[]): void => {
     for (const encode of encoders) {
-      const measure = (size: number): number => {
+      const work = (size: number): (() => void) => {
         const value = make(size);
-        return time(() => {
+        return () => {
           encode(value as string, { maxDepth: largest });
-        });
+        };
       };
-      measure(1_000);
+      time(work(1_000));
       let size = 2_000;
-      let base = measure(size);
+      let base = time(work(size));
       while (base < leastTime && size * growth < largest / 4) {
         size *= 2;
-        base = measure(size);
+        base = time(work(size));
       }
-      expect(measure(size * growth) / Math.max(base, leastTime), `${size} took ${base} ms`).toBeLessThan(allowed);
+      expectGrowth(work(size), work(size * growth), `${size} took ${base} ms`);
     }
   };
 
