@@ -16,6 +16,8 @@ export {
 } from './engine/options.ts';
 export { CoreError, type CoreErrorDetails, type CoreErrorKind } from './errors.ts';
 export { sameFact, sameList } from './inventory/compare.ts';
+export { masterKey } from './keys/derive.ts';
 export { createKeyRing, type KeyRing, type MasterKey } from './keys/ring.ts';
+export { INDEX_KEY_SETTING } from './keys/vault.ts';
 export { createMemoryStore } from './memory/index.ts';
 export { backoffDelay } from './queue/backoff.ts';

@@ -1,7 +1,7 @@
 // The key ring, the check of the master key at start, and rotation.
-import { createDecipheriv } from 'node:crypto';
+import { createDecipheriv, createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createKeyRing, createMemoryStore } from '../src/index.ts';
+import { createKeyRing, createMemoryStore, INDEX_KEY_SETTING, masterKey } from '../src/index.ts';
 import { bench, ScriptedDevice, seededRandom, testKeys } from './support.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -53,6 +53,17 @@ describe('the key ring', () => {
     expect(both.open(sealed, ['p'])).toEqual(text('x'));
     expect(both.keyIdOf(both.seal(text('x'), ['p']))).toBe('new');
     expect(() => old.open(both.seal(text('x'), ['p']), ['p'])).toThrow(wrongKey);
+  });
+
+  it('has ids that are taken from the keys, the same everywhere', async () => {
+    const key = new Uint8Array(32).fill(7);
+    // printf 'espalier master key\0%s' KEY | sha256sum
+    const oracle = createHash('sha256').update(Buffer.concat([Buffer.from('espalier master key\0'), key]));
+    expect(masterKey(key)).toEqual({ id: oracle.digest('hex').slice(0, 12), key });
+    const { engine, store } = bench({ keys: createKeyRing({ current: masterKey(key) }) });
+    await engine.ready();
+    const canary = Buffer.from((await store.settings.get(INDEX_KEY_SETTING)) ?? '', 'base64');
+    expect(testKeys().keyIdOf(canary)).toBe(masterKey(key).id);
   });
 
   it('never uses a nonce twice', () => {

@@ -1,6 +1,5 @@
 // Master keys from files and the environment. A key is never printed.
-import { createHash } from 'node:crypto';
-import { createKeyRing, type KeyRing, type MasterKey } from '@espalier/core';
+import { createKeyRing, type KeyRing, type MasterKey, masterKey } from '@espalier/core';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 
@@ -62,10 +61,7 @@ function keyOf(bytes: Uint8Array, source: string): Uint8Array {
   );
 }
 
-/** The id that @espalier/host gives a key: taken from the key, one way. */
+/** Without an id, the one that @espalier/host uses too. */
 function named(id: string | undefined, key: Uint8Array): MasterKey {
-  return {
-    id: id ?? createHash('sha256').update('espalier master key\0').update(key).digest('hex').slice(0, 12),
-    key,
-  };
+  return id === undefined ? masterKey(key) : { id, key };
 }

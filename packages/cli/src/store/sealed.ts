@@ -1,15 +1,19 @@
 // What a store holds sealed, by the id of the key that sealed it; and whether the keys given open it.
-import { createEngine, createKeyRing, type KeyRing, type MasterKey, type Store } from '@espalier/core';
-
-/** The setting of the engine whose sealed value every start opens first, to find a wrong key. */
-const CANARY = 'core.index-key';
+import {
+  createEngine,
+  createKeyRing,
+  INDEX_KEY_SETTING,
+  type KeyRing,
+  type MasterKey,
+  type Store,
+} from '@espalier/core';
 
 /** Only tells who sealed: it has no key. */
 const reader: KeyRing = createKeyRing({ current: { id: 'none', key: new Uint8Array(32) } });
 
 /** The id of the key that sealed the canary; `null` when nothing was ever sealed. @throws CoreError `core.keys.wrong_key` when it is damaged */
 export async function canaryKeyId(store: Store): Promise<string | null> {
-  const sealed = await store.settings.get(CANARY);
+  const sealed = await store.settings.get(INDEX_KEY_SETTING);
   return sealed === null ? null : reader.keyIdOf(Buffer.from(sealed, 'base64'));
 }
 

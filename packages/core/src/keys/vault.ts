@@ -6,7 +6,10 @@ import type { StoredBytes } from '../contracts/shared.ts';
 import type { Store } from '../contracts/store.ts';
 import type { KeyRing } from './ring.ts';
 
-/** The setting that holds the sealed index key; opening it is the check that the master key is the right one. */
+/**
+ * The name of the setting that holds the sealed index key (base64), which every start opens first: that it opens is the
+ * check that the master key is the right one. Tools that look at a store read which key sealed it.
+ */
 export const INDEX_KEY_SETTING = 'core.index-key';
 const INDEX_KEY_PLACE = ['setting', INDEX_KEY_SETTING] as const;
 

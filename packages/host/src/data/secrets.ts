@@ -1,7 +1,6 @@
 // The secrets of the data folder: the master key, and identities whose keys are sealed with it.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { createKeyRing, type KeyRing, type MasterKey, type RandomBytes } from '@espalier/core';
+import { createKeyRing, type KeyRing, masterKey, type RandomBytes } from '@espalier/core';
 import { fromPem, type Identity, toPem } from '@espalier/pki';
 import { HostError, isEspalierError } from '../errors.ts';
 import { readWhole, refuseIfShared, writeWhole } from './files.ts';
@@ -23,7 +22,7 @@ export async function openKeyRing(
   hasData: boolean,
 ): Promise<KeyRing> {
   const current = given === undefined ? await storedKey(dir, random, hasData) : readKey(given);
-  return createKeyRing({ current: named(current), earlier: earlier.map((key) => named(readKey(key))), random });
+  return createKeyRing({ current: masterKey(current), earlier: earlier.map((key) => masterKey(readKey(key))), random });
 }
 
 async function storedKey(dir: string, random: RandomBytes, hasData: boolean): Promise<Uint8Array> {
@@ -59,11 +58,6 @@ function readKey(input: MasterKeyInput): Uint8Array {
   throw new HostError('internal', 'host.data.master_key', 'The master key is not 32 bytes in base64 or hexadecimal.', {
     remedy: 'Make one with: openssl rand -base64 32',
   });
-}
-
-/** The id only has to tell keys apart, so it is taken from the key, one way. */
-function named(key: Uint8Array): MasterKey {
-  return { id: createHash('sha256').update('espalier master key\0').update(key).digest('hex').slice(0, 12), key };
 }
 
 /** Reads a file that holds a certificate and its sealed key; `null` where there is none. */
