@@ -1,6 +1,6 @@
 // Writing CMS SignedData.
-import { context, contextPrimitive, INTEGER } from '../der/tags.ts';
-import { type Bytes, concat, explicit, integer, octets, oid, sequence, set, setOf, time, tlv } from '../der/writer.ts';
+import { context, contextPrimitive, INTEGER, OCTET_STRING, SEQUENCE } from '../der/tags.ts';
+import { type Bytes, concat, integer, octets, oid, pieces, sequence, set, setOf, time, tlv } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import {
   cmsSignatureIdentifier,
@@ -48,9 +48,13 @@ interface Prepared {
 /** One signed attribute with one value. */
 export const attribute = (type: string, value: Uint8Array): Bytes => sequence(oid(type), set(value));
 
-function prepare(content: Uint8Array | null, options: SignCmsOptions, keyType: 'rsa' | 'ec'): Prepared {
+function prepare(
+  content: Uint8Array | null,
+  options: SignCmsOptions,
+  certificate: ParsedCertificate,
+  keyType: 'rsa' | 'ec',
+): Prepared {
   const { hash = 'sha256', contentType = oids.data } = options;
-  const certificate = parseCertificateCached(options.certificate);
   const body = content ?? new Uint8Array();
   let signedAttributes: Bytes | null = null;
   if (!options.noAttributes) {
@@ -79,14 +83,12 @@ function prepare(content: Uint8Array | null, options: SignCmsOptions, keyType: '
       );
       const encapsulated =
         options.detached || content === null
-          ? sequence(oid(contentType))
-          : sequence(oid(contentType), explicit(0, octets(content)));
-      const certificates = uniqueCertificates([certificate.der, ...(options.chain ?? [])]);
-      const version = bySki || contentType !== oids.data ? 3 : 1;
-      return contentInfo(
-        oids.signedData,
-        sequence(integer(version), set(digest), encapsulated, setOf(certificates, context(0)), set(info)),
-      );
+          ? [sequence(oid(contentType))]
+          : pieces(SEQUENCE, [oid(contentType), ...pieces(context(0), pieces(OCTET_STRING, [content]))]);
+      const version = integer(bySki || contentType !== oids.data ? 3 : 1);
+      const certificates = certificateSet(certificate, options.chain ?? []);
+      const data = pieces(SEQUENCE, [version, set(digest), ...encapsulated, certificates, set(info)]);
+      return concat(pieces(SEQUENCE, [oid(oids.signedData), ...pieces(context(0), data)]));
     },
   };
 }
@@ -97,10 +99,11 @@ function retag(der: Bytes, tagOctet: number): Bytes {
   return out;
 }
 
-function uniqueCertificates(certificates: readonly Uint8Array[]): Uint8Array[] {
-  const seen = new Map<string, Uint8Array>();
-  for (const der of certificates) seen.set(parseCertificateCached(der).fingerprint, der);
-  return [...seen.values()];
+function certificateSet(own: ParsedCertificate, chain: readonly Uint8Array[]): Bytes {
+  if (chain.length === 0) return tlv(context(0), own.der);
+  const seen = new Map<string, Uint8Array>([[own.fingerprint, own.der]]);
+  for (const der of chain) seen.set(parseCertificateCached(der).fingerprint, der);
+  return setOf([...seen.values()], context(0));
 }
 
 function signerIdentifier(certificate: ParsedCertificate, bySki: boolean): Bytes {
@@ -130,7 +133,7 @@ export function signCms(
   const key = importPrivateKey(options.privateKey);
   const certificate = parseCertificateCached(options.certificate);
   if (!certificate.key().equals(publicHalf(key))) throw keyMismatch();
-  const prepared = prepare(content, options, keyTypeOf(key));
+  const prepared = prepare(content, options, certificate, keyTypeOf(key));
   return prepared.finish(signNow(options.hash ?? 'sha256', prepared.toSign, key));
 }
 
@@ -140,10 +143,9 @@ export async function signCmsWith(
   options: SignCmsOptions & { readonly signer: Signer },
 ): Promise<Bytes> {
   const { signer, hash = 'sha256' } = options;
-  if (Buffer.compare(Buffer.from(signer.publicKey), parseCertificateCached(options.certificate).spki) !== 0) {
-    throw keyMismatch();
-  }
-  const prepared = prepare(content, options, readPublicKey(signer.publicKey).type);
+  const certificate = parseCertificateCached(options.certificate);
+  if (Buffer.compare(Buffer.from(signer.publicKey), certificate.spki) !== 0) throw keyMismatch();
+  const prepared = prepare(content, options, certificate, readPublicKey(signer.publicKey).type);
   return prepared.finish(await signer.sign(prepared.toSign, hash));
 }
 

@@ -32,6 +32,19 @@ export function tlv(tagOctet: number, ...parts: readonly Uint8Array[]): Bytes {
   return out;
 }
 
+/**
+ * A tag-length-value as its pieces, header first: large contents are nested by header only, and copied once in the end
+ * (by {@link concat}).
+ */
+export function pieces(tagOctet: number, parts: readonly Uint8Array[]): Uint8Array[] {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const header = new Uint8Array(headerSize(length));
+  header[0] = tagOctet;
+  writeLength(header, 1, length);
+  return [header, ...parts];
+}
+
 export const sequence = (...parts: readonly Uint8Array[]): Bytes => tlv(tag.SEQUENCE, ...parts);
 /** A SET with its elements in the given order (use {@link setOf} where DER asks for sorting). */
 export const set = (...parts: readonly Uint8Array[]): Bytes => tlv(tag.SET, ...parts);
