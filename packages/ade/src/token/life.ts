@@ -1,0 +1,105 @@
+// A token's life: expiry, renewal, and the state of the account behind it.
+import { timingSafeEqual } from 'node:crypto';
+import { type Clock, DAY_MS, timeOf } from '../clock.ts';
+import { AdeError, isAdeError } from '../errors.ts';
+import type { ServerToken } from './open.ts';
+
+/** Where a token is in its year. */
+export interface TokenLife {
+  readonly state: 'valid' | 'expiring' | 'expired';
+  /** Whole days that are left; 0 on the last day, negative after it. */
+  readonly daysLeft: number;
+  readonly expires: Date;
+}
+
+/**
+ * Tells how long a token is still good.
+ * @param warnDays From how many days on it counts as `expiring` (default 30).
+ */
+export function tokenLife(token: Pick<ServerToken, 'accessTokenExpiry'>, clock: Clock, warnDays = 30): TokenLife {
+  const left = token.accessTokenExpiry.getTime() - timeOf(clock);
+  const state = left <= 0 ? 'expired' : left <= warnDays * DAY_MS ? 'expiring' : 'valid';
+  return { state, daysLeft: Math.floor(left / DAY_MS), expires: token.accessTokenExpiry };
+}
+
+/** What is known of an account's server: its token, and what `GET /account` said of it. */
+export interface KnownServer {
+  readonly token: Pick<ServerToken, 'consumerKey' | 'accessTokenExpiry'>;
+  readonly serverUuid?: string;
+  readonly orgId?: string;
+  readonly serverName?: string;
+}
+
+/**
+ * Checks that a token may take the place of an account's token: it must be of the same server in Apple's portal (same
+ * consumer key; where both are known the same `server_uuid` and `org_id`), and must not be older.
+ *
+ * Call it with the token alone before the first request is made with it, and again with the answer of `GET /account`.
+ *
+ * @throws AdeError `ade.token.wrong_account` for another server or organisation, `ade.token.expired` for one that is
+ * over, `ade.token.older` for one that ends before the present one.
+ */
+export function checkRenewal(present: KnownServer, renewed: KnownServer, clock: Clock): void {
+  const name = present.serverName === undefined ? 'this account' : `“${present.serverName}”`;
+  const remedy = `Download the token of ${name} again, or add the other server as an account of its own.`;
+  if (!same(present.token.consumerKey, renewed.token.consumerKey)) {
+    throw new AdeError('ade.token.wrong_account', 'the token is of another server at Apple', {
+      kind: 'conflict',
+      remedy,
+    });
+  }
+  for (const [key, path] of [
+    ['orgId', 'org_id'],
+    ['serverUuid', 'server_uuid'],
+  ] as const) {
+    const [before, after] = [present[key], renewed[key]];
+    if (before !== undefined && after !== undefined && before !== after) {
+      const what = key === 'orgId' ? 'organisation' : 'server at Apple';
+      throw new AdeError('ade.token.wrong_account', `the token is of another ${what}`, {
+        kind: 'conflict',
+        at: { path },
+        remedy,
+      });
+    }
+  }
+  if (tokenLife(renewed.token, clock).state === 'expired') {
+    throw new AdeError('ade.token.expired', 'the token has expired', {
+      kind: 'conflict',
+      remedy: 'Download a new one.',
+    });
+  }
+  if (renewed.token.accessTokenExpiry < present.token.accessTokenExpiry) {
+    throw new AdeError('ade.token.older', 'the token is older than the one in use', {
+      kind: 'conflict',
+      remedy: 'Each download ends the tokens before it: give the newest one.',
+    });
+  }
+}
+
+function same(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** An account's state as administrators see it (ADE-18). */
+export type AccountState = 'active' | 'invalid-token' | 'terms-not-signed' | 'inactive';
+
+/**
+ * The state of an account, from its token and how the last call to Apple ended.
+ *
+ * `invalid-token`: expired or refused (401). `terms-not-signed`: somebody must accept Apple's terms. `inactive`: the
+ * server's entry at Apple is gone or closed (`ACCESS_DENIED`). Failures of another sort (network, 5xx, throttling)
+ * leave an account `active`.
+ */
+export function accountState(
+  token: Pick<ServerToken, 'accessTokenExpiry'>,
+  lastError: unknown,
+  clock: Clock,
+): AccountState {
+  if (isAdeError(lastError)) {
+    if (lastError.code === 'ade.enrolment.t_c_not_signed') return 'terms-not-signed';
+    if (lastError.code === 'ade.enrolment.access_denied') return 'inactive';
+    if (lastError.kind === 'unauthenticated') return 'invalid-token';
+  }
+  return tokenLife(token, clock).state === 'expired' ? 'invalid-token' : 'active';
+}
