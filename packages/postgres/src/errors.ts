@@ -53,11 +53,15 @@ function isUnavailable(error: unknown): boolean {
   return code !== null && (/^(53|58)/.test(code) || code === '57014' || code === '55P03');
 }
 
+/** Constraints on identifiers that whoever creates a record chose. */
+const identifiers = new Set(['command_uuid', 'label_pkey', 'configuration_pkey']);
+
 /** Whether trying the same again can succeed at once: a deadlock, a serialization failure, or a key inserted at the same moment. */
 export function isConflict(error: unknown): boolean {
   const code = codeOf(error);
   if (code === '40001' || code === '40P01') return true;
-  return code === '23505' && constraintOf(error) !== 'command_uuid';
+  // A name that was taken at the same moment is found by the next try; an identifier that is taken stays so.
+  return code === '23505' && !identifiers.has(constraintOf(error) ?? '');
 }
 
 /** The engine's error for whatever a statement failed with. */
@@ -72,6 +76,11 @@ export function toCoreError(error: unknown): CoreError {
   const code = codeOf(error);
   if (code === '23505' && constraintOf(error) === 'command_uuid') {
     return new CoreError('core.command.duplicate_uuid', 'conflict', 'a command with this identifier exists already');
+  }
+  if (code === '23505' && identifiers.has(constraintOf(error) ?? '')) {
+    return new CoreError('core.store.duplicate_id', 'conflict', 'a record with this id exists already', {
+      cause: error,
+    });
   }
   // A NUL character, or one that is no Unicode: PostgreSQL's text holds neither.
   if (code === '22021' || code === '22P05') {

@@ -1,6 +1,7 @@
 // Configurations, assignments and reconcile marks on SQLite.
 import type { AssignmentRecord, Configuration, ConfigurationStore } from '@espalier/core';
 import type { Database } from './database.ts';
+import { duplicateId } from './errors.ts';
 import { markReconcile } from './marks.ts';
 import {
   type AssignmentRow,
@@ -20,9 +21,13 @@ export function sqliteConfigurations(db: Database): ConfigurationStore {
   return {
     create: (configuration, at, event) =>
       db.write(() => {
-        if (nameTaken(configuration)) return 'name-taken';
+        const { id, name } = configuration;
+        if (db.get('SELECT 1 AS one FROM configurations WHERE name = ?', name) !== undefined) return 'name-taken';
+        if (db.get('SELECT 1 AS one FROM configurations WHERE id = ?', id) !== undefined) {
+          throw duplicateId('configuration', id);
+        }
         putConfiguration(db, configuration);
-        markConcerned(db, configuration.id, configuration.labelIds, at);
+        markConcerned(db, id, configuration.labelIds, at);
         appendEvents(db, [event]);
         return 'created';
       }),

@@ -16,6 +16,11 @@ const internal: Readonly<Record<number, readonly [code: string, remedy: string]>
   26: ['core.store.corrupt', 'the file is not an SQLite database; check the path'],
 };
 
+/** The error for a record that is to be created under an id that another one has. */
+export function duplicateId(record: string, id: string): CoreError {
+  return new CoreError('core.store.duplicate_id', 'conflict', `there is a ${record} with the id ${id} already`);
+}
+
 /** Turns what SQLite threw into a CoreError; a CoreError stays as it is. */
 export function storeError(error: unknown): CoreError {
   if (error instanceof CoreError) return error;

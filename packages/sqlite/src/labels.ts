@@ -1,6 +1,7 @@
 // Labels and members on SQLite.
 import type { Label, LabelDefinition, LabelStore, MembershipChange } from '@espalier/core';
 import type { Database } from './database.ts';
+import { duplicateId } from './errors.ts';
 import { markReconcile } from './marks.ts';
 import { appendEvents, type EnrolmentRow, enrolmentColumns, enrolmentOf, enrolmentTables, pageOf } from './rows.ts';
 
@@ -25,7 +26,10 @@ export function sqliteLabels(db: Database): LabelStore {
   return {
     create: (label) =>
       db.write(() => {
-        if (nameTaken(label)) return 'name-taken';
+        if (db.get('SELECT 1 AS one FROM labels WHERE name = ?', label.name) !== undefined) return 'name-taken';
+        if (db.get('SELECT 1 AS one FROM labels WHERE id = ?', label.id) !== undefined) {
+          throw duplicateId('label', label.id);
+        }
         db.run(
           'INSERT INTO labels (id, name, description, kind, expression, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
           label.id,

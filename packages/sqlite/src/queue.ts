@@ -1,5 +1,5 @@
 // The command queue on SQLite.
-import type { AppleError, CommandEntry, CommandState, EndedCommand, QueueStore } from '@espalier/core';
+import type { AppleError, CommandEntry, CommandState, EndedCommand, QueueDepth, QueueStore } from '@espalier/core';
 import type { Database } from './database.ts';
 import { checkCommands, enqueueOne, requeue } from './enqueue.ts';
 import { cancelEvents, finish, isPending, type PendingRow, pendingColumns } from './pending.ts';
@@ -164,21 +164,21 @@ export function sqliteQueue(db: Database): QueueStore {
         );
       }),
 
-    stats: () =>
-      db.read(() => {
-        const count = (table: string): number =>
-          Number(db.get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0);
-        const oldest = db.get<{ at: number | null }>(
-          'SELECT min(c.queued_at) AS at FROM commands c WHERE c.seq = (SELECT min(seq) FROM pending)',
-        );
-        return {
-          pending: count('pending'),
-          history: count('history'),
-          followUps: count('follow_ups'),
-          oldestQueuedAt: oldest?.at ?? null,
-        };
-      }),
+    depth: () => db.read(() => depthOf(db)),
+
+    stats: () => db.read(() => ({ ...depthOf(db), history: count(db, 'history') })),
   };
+}
+
+function count(db: Database, table: 'follow_ups' | 'history'): number {
+  return Number(db.get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0);
+}
+
+function depthOf(db: Database): QueueDepth {
+  // One pass over what is pending.
+  const pending = db.get<{ n: number; seq: number | null }>('SELECT count(*) AS n, min(seq) AS seq FROM pending');
+  const oldest = db.get<{ at: number }>('SELECT queued_at AS at FROM commands WHERE seq = ?', pending?.seq ?? null);
+  return { pending: pending?.n ?? 0, followUps: count(db, 'follow_ups'), oldestQueuedAt: oldest?.at ?? null };
 }
 
 interface EntryRow {

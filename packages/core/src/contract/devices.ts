@@ -3,7 +3,7 @@ import type { Configuration } from '../api/records.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { LabelDefinition, MembershipChange } from '../contracts/labels.ts';
 import type { Store } from '../contracts/store.ts';
-import { authenticate, enrol, event, eventTypes, HOUR, MINUTE, T0, tokenUpdate } from './fixtures.ts';
+import { authenticate, codeOf, enrol, event, eventTypes, HOUR, MINUTE, T0, tokenUpdate } from './fixtures.ts';
 import type { Suite } from './runner.ts';
 
 function label(id: string, options: Partial<LabelDefinition> = {}): LabelDefinition {
@@ -170,6 +170,22 @@ function labelTests({ test, expect }: Suite): void {
     ]);
     expect((await store.labels.definitions()).map((definition) => definition.id)).toEqual(['a', 'b']);
     expect(await store.labels.get('nobody')).toBe(null);
+  });
+
+  test('a record with an id that is taken is refused and changes nothing', async (store) => {
+    await enrol(store, 'A');
+    await store.labels.create(label('a'));
+    await join(store, 'a', 'A');
+    expect(await store.labels.create(label('a', { description: 'again' }))).toBe('name-taken');
+    expect(await codeOf(store.labels.create(label('a', { name: 'other' })))).toBe('core.store.duplicate_id');
+    expect(await store.labels.list()).toEqual([{ ...label('a'), memberCount: 1 }]);
+    await store.configurations.create(configuration('c'), T0, changed());
+    expect(await store.configurations.create(configuration('c', { version: 9 }), T0, changed())).toBe('name-taken');
+    const other = configuration('c', { name: 'other', labelIds: ['a'] });
+    expect(await codeOf(store.configurations.create(other, T0, changed()))).toBe('core.store.duplicate_id');
+    expect(await store.configurations.list()).toEqual([{ ...configuration('c'), applied: 0, waiting: 0 }]);
+    expect(await store.configurations.claimMarks({ at: T0, leaseMs: 1, limit: 10 })).toEqual([]);
+    expect((await eventTypes(store)).filter((type) => type === 'configuration.changed').length).toBe(1);
   });
 
   test('only real changes of membership count, each with an event', async (store) => {

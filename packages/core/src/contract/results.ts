@@ -309,6 +309,7 @@ export function resultTests({ test, expect }: Suite): void {
     await next(store, 'A');
     await next(store, 'A', { answer: ['c2', 'acknowledged'] });
     expect(await store.queue.stats()).toMatchObject({ pending: 1, history: 1 });
+    expect(await store.queue.depth()).toEqual({ pending: 1, followUps: 0, oldestQueuedAt: T0 + 5 });
   });
 
   test('concurrent sessions of many devices lose and double nothing', async (store) => {

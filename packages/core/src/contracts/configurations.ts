@@ -20,7 +20,10 @@ export interface ReconcileMark {
 
 /** Configurations and assignments. */
 export interface ConfigurationStore {
-  /** `name-taken` (nothing changed): another configuration has this name. Members of its labels are marked for reconciling at `at`. */
+  /**
+   * `name-taken` (nothing changed): a configuration has this name. Members of its labels are marked for reconciling at `at`.
+   * @throws CoreError `core.store.duplicate_id` (conflict, nothing changed): a configuration of another name has this id.
+   */
   create(configuration: Configuration, at: number, event: NewEvent): Promise<'created' | 'name-taken'>;
   /**
    * Writes the whole record if the stored version is `expectedVersion` (else `conflict`). Devices that are members of its labels, were members

@@ -15,7 +15,10 @@ export interface MembershipChange {
 
 /** Labels. Only active device channels are members. */
 export interface LabelStore {
-  /** `name-taken` (nothing changed): another label has this name. */
+  /**
+   * `name-taken` (nothing changed): a label has this name.
+   * @throws CoreError `core.store.duplicate_id` (conflict, nothing changed): a label of another name has this id.
+   */
   create(label: LabelDefinition): Promise<'created' | 'name-taken'>;
   update(label: LabelDefinition): Promise<'updated' | 'name-taken' | 'unknown'>;
   /**

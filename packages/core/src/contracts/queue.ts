@@ -107,12 +107,17 @@ export interface StoredOutcome extends CommandEntry {
   readonly response: StoredBytes | null;
 }
 
-/** Sizes for metrics. */
-export interface QueueStats {
+/** What is yet to be done, for metrics. */
+export interface QueueDepth {
   readonly pending: number;
-  readonly history: number;
   readonly followUps: number;
+  /** When the oldest pending command was queued. */
   readonly oldestQueuedAt: number | null;
+}
+
+/** Sizes, for people. */
+export interface QueueStats extends QueueDepth {
+  readonly history: number;
 }
 
 /**
@@ -205,5 +210,7 @@ export interface QueueStore {
 
   /** Enrolments that have pending commands, ordered by id. */
   withWork(page: StorePage): Promise<Page<string>>;
+  /** Never looks at the history: it is asked every few seconds. */
+  depth(): Promise<QueueDepth>;
   stats(): Promise<QueueStats>;
 }

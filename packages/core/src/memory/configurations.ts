@@ -1,7 +1,7 @@
 // Configurations, assignments and reconcile marks in memory.
 import type { Configuration } from '../api/records.ts';
 import type { ConfigurationStore, ReconcileMark } from '../contracts/configurations.ts';
-import { addTo, compare, idPage, type MemoryState, mapIn } from './state.ts';
+import { addTo, compare, duplicateId, idPage, type MemoryState, mapIn } from './state.ts';
 
 /** Configurations over the state. */
 export function memoryConfigurations(state: MemoryState): ConfigurationStore {
@@ -15,7 +15,8 @@ export function memoryConfigurations(state: MemoryState): ConfigurationStore {
   return {
     async create(configuration, at, event) {
       state.open();
-      if (nameTaken(configuration)) return 'name-taken';
+      if ([...state.configurations.values()].some(({ name }) => name === configuration.name)) return 'name-taken';
+      if (state.configurations.has(configuration.id)) throw duplicateId('configuration', configuration.id);
       state.configurations.set(configuration.id, configuration);
       markConcerned(configuration.id, configuration.labelIds, at);
       state.appendEvents([event]);

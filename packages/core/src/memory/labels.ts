@@ -1,6 +1,6 @@
 // Labels and members in memory.
 import type { LabelDefinition, LabelStore } from '../contracts/labels.ts';
-import { addTo, compare, enrolmentOf, idPage, type MemoryState } from './state.ts';
+import { addTo, compare, duplicateId, enrolmentOf, idPage, type MemoryState } from './state.ts';
 
 /** Labels over the state. */
 export function memoryLabels(state: MemoryState): LabelStore {
@@ -13,7 +13,8 @@ export function memoryLabels(state: MemoryState): LabelStore {
   return {
     async create(label) {
       state.open();
-      if (nameTaken(label)) return 'name-taken';
+      if (byName().some(({ name }) => name === label.name)) return 'name-taken';
+      if (state.labels.has(label.id)) throw duplicateId('label', label.id);
       state.labels.set(label.id, label);
       return 'created';
     },

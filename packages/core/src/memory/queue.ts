@@ -1,6 +1,14 @@
 // The command queue in memory.
 
-import type { DueCommand, EndedCommand, NewCommand, PollInput, QueueStore, ResultOutcome } from '../contracts/queue.ts';
+import type {
+  DueCommand,
+  EndedCommand,
+  NewCommand,
+  PollInput,
+  QueueDepth,
+  QueueStore,
+  ResultOutcome,
+} from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
 import { backoffDelay } from '../queue/backoff.ts';
 import {
@@ -197,22 +205,26 @@ export function memoryQueue(state: MemoryState): QueueStore {
       return idPage(state.sortedIds(), page, (id) => (state.pending.has(id) ? id : null));
     },
 
+    async depth() {
+      state.open();
+      return depthOf(state);
+    },
+
     async stats() {
       state.open();
-      let oldestQueuedAt: number | null = null;
-      for (const set of state.pending.values()) {
-        for (const { command } of [...set.rows, ...set.later]) {
-          if (oldestQueuedAt === null || command.queuedAt < oldestQueuedAt) oldestQueuedAt = command.queuedAt;
-        }
-      }
-      return {
-        pending: state.pendingSize,
-        history: state.historySize,
-        followUps: state.followUps.size,
-        oldestQueuedAt,
-      };
+      return { ...depthOf(state), history: state.historySize };
     },
   };
+}
+
+function depthOf(state: MemoryState): QueueDepth {
+  let oldestQueuedAt: number | null = null;
+  for (const set of state.pending.values()) {
+    for (const { command } of [...set.rows, ...set.later]) {
+      if (oldestQueuedAt === null || command.queuedAt < oldestQueuedAt) oldestQueuedAt = command.queuedAt;
+    }
+  }
+  return { pending: state.pendingSize, followUps: state.followUps.size, oldestQueuedAt };
 }
 
 function checkCommands(state: MemoryState, commands: readonly NewCommand[]): void {

@@ -244,6 +244,11 @@ export function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   else set.add(value);
 }
 
+/** The error for a record that is to be created under an id that another one has. */
+export function duplicateId(record: string, id: string): CoreError {
+  return new CoreError('core.store.duplicate_id', 'conflict', `there is a ${record} with the id ${id} already`);
+}
+
 /** Orders strings by code unit, as the SQL stores do. */
 export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

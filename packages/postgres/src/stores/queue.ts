@@ -6,6 +6,7 @@ import {
   type NewCommand,
   type PollInput,
   type PollOutcome,
+  type QueueDepth,
   type QueueStore,
   type StoredBytes,
 } from '@espalier/core';
@@ -80,14 +81,20 @@ export function postgresQueue(db: Database): QueueStore {
           ORDER BY p.enrolment_id LIMIT 1)
         FROM work w WHERE w.enrolment_id IS NOT NULL
       ) SELECT enrolment_id AS id FROM work WHERE enrolment_id IS NOT NULL LIMIT $2`,
-    // One look at the pending rows. Of a large history the server's own estimate, instead of counting it.
-    stats: `WITH work AS MATERIALIZED (SELECT p.seq, count(*) AS n FROM ${s}.pending p GROUP BY p.seq)
+    // One look at the pending rows.
+    depth: `WITH work AS MATERIALIZED (SELECT p.seq, count(*) AS n FROM ${s}.pending p GROUP BY p.seq)
       SELECT (SELECT coalesce(sum(w.n), 0)::bigint FROM work w) AS pending,
-      (SELECT CASE WHEN t.reltuples > 1000000 THEN t.reltuples::bigint ELSE (SELECT count(*) FROM ${s}.history) END
-        FROM pg_class t WHERE t.oid = $1::regclass) AS history,
       (SELECT count(*) FROM ${s}.follow_up) AS "followUps",
       (SELECT min(c.queued_at) FROM ${s}.command c JOIN work w ON w.seq = c.seq) AS "oldestQueuedAt"`,
+    // Of a large history the server's own estimate, instead of counting it.
+    history: `SELECT CASE WHEN t.reltuples > 1000000 THEN t.reltuples::bigint ELSE (SELECT count(*) FROM ${s}.history) END
+      AS history FROM pg_class t WHERE t.oid = $1::regclass`,
   };
+
+  async function depth(): Promise<QueueDepth> {
+    const [row] = await db.query<QueueDepth>('queue.depth', text.depth);
+    return row ?? { pending: 0, followUps: 0, oldestQueuedAt: null };
+  }
 
   return {
     async enqueue({ commands, enrolmentIds, at, events }) {
@@ -192,14 +199,14 @@ export function postgresQueue(db: Database): QueueStore {
       );
     },
 
+    depth,
+
     async stats() {
-      const [row] = await db.query<{
-        pending: number;
-        history: number;
-        followUps: number;
-        oldestQueuedAt: number | null;
-      }>('queue.stats', text.stats, [`${s}.history`]);
-      return row ?? { pending: 0, history: 0, followUps: 0, oldestQueuedAt: null };
+      const [queue, [row]] = await Promise.all([
+        depth(),
+        db.query<{ history: number }>('queue.history', text.history, [`${s}.history`]),
+      ]);
+      return { ...queue, history: row?.history ?? 0 };
     },
   };
 }
