@@ -1,6 +1,7 @@
 // The engine's interface: what a host calls. Each service is a handful of functions over the storage contracts.
 import type { ScepStore } from '@espalier/pki';
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
+import type { Metrics } from '../metrics/types.ts';
 import type { Clock, Page, PageRequest } from './common.ts';
 import type {
   Assignment,
@@ -199,6 +200,8 @@ export interface Engine {
   readonly enrolling: Enrolling;
   readonly events: Events;
   readonly clock: Clock;
+  /** What the engine counts and measures; see docs/operations.md for the names. */
+  readonly metrics: Metrics;
   /**
    * Makes sure that the store can be read and that the key ring opens what it holds. Every service does so by itself
    * before it first handles a secret; call it at start to fail early.

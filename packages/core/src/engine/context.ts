@@ -4,6 +4,7 @@ import type { Store } from '../contracts/store.ts';
 import { CoreError } from '../errors.ts';
 import type { Vault } from '../keys/vault.ts';
 import type { EventBus } from './bus.ts';
+import type { Instruments } from './instruments.ts';
 import type { Matcher } from './matching.ts';
 import type { EngineOptions, Logger } from './options.ts';
 
@@ -16,6 +17,7 @@ export interface Context {
   readonly logger: Logger;
   readonly options: Required<EngineOptions>;
   readonly bus: EventBus;
+  readonly meters: Instruments;
   readonly matcher: Matcher;
   /** Tells the loops that there is work. */
   readonly kick: { notifier(): void; reconciler(): void };

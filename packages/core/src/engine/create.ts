@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { catalogue } from '@espalier/search/catalogue';
 import type { Engine } from '../api/engine.ts';
 import { createVault } from '../keys/vault.ts';
+import { createMetrics } from '../metrics/registry.ts';
+import { measureStore } from '../metrics/store.ts';
 import { createEventBus } from './bus.ts';
 import { createCommands } from './commands.ts';
 import { createConfigurations } from './configurations.ts';
@@ -11,6 +13,7 @@ import { createDevices } from './devices.ts';
 import { createEffects } from './effects.ts';
 import { createEnrolling } from './enrolling.ts';
 import { createHousekeeping } from './housekeeping.ts';
+import { createInstruments, measureQueue } from './instruments.ts';
 import { createLabels } from './labels.ts';
 import { createLoop, type Loop } from './loops.ts';
 import { createMatcher } from './matching.ts';
@@ -31,11 +34,15 @@ const LEFT_BEHIND_MS = 30_000;
  * engine.start();
  */
 export function createEngine(input: EngineInput): Engine {
-  const { store, keys, push, compile, signProfile } = input;
+  const { keys, push, compile, signProfile } = input;
   const clock = input.clock ?? { now: () => Date.now() };
   const random = input.random ?? ((length: number) => randomBytes(length));
   const logger = input.logger ?? silentLogger;
   const options = { ...engineDefaults, ...input.options };
+  const metrics = input.metrics ?? createMetrics();
+  const store = measureStore(input.store, metrics);
+  const meters = createInstruments(metrics);
+  measureQueue(metrics, store, clock, logger);
   const vault = createVault(store, keys, random);
   const bus = createEventBus(store.events, logger);
   const loops: { notifier?: Loop; reconciler?: Loop } = {};
@@ -47,6 +54,7 @@ export function createEngine(input: EngineInput): Engine {
     logger,
     options,
     bus,
+    meters,
     matcher: createMatcher(input.catalogue ?? catalogue),
     kick: { notifier: () => loops.notifier?.kick(), reconciler: () => loops.reconciler?.kick() },
   };
@@ -66,26 +74,30 @@ export function createEngine(input: EngineInput): Engine {
     earnedAt = now;
     if (earned >= 1) earned -= await notifier.run(Math.floor(earned));
   }
-  const notifierLoop = createLoop('notifier', notifierIntervalMs, pacedPushes, logger);
-  const reconcilerLoop = createLoop('reconciler', options.reconcilerIntervalMs, () => reconciler.run(), logger);
+  async function reconcile(): Promise<void> {
+    const seconds = metrics.time();
+    const devices = await reconciler.run();
+    if (devices === 0) return;
+    meters.reconciled.add({}, devices);
+    meters.reconcileDuration.record(seconds());
+  }
+  const loop = (name: string, intervalMs: number, job: () => Promise<unknown>): Loop =>
+    createLoop(name, intervalMs, () => meters.job(name, job), logger);
+  const notifierLoop = loop('notifier', notifierIntervalMs, pacedPushes);
+  const reconcilerLoop = loop('reconciler', options.reconcilerIntervalMs, reconcile);
   let keptHouse = false;
-  const housekeepingLoop = createLoop(
-    'housekeeping',
-    options.housekeepingIntervalMs,
-    () => {
-      // The first time, everything unapplied is from before this process.
-      const leftBehindMs = keptHouse ? LEFT_BEHIND_MS : 0;
-      keptHouse = true;
-      return housekeeping.run(leftBehindMs);
-    },
-    logger,
-  );
+  const housekeepingLoop = loop('housekeeping', options.housekeepingIntervalMs, () => {
+    // The first time, everything unapplied is from before this process.
+    const leftBehindMs = keptHouse ? LEFT_BEHIND_MS : 0;
+    keptHouse = true;
+    return housekeeping.run(leftBehindMs);
+  });
   loops.notifier = notifierLoop;
   loops.reconciler = reconcilerLoop;
   const all = [notifierLoop, reconcilerLoop, housekeepingLoop];
 
   return {
-    protocol: createProtocol(context, labels, effects),
+    protocol: meters.protocol(createProtocol(context, labels, effects)),
     commands: createCommands(context),
     devices: createDevices(context),
     labels,
@@ -100,6 +112,7 @@ export function createEngine(input: EngineInput): Engine {
       subscribe: (listener) => bus.subscribe(listener),
     },
     clock,
+    metrics,
     ready: () => vault.ready(),
     rewrap: () => vault.rewrap(),
     start() {
@@ -107,7 +120,7 @@ export function createEngine(input: EngineInput): Engine {
     },
     async tick() {
       await housekeeping.run(0);
-      await reconciler.run();
+      await reconcile();
       await notifier.run(Number.POSITIVE_INFINITY);
       await bus.flush();
     },

@@ -59,6 +59,7 @@ export function createLabels(context: Context): LabelService {
     for await (const rows of allPages((page) => store.inventory.scan(filter, page))) {
       const now = clock.now();
       const changes: MembershipChange[] = [];
+      context.meters.labelEvaluations.add({}, rows.length * dynamic.length);
       for (const row of rows) {
         const enrolmentId = row.enrolment.id;
         for (const { id, test } of dynamic) {
@@ -161,6 +162,7 @@ export function createLabels(context: Context): LabelService {
         const [rows, current] = await Promise.all([store.inventory.rows(ids), store.labels.ofMany(ids)]);
         const now = clock.now();
         const changes: MembershipChange[] = [];
+        context.meters.labelEvaluations.add({}, rows.length * labels.length);
         for (const row of rows) {
           const { id: enrolmentId, status, channel } = row.enrolment;
           if (channel !== 'device') continue;

@@ -15,7 +15,7 @@ const BATCH = 500;
 
 /** Makes the notifier; without a pusher nobody is woken. */
 export function createNotifier(context: Context, pusher: Pusher | undefined): Notifier {
-  const { store, vault, clock, options, logger } = context;
+  const { store, vault, clock, options, logger, meters } = context;
 
   async function send(target: PushTarget): Promise<PushResult> {
     const { enrolmentId, token, topic } = target;
@@ -48,6 +48,7 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
     const targets = await store.push.claim({ lease, at: clock.now(), leaseMs: options.pushLeaseMs, limit });
     if (targets.length === 0) return 0;
     const results = await Promise.all(targets.map(send));
+    for (const { outcome } of results) meters.pushes.add({ outcome });
     const at = clock.now();
     await store.push.settle({
       at,

@@ -5,6 +5,7 @@ import type { Configuration, Enrolment } from '../api/records.ts';
 import type { Backoff } from '../contracts/queue.ts';
 import type { Store } from '../contracts/store.ts';
 import type { KeyRing } from '../keys/ring.ts';
+import type { Metrics } from '../metrics/types.ts';
 
 /** A logger as the engine uses it; pino's fits. Never given secrets. */
 export interface Logger {
@@ -95,6 +96,8 @@ export interface EngineInput {
   /** Signs profiles before they are delivered; without it they go unsigned. */
   readonly signProfile?: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   readonly logger?: Logger;
+  /** Where the engine counts and measures. Default: a registry of its own, at `engine.metrics`. */
+  readonly metrics?: Metrics;
   /** The fields that searches and labels may use. Default: the catalogue of `@espalier/search/catalogue`. */
   readonly catalogue?: Catalogue;
   readonly options?: EngineOptions;

@@ -15,6 +15,7 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
   const { store, vault, clock, options } = context;
 
   async function handle(message: Checkin, identity: DeviceIdentity): Promise<Uint8Array | null> {
+    context.meters.checkins.add({ type: message.messageType });
     switch (message.messageType) {
       case 'Authenticate':
         return authenticate(context, message, identity);
@@ -71,6 +72,7 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
     if (response.status === 'Idle') return false;
     // Named by the device, so not to be trusted with its length.
     const commandUuid = response.commandUuid.slice(0, 100);
+    context.meters.results.add({ status: statuses[response.status], outcome: outcome.result ?? 'none' });
     if (outcome.result === 'unknown') {
       const data = { commandUuid, status: response.status };
       await store.events.append([{ type: 'command.unknown-response', at, enrolmentId, data }]);
