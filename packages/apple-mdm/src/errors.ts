@@ -18,6 +18,8 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `mdm.declaration.not_json`: the bytes are not a JSON object.
  * - `mdm.declaration.missing_key`, `mdm.declaration.bad_key`: a declaration or status report lacks a required key, or
  *   one has a wrong type or value.
+ * - `mdm.predicate.syntax`, `mdm.predicate.unsupported`: an activation's predicate cannot be read, or needs more than the
+ *   subset; `mdm.predicate.evaluation`: it compares what cannot be compared.
  * - `mdm.enrolment.unidentified`: a message names neither a device nor an enrolment.
  * - `mdm.profile.bad_key`, `mdm.profile.missing_key`: a profile is not made as profiles are.
  * - `mdm.profile.signature`: a signed profile's signature does not hold, or nothing was given to open it with.
@@ -42,6 +44,9 @@ export type MdmErrorCode =
   | 'mdm.declaration.not_json'
   | 'mdm.declaration.missing_key'
   | 'mdm.declaration.bad_key'
+  | 'mdm.predicate.syntax'
+  | 'mdm.predicate.unsupported'
+  | 'mdm.predicate.evaluation'
   | 'mdm.enrolment.unidentified'
   | 'mdm.profile.missing_key'
   | 'mdm.profile.bad_key'

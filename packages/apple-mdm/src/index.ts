@@ -56,8 +56,41 @@ export {
   rawDeclaration,
 } from './declaration/build.ts';
 export { canonicalJson, type JsonInput, type JsonObject } from './declaration/json.ts';
+export { type DeclarationKind, declarationKind, declarationKinds, maxIdentifierBytes } from './declaration/kinds.ts';
+export { type DeviceStatus, mergeStatus, secretStatusItems } from './declaration/merge.ts';
+export {
+  type DeclarationItem,
+  type DeclarationItems,
+  declarationItemsResponse,
+  declarationsToken,
+  readDeclarationItems,
+  readTokensResponse,
+  type SyncTokens,
+  tokensResponse,
+} from './declaration/protocol.ts';
 export { declarationPayload, type ReadDeclaration, readDeclaration } from './declaration/read.ts';
+export {
+  checkReferences,
+  type DeclarationProblem,
+  type DeclarationReference,
+  declarationReferences,
+} from './declaration/references.ts';
+export {
+  type ClientCapabilities,
+  clientCapabilities,
+  type DeclarationReason,
+  type DeclarationState,
+  type DeclarationStates,
+  declarationStates,
+} from './declaration/states.ts';
 export { readStatusReport, type StatusError, type StatusReportMessage, statusValue } from './declaration/status.ts';
+export { factStatusItems, statusFacts } from './declaration/status-facts.ts';
+export {
+  subscribableStatusItems,
+  takesDeclaration,
+  takesDeclarativeManagement,
+  takesStatusItem,
+} from './declaration/support.ts';
 export {
   type EnrolmentIds,
   type EnrolmentKind,
@@ -81,6 +114,7 @@ export { securityInfoFacts } from './facts/security-info.ts';
 export { authenticateFacts, type Facts, type FactValue, platformOf, tokenUpdateFacts } from './facts/values.ts';
 export { checkinContentType, connectContentType, profileContentType, signatureHeader } from './http.ts';
 export { defaultMessageLimits, type MessageLimits } from './keys.ts';
+export * from './predicate/index.ts';
 export {
   type AccessRightName,
   accessRight,
