@@ -30,18 +30,19 @@ export function measureStore(store: Store, metrics: Metrics): Store {
   }
 
   function wrap<T extends object>(domain: string, methods: T): T {
-    const made = new Map<PropertyKey, unknown>();
+    const made = new Map<PropertyKey, { readonly method: unknown; readonly wrapped: unknown }>();
     return new Proxy(methods, {
       get(target, key) {
-        const kept = made.get(key);
-        if (kept !== undefined) return kept;
         const method: unknown = Reflect.get(target, key);
+        const kept = made.get(key);
+        // A method that was replaced meanwhile is wrapped anew.
+        if (kept !== undefined && kept.method === method) return kept.wrapped;
         if (typeof method !== 'function') return method;
         const call = `${domain}.${String(key)}`;
         const ok = { call, outcome: 'ok' };
         const failed = { call, outcome: 'failed' };
         const wrapped = (...input: unknown[]) => measured(method as Method, target, input, ok, failed);
-        made.set(key, wrapped);
+        made.set(key, { method, wrapped });
         return wrapped;
       },
     });
