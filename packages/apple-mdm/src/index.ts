@@ -15,6 +15,13 @@ export type {
   PushRetry,
   PushTokenDead,
 } from './apns/outcome.ts';
+export {
+  type DigestResponse,
+  digestChallenge,
+  digestHash,
+  readDigestResponse,
+  verifyDigest,
+} from './checkin/digest.ts';
 export type {
   Authenticate,
   Checkin,

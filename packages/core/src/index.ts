@@ -1,6 +1,7 @@
 // @espalier/core: the engine, its storage contracts and the memory store.
 export type * from './api/common.ts';
 export type * from './api/engine.ts';
+export type * from './api/hooks.ts';
 export type * from './api/records.ts';
 export type * from './contracts/index.ts';
 export { createEngine } from './engine/create.ts';

@@ -56,8 +56,8 @@ describe('enrolment', () => {
     expect(await engine.devices.get('U1')).toBeNull();
   });
 
-  it('accepts a new certificate at Authenticate and then no longer the old one', async () => {
-    const { engine } = bench();
+  it('accepts a new certificate at Authenticate where the policy allows it, and then no longer the old one', async () => {
+    const { engine } = bench({ hooks: { reenrolment: 'allow' } });
     const device = new ScriptedDevice(engine, 'U1');
     await device.enrol();
     const old = device.identity;

@@ -38,6 +38,8 @@ export interface HostErrorOptions {
   readonly status?: number;
   /** Headers of the answer (`Allow`, `Retry-After`, `WWW-Authenticate`). */
   readonly headers?: Readonly<Record<string, string>>;
+  /** A JSON body that stands in place of the problem document, where the caller is a device that reads another one. */
+  readonly body?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -57,6 +59,7 @@ export class HostError extends Error {
   readonly remedy?: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
 
   constructor(kind: ErrorKind, code: string, message: string, options: HostErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -66,6 +69,7 @@ export class HostError extends Error {
     if (options.remedy !== undefined) this.remedy = options.remedy;
     if (options.status !== undefined) this.status = options.status;
     if (options.headers) this.headers = options.headers;
+    if (options.body) this.body = options.body;
   }
 }
 

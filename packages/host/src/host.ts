@@ -57,6 +57,12 @@ export interface HostOptions {
   /** 32 bytes that sign the page's sessions; processes behind one address share them (default: random per host). */
   readonly sessionSecret?: Uint8Array;
   readonly limits?: HostLimits;
+  /**
+   * Whether a device that this server does not know is told to remove its enrolment (403 with
+   * `com.apple.unrecognized.device`, iOS 17 and macOS 14). Default false: after a mishap with the database, the whole
+   * fleet would leave.
+   */
+  readonly unenrolUnknown?: boolean;
   readonly logger?: Logger;
   /** Randomness for request ids and session secrets (default: `crypto.randomBytes`). */
   readonly random?: RandomBytes;
@@ -97,7 +103,12 @@ export function createHost(options: HostOptions): Host {
 
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
-    ...mdmRoutes(engine, createIdentifier(options.identity, proxies, now), mdmLimits),
+    ...mdmRoutes({
+      engine,
+      identifier: createIdentifier(options.identity, proxies, now),
+      limits: mdmLimits,
+      unenrolUnknown: options.unenrolUnknown ?? false,
+    }),
     ...enrolRoutes({
       engine,
       profile: options.profile,
@@ -153,6 +164,9 @@ export function createHost(options: HostOptions): Host {
       } catch (error) {
         const { problem, headers } = describe(error, requestId);
         report(logger, error, problem.status, { requestId, method: request.method, path: pathOf(request) });
+        if (error instanceof HostError && error.body) {
+          return json(error.body, problem.status, { 'x-request-id': requestId, ...headers });
+        }
         return problemResponse(problem, headers);
       }
     },

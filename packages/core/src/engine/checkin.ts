@@ -12,19 +12,17 @@ import {
 import { encodeXml } from '@espalier/plist';
 import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
-import type { NamedSecret } from '../contracts/shared.ts';
 import { CoreError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { queueInventory } from './inventory.ts';
 import type { LabelService } from './labels.ts';
+import { checkReenrolment } from './reenrolment.ts';
 import { refuse } from './refuse.ts';
+import { openSecret, sealedSecret, senderOf } from './sender.ts';
+import { checkAuthToken } from './users.ts';
 
-const BOOTSTRAP_TOKEN = 'bootstrap-token';
-
-/** A sealed secret to be stored with an enrolment. */
-function secret({ vault }: Context, enrolmentId: string, name: string, bytes: Uint8Array): NamedSecret {
-  return { name, blob: vault.seal(bytes, { kind: 'secret', key: [enrolmentId, name] }) };
-}
+/** The name of the sealed bootstrap token. */
+export const BOOTSTRAP_TOKEN = 'bootstrap-token';
 
 /** A device begins to enrol. */
 export async function authenticate(context: Context, message: Authenticate, identity: DeviceIdentity): Promise<null> {
@@ -33,6 +31,7 @@ export async function authenticate(context: Context, message: Authenticate, iden
   if (channel !== 'device') {
     throw new CoreError('core.checkin.unsupported', 'invalid', 'only a device sends Authenticate, not a user');
   }
+  await checkReenrolment(context, id, identity);
   const at = clock.now();
   const before = await store.inventory.get(id);
   const outcome = await store.enrolments.authenticate({
@@ -49,13 +48,13 @@ export async function authenticate(context: Context, message: Authenticate, iden
       ...present('osVersion', message.osVersion),
       ...present('deviceName', message.deviceName),
     },
-    secrets: [secret(context, id, 'raw.Authenticate', message.raw)],
+    secrets: [sealedSecret(context, id, 'raw.Authenticate', message.raw)],
     events: [
       {
         type: 'enrolment.authenticated',
         at,
         enrolmentId: id,
-        data: { fingerprint: identity.fingerprint, source: identity.source },
+        data: { fingerprint: identity.fingerprint, source: identity.source, kind, again: before !== null },
       },
     ],
   });
@@ -75,10 +74,12 @@ export async function tokenUpdate(
   identity: DeviceIdentity,
 ): Promise<null> {
   const { store, clock, vault } = context;
-  const { id, channel, kind, parent = null } = resolveEnrolment(message.ids);
+  const resolved = resolveEnrolment(message.ids);
+  const { id, channel, kind, parent = null } = resolved;
+  await checkAuthToken(context, resolved, message.ids.userId, message.value['AuthToken']);
   const at = clock.now();
-  const secrets = [secret(context, id, 'raw.TokenUpdate', message.raw)];
-  if (message.unlockToken !== undefined) secrets.push(secret(context, id, 'unlock-token', message.unlockToken));
+  const secrets = [sealedSecret(context, id, 'raw.TokenUpdate', message.raw)];
+  if (message.unlockToken !== undefined) secrets.push(sealedSecret(context, id, 'unlock-token', message.unlockToken));
   const outcome = await store.enrolments.tokenUpdate({
     id,
     channel,
@@ -104,6 +105,10 @@ export async function tokenUpdate(
   }
   // Also when a crash came between an earlier TokenUpdate and this: the device repeats it, being left without an answer.
   const inventory = await store.inventory.get(id);
+  if ((inventory?.facts['ios.AwaitingConfiguration'] ?? false) !== message.awaitingConfiguration) {
+    const facts = tokenUpdateFacts(message, 'device');
+    await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });
+  }
   if (inventory !== null && inventory.inventoryAt === null) await queueInventory(context, [id]);
   await labels.evaluateDevices([id], null, 'enrolment');
   if (outcome.first) {
@@ -136,17 +141,14 @@ export async function setBootstrapToken(
   identity: DeviceIdentity,
 ): Promise<null> {
   const { store, clock } = context;
-  const { id } = resolveEnrolment(message.ids);
   const token = message.bootstrapToken;
   const keep = token !== undefined && token.length > 0;
-  const outcome = await store.enrolments.verify({
-    id,
-    certificateFingerprint: identity.fingerprint,
-    at: clock.now(),
-    ...(keep ? { secrets: [secret(context, id, BOOTSTRAP_TOKEN, token)] } : {}),
-  });
-  if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, id, identity);
+  const { id } = await senderOf(context, message.ids, identity, (enrolmentId) =>
+    keep ? [sealedSecret(context, enrolmentId, BOOTSTRAP_TOKEN, token)] : [],
+  );
   if (!keep) await store.secrets.delete(id, BOOTSTRAP_TOKEN);
+  const type = keep ? 'enrolment.bootstrap-token-stored' : 'enrolment.bootstrap-token-removed';
+  await store.events.append([{ type, at: clock.now(), enrolmentId: id, data: {} }]);
   return null;
 }
 
@@ -156,13 +158,12 @@ export async function getBootstrapToken(
   message: GetBootstrapToken,
   identity: DeviceIdentity,
 ): Promise<Uint8Array> {
-  const { store, clock, vault } = context;
-  const { id } = resolveEnrolment(message.ids);
-  const outcome = await store.enrolments.verify({ id, certificateFingerprint: identity.fingerprint, at: clock.now() });
-  if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, id, identity);
-  const blob = await store.secrets.get(id, BOOTSTRAP_TOKEN);
-  if (blob === null) return encodeXml({});
-  return encodeXml({ BootstrapToken: vault.open(blob, { kind: 'secret', key: [id, BOOTSTRAP_TOKEN] }) });
+  const { store, clock } = context;
+  const { id } = await senderOf(context, message.ids, identity);
+  const token = await openSecret(context, id, BOOTSTRAP_TOKEN);
+  const data = { found: token !== null };
+  await store.events.append([{ type: 'enrolment.bootstrap-token-read', at: clock.now(), enrolmentId: id, data }]);
+  return encodeXml(token === null ? {} : { BootstrapToken: token });
 }
 
 function present<K extends string>(key: K, value: string | undefined): { readonly [P in K]?: string } {

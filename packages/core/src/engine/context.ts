@@ -1,5 +1,6 @@
 // What all services of one engine share.
 import type { Clock, RandomBytes } from '../api/common.ts';
+import type { ProtocolHooks } from '../api/hooks.ts';
 import type { Store } from '../contracts/store.ts';
 import { CoreError } from '../errors.ts';
 import type { Vault } from '../keys/vault.ts';
@@ -16,6 +17,7 @@ export interface Context {
   readonly random: RandomBytes;
   readonly logger: Logger;
   readonly options: Required<EngineOptions>;
+  readonly hooks: ProtocolHooks;
   readonly bus: EventBus;
   readonly meters: Instruments;
   readonly matcher: Matcher;

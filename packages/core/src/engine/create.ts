@@ -53,6 +53,7 @@ export function createEngine(input: EngineInput): Engine {
     random,
     logger,
     options,
+    hooks: input.hooks ?? {},
     bus,
     meters,
     matcher: createMatcher(input.catalogue ?? catalogue),

@@ -1,6 +1,7 @@
 // What an engine is made from, and its defaults.
 import type { Catalogue } from '@espalier/search';
 import type { Clock, Facts, RandomBytes } from '../api/common.ts';
+import type { ProtocolHooks } from '../api/hooks.ts';
 import type { Configuration, Enrolment } from '../api/records.ts';
 import type { Backoff } from '../contracts/queue.ts';
 import type { Store } from '../contracts/store.ts';
@@ -101,6 +102,8 @@ export interface EngineInput {
   /** The fields that searches and labels may use. Default: the catalogue of `@espalier/search/catalogue`. */
   readonly catalogue?: Catalogue;
   readonly options?: EngineOptions;
+  /** What the product decides in the protocol; each hook has a default. */
+  readonly hooks?: ProtocolHooks;
 }
 
 const MINUTE = 60_000;

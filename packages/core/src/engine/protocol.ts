@@ -2,17 +2,18 @@
 import { type Checkin, type CommandResponse, readCheckin, readResponse, resolveEnrolment } from '@espalier/apple-mdm';
 import type { DeviceIdentity, Protocol } from '../api/engine.ts';
 import type { PollOutcome, PollResult } from '../contracts/queue.ts';
-import { CoreError } from '../errors.ts';
 import { authenticate, checkOut, getBootstrapToken, setBootstrapToken, tokenUpdate } from './checkin.ts';
 import type { Context } from './context.ts';
 import type { Effects } from './effects.ts';
 import type { LabelService } from './labels.ts';
 import { refuse } from './refuse.ts';
 import { isSecretResponse } from './sensitive.ts';
+import { declarativeHook, getToken, returnToService } from './services.ts';
+import { checkAuthToken, userAuthenticate } from './users.ts';
 
 /** Makes the protocol. */
 export function createProtocol(context: Context, labels: LabelService, effects: Effects): Protocol {
-  const { store, vault, clock, options } = context;
+  const { store, vault, clock, options, hooks } = context;
 
   async function handle(message: Checkin, identity: DeviceIdentity): Promise<Uint8Array | null> {
     context.meters.checkins.add({ type: message.messageType });
@@ -27,13 +28,14 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
         return setBootstrapToken(context, message, identity);
       case 'GetBootstrapToken':
         return getBootstrapToken(context, message, identity);
-      default: {
-        const { id } = resolveEnrolment(message.ids);
-        const certificateFingerprint = identity.fingerprint;
-        const outcome = await store.enrolments.verify({ id, certificateFingerprint, at: clock.now() });
-        if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, id, identity);
-        throw new CoreError('core.checkin.unsupported', 'not-found', `${message.messageType} is not supported`);
-      }
+      case 'UserAuthenticate':
+        return userAuthenticate(context, message, identity);
+      case 'GetToken':
+        return getToken(context, message, identity);
+      case 'ReturnToService':
+        return returnToService(context, message, identity);
+      case 'DeclarativeManagement':
+        return declarativeHook(context, message, identity);
     }
   }
 
@@ -90,15 +92,23 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
     async checkin(body, identity) {
       const message = readCheckin(body);
       await vault.ready();
+      await hooks.before?.(message, identity);
       const answer = await handle(message, identity);
       context.bus.poke();
+      try {
+        await hooks.after?.(message, resolveEnrolment(message.ids).id);
+      } catch (error) {
+        context.logger.error({ error, messageType: message.messageType }, 'a hook failed after a check-in');
+      }
       return answer;
     },
 
     async connect(body, identity) {
       const response = readResponse(body);
       await vault.ready();
-      const enrolmentId = resolveEnrolment(response.ids).id;
+      const resolved = resolveEnrolment(response.ids);
+      const enrolmentId = resolved.id;
+      await checkAuthToken(context, resolved, response.ids.userId, response.value['AuthToken']);
       const at = clock.now();
       const result = resultOf(response, enrolmentId, at);
       const input = {

@@ -9,6 +9,7 @@ export async function refuse(
   outcome: 'unknown' | 'identity-mismatch',
   enrolmentId: string,
   identity: DeviceIdentity,
+  reason?: 'reenrolment',
 ): Promise<CoreError> {
   const { fingerprint, source } = identity;
   if (outcome === 'unknown') {
@@ -17,7 +18,7 @@ export async function refuse(
       remedy: 'enrol the device again',
     });
   }
-  const data = { enrolmentId, fingerprint, source };
+  const data = { enrolmentId, fingerprint, source, ...(reason === undefined ? {} : { reason }) };
   await store.events.append([{ type: 'enrolment.identity-refused', at: clock.now(), enrolmentId: null, data }]);
   bus.poke();
   logger.warn({ enrolmentId, fingerprint, source }, 'an identity that is not the one of this enrolment');
@@ -25,6 +26,11 @@ export async function refuse(
     'core.enrolment.identity_mismatch',
     'forbidden',
     'the certificate is not the one that this enrolment is pinned to',
-    { remedy: 'enrol the device again' },
+    {
+      remedy:
+        reason === undefined
+          ? 'enrol the device again'
+          : 'invite the device again, end its enrolment, or allow this by the re-enrolment policy',
+    },
   );
 }
