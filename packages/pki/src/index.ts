@@ -38,17 +38,17 @@ export type {
   AcmeStore,
   AcmeVerdict,
 } from './acme/types.ts';
+export type { AuthorityCapabilities, CertificateAuthority, IssueRequest } from './ca/authority.ts';
 export {
-  type CertificateAuthority,
   type CreateRootCaOptions,
   createRootCa,
   type Identity,
-  type IssueRequest,
   type OpenCaOptions,
   openCa,
   selfSignCa,
 } from './ca/ca.ts';
 export { requestIntermediateCa } from './ca/intermediate.ts';
+export { openScepProxy, type ScepProxyAuthority, type ScepProxyOptions } from './ca/scep-proxy.ts';
 export { type CertificateTemplate, type TemplateName, templates } from './ca/templates.ts';
 export type { Clock, RandomSource } from './clock.ts';
 export type { ContentCipher } from './cms/ciphers.ts';
@@ -89,15 +89,14 @@ export {
 } from './revocation/ocsp.ts';
 export type { RevocationReason } from './revocation/reasons.ts';
 export {
-  type PreparedScepRequest,
   prepareScepRequest,
   type ScepEnrolOptions,
   type ScepIdentity,
   type ScepRequestOptions,
-  type ScepResult,
   scepEnrol,
   sendScepRequest,
 } from './scep/client.ts';
+export type { PreparedScepRequest, ScepResult } from './scep/client-message.ts';
 export {
   type FetchFunction,
   getScepServerInfo,
@@ -115,6 +114,7 @@ export type {
   ScepEvent,
   ScepGrant,
   ScepPending,
+  ScepRegistrarRequest,
   ScepRenewal,
   ScepRequest,
   ScepStore,

@@ -1,7 +1,6 @@
 // SCEP against programs we did not write: micromdm's scepclient and scepserver, strongSwan's pki.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import {
@@ -17,7 +16,19 @@ import {
   type ScepEvent,
   scepEnrol,
 } from '../src/index.ts';
-import { hasTool, openssl, oracle, pemFile, run, serve, tempDir, tempFile, testCa } from './support.ts';
+import {
+  freePort,
+  hasTool,
+  openssl,
+  oracle,
+  pemFile,
+  reachable,
+  run,
+  serve,
+  tempDir,
+  tempFile,
+  testCa,
+} from './support.ts';
 
 const clock = Date;
 const wall = (): number => Date.now();
@@ -194,27 +205,3 @@ describe('micromdm’s scepserver', () => {
     expect(readCertificate(renewed.certificate).serialNumber).not.toBe(readCertificate(own.certificate).serialNumber);
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-/** Resolves once the port accepts connections. */
-async function reachable(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.on('error', () => setTimeout(() => resolve(false), 25));
-    });
-    if (open) return;
-  }
-  throw new Error('the server did not start');
-}

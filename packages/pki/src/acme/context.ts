@@ -1,5 +1,5 @@
 // What the parts of the ACME server share: options, addresses, events and the form of answers.
-import type { CertificateAuthority } from '../ca/ca.ts';
+import type { CertificateAuthority } from '../ca/authority.ts';
 import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
 import type { Clock, RandomSource } from '../clock.ts';
 import type { AccountKey } from './jwk.ts';

@@ -24,9 +24,10 @@ import {
   subjectAltName,
   subjectKeyIdentifier,
 } from '../x509/extensions.ts';
-import { type AlternativeName, encodeGeneralNames } from '../x509/general-name.ts';
+import { encodeGeneralNames } from '../x509/general-name.ts';
 import { encodeName, type NameInput } from '../x509/name.ts';
-import { type CertificateTemplate, resolveTemplate, type TemplateName } from './templates.ts';
+import type { CertificateAuthority } from './authority.ts';
+import { resolveTemplate } from './templates.ts';
 
 /** How far notBefore is set back, so that a device whose clock is a little slow accepts its new certificate. */
 const backdateMs = 5 * 60_000;
@@ -101,35 +102,6 @@ export async function selfSignCa(
 const encipherment = (signer: Signer): 'keyEncipherment'[] =>
   readPublicKey(signer.publicKey).type === 'rsa' ? ['keyEncipherment'] : [];
 
-/** A certificate to be issued. */
-export interface IssueRequest {
-  /** SubjectPublicKeyInfo DER. Give this or `csr`. */
-  readonly publicKey?: Uint8Array;
-  /** A PKCS#10 request; its signature is checked, its key is used, and its subject if `subject` is absent. */
-  readonly csr?: Uint8Array;
-  readonly subject?: NameInput;
-  readonly sans?: readonly AlternativeName[];
-  readonly template: TemplateName | CertificateTemplate;
-  /** Default: the template's, else 365. */
-  readonly validityDays?: number;
-  /** Unsigned big-endian bytes, 1 to 20; default random. */
-  readonly serial?: Uint8Array;
-  /** Further extensions; one with an OID the template already sets is refused. */
-  readonly extensions?: readonly Extension[];
-}
-
-/** Whoever issues certificates: this package's own authority, or an adapter to another one. */
-export interface CertificateAuthority {
-  /** The issuing certificate, DER. */
-  readonly certificate: Uint8Array;
-  /** Its issuers, nearest first, without the root's own issuer; empty for a root. */
-  readonly chain: readonly Uint8Array[];
-  /** Issues a certificate, DER. */
-  issue(request: IssueRequest): Promise<Uint8Array>;
-  /** The authority's key, where it is at hand: SCEP, CRLs and OCSP use it. */
-  readonly signer?: Signer;
-}
-
 /** What {@link openCa} needs. */
 export interface OpenCaOptions {
   readonly certificate: Uint8Array;
@@ -182,7 +154,8 @@ export async function openCa(
     signer,
     async issue(request) {
       const template = resolveTemplate(request.template);
-      const csr = request.csr === undefined ? null : readCsr(request.csr);
+      // With a public key the CSR was read before, by whoever is asking.
+      const csr = request.csr === undefined || request.publicKey ? null : readCsr(request.csr);
       const publicKey = csr?.publicKey ?? request.publicKey;
       if (!publicKey) throw new PkiError('pki.ca.no_public_key', 'a request needs a public key or a CSR');
       const key = readPublicKey(publicKey);

@@ -148,9 +148,3 @@ export function time(ms: number): Bytes {
     ? tlv(tag.UTC_TIME, latin1(`${digits.slice(2)}Z`))
     : tlv(tag.GENERALIZED_TIME, latin1(`${digits}Z`));
 }
-
-/** A GeneralizedTime, whole seconds (OCSP, CRL invalidity dates). */
-export function generalizedTime(ms: number): Bytes {
-  const digits = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14);
-  return tlv(tag.GENERALIZED_TIME, latin1(`${digits}Z`));
-}

@@ -2,20 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, DAY_MS, type RandomSource, timeOf } from '../clock.ts';
 import type { ContentCipher } from '../cms/ciphers.ts';
-import { decryptCms, encryptCms } from '../cms/enveloped.ts';
-import { parseSignedData } from '../cms/signed-read.ts';
-import { type Bytes, sequence } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import type { HashName } from '../keys/algorithms.ts';
 import { exportPrivateKey, generateKeyPair, importPrivateKey, type PrivateKeyInput, spkiHash } from '../keys/keys.ts';
 import { localSigner } from '../keys/signer.ts';
 import { oids } from '../oids.ts';
 import { signCertificate } from '../x509/build.ts';
-import { parseCertificate } from '../x509/certificate.ts';
 import { createCsr } from '../x509/csr.ts';
 import { extendedKeyUsage, keyUsage } from '../x509/extensions.ts';
 import type { AlternativeName } from '../x509/general-name.ts';
 import { encodeName, type NameInput } from '../x509/name.ts';
+import { type PreparedScepRequest, prepareScepMessage, type ScepResult } from './client-message.ts';
 import {
   getScepServerInfo,
   type ScepEndpoint,
@@ -23,14 +20,7 @@ import {
   type ScepServerInfoOptions,
   scepCall,
 } from './client-server-info.ts';
-import {
-  encodeScepMessage,
-  failInfos,
-  messageTypes,
-  parseScepMessage,
-  pkiStatuses,
-  type ScepFailInfo,
-} from './message.ts';
+import { messageTypes } from './message.ts';
 
 /** What the request asks for. */
 export interface ScepRequestOptions {
@@ -54,26 +44,6 @@ export interface ScepRequestOptions {
   readonly allowSha1?: boolean;
 }
 
-/** What a server made of a request. */
-export type ScepResult =
-  | { readonly status: 'issued'; readonly certificate: Uint8Array; readonly certificates: readonly Uint8Array[] }
-  | { readonly status: 'pending' }
-  | { readonly status: 'failed'; readonly failInfo: ScepFailInfo; readonly text: string | undefined };
-
-/** A request ready to be sent, as often as needed. */
-export interface PreparedScepRequest {
-  readonly transactionId: string;
-  /** The pkiMessage. */
-  readonly message: Bytes;
-  /** Reads the server's reply to this very message. */
-  open(reply: Uint8Array): ScepResult;
-  /** A CertPoll for this transaction, after a pending answer. */
-  poll(): Promise<PreparedScepRequest>;
-}
-
-const replyError = (message: string): PkiError =>
-  new PkiError('pki.scep.bad_reply', message, { kind: 'unauthenticated' });
-
 /**
  * Prepares a PKCSReq or RenewalReq. Send `message` again for as long as no answer arrives: a server keeps the
  * transaction and gives the same certificate.
@@ -81,7 +51,7 @@ const replyError = (message: string): PkiError =>
  * @throws PkiError `pki.scep.key` for a key that is not RSA, `pki.name.invalid`, `pki.san.invalid`.
  */
 export async function prepareScepRequest(options: ScepRequestOptions): Promise<PreparedScepRequest> {
-  const { server, clock, random = randomBytes, hash = 'sha256' } = options;
+  const { clock, random = randomBytes, hash = 'sha256' } = options;
   const key = importPrivateKey(options.privateKey);
   const signer = localSigner(key);
   const messageKey = options.renew ? importPrivateKey(options.renew.privateKey) : key;
@@ -97,7 +67,6 @@ export async function prepareScepRequest(options: ScepRequestOptions): Promise<P
     ...(options.challenge === undefined || options.challenge === '' ? {} : { challengePassword: options.challenge }),
   });
   const transactionId = options.transactionId ?? spkiHash(signer.publicKey);
-  const messageSigner = options.renew ? localSigner(messageKey) : signer;
   const now = Math.floor(timeOf(clock) / 1000) * 1000;
   // A first request is signed with a throw-away certificate of the same key and subject (RFC 8894, 2.3).
   const certificate = options.renew
@@ -115,56 +84,16 @@ export async function prepareScepRequest(options: ScepRequestOptions): Promise<P
         signer,
         hash,
       );
-  const modern = server.capabilities.has('AES') || server.capabilities.has('SCEPSTANDARD');
-  const cipher = options.cipher ?? (modern ? 'aes-128-cbc' : '3des');
-  const ca = parseCertificate(server.ca);
-
-  async function build(messageType: number, content: Uint8Array): Promise<PreparedScepRequest> {
-    const senderNonce = random(16);
-    const message = await encodeScepMessage({
-      messageType,
-      transactionId,
-      senderNonce,
-      envelope: encryptCms(content, { recipients: [server.encryption], cipher, random }),
-      hash,
-      certificate,
-      signer: messageSigner,
-    });
-    return {
-      transactionId,
-      message,
-      open: (reply) => openReply(reply, senderNonce),
-      poll: () => build(messageTypes.certPoll, sequence(ca.subjectDer, subjectDer)),
-    };
-  }
-
-  function openReply(reply: Uint8Array, senderNonce: Uint8Array): ScepResult {
-    const parsed = parseScepMessage(reply, 1024 * 1024, server.certificates);
-    const trusted = server.certificates.some((der) => Buffer.compare(Buffer.from(der), parsed.signer.der) === 0);
-    if (!trusted) throw replyError('the reply is not signed by the SCEP server');
-    parsed.verify({ allowSha1: options.allowSha1 ?? false });
-    if (parsed.messageType !== messageTypes.certRep) throw replyError('the reply is not a CertRep');
-    if (parsed.transactionId !== transactionId) throw replyError('the reply is for another transaction');
-    if (!parsed.recipientNonce || Buffer.compare(parsed.recipientNonce, Buffer.from(senderNonce)) !== 0) {
-      throw replyError('the reply is not for this request');
-    }
-    if (parsed.pkiStatus === pkiStatuses.pending) return { status: 'pending' };
-    if (parsed.pkiStatus === pkiStatuses.failure) {
-      return { status: 'failed', failInfo: failInfos[parsed.failInfo ?? 2] ?? 'badRequest', text: parsed.failInfoText };
-    }
-    if (parsed.pkiStatus !== pkiStatuses.success || !parsed.envelope) throw replyError('the reply has no content');
-    // Some servers reply in single DES whatever they were asked in; the content is a certificate, which is no secret.
-    const content = decryptCms(parsed.envelope, { certificate, privateKey: messageKey, allowDes: true });
-    const { certificates } = parseSignedData(content);
-    const own = certificates.find(
-      (der) => Buffer.compare(parseCertificate(der).spki, Buffer.from(signer.publicKey)) === 0,
-    );
-    if (!own) throw replyError('the reply holds no certificate for the key');
-    const copies = certificates.map((der) => Uint8Array.from(der));
-    return { status: 'issued', certificate: Uint8Array.from(own), certificates: copies };
-  }
-
-  return build(options.renew ? messageTypes.renewalReq : messageTypes.pkcsReq, csr);
+  return prepareScepMessage({
+    ...options,
+    messageType: options.renew ? messageTypes.renewalReq : messageTypes.pkcsReq,
+    csr,
+    subjectDer,
+    publicKey: signer.publicKey,
+    transactionId,
+    certificate,
+    privateKey: messageKey,
+  });
 }
 
 function nonZero(bytes: Uint8Array): Uint8Array {

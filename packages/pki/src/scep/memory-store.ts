@@ -97,7 +97,7 @@ export function createMemoryScepStore(options: MemoryScepStoreOptions): MemorySc
     async hold(request) {
       const key = keyOf(request.transactionId, request.publicKeyHash);
       if (waiting.has(key)) return;
-      waiting.set(key, { request, decision: { decision: 'pending' } });
+      waiting.set(key, { request, decision: request.decision ?? { decision: 'pending' } });
       if (waiting.size > maxPending) {
         for (const oldest of waiting.keys()) {
           waiting.delete(oldest);
@@ -107,7 +107,9 @@ export function createMemoryScepStore(options: MemoryScepStoreOptions): MemorySc
     },
     async findPending(transactionId, publicKeyHash) {
       const entry = waiting.get(keyOf(transactionId, publicKeyHash));
-      return entry ? { csr: entry.request.csr, decision: entry.decision } : null;
+      if (!entry) return null;
+      const { csr, paidByChallenge = false } = entry.request;
+      return { csr, decision: entry.decision, paidByChallenge };
     },
     async findCertificate(serialNumber) {
       return certificates.get(serialNumber) ?? null;

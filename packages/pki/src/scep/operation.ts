@@ -5,7 +5,7 @@ import { bundleCertificates } from '../cms/signed-write.ts';
 import { encodingOf, integerOf, openRoot } from '../der/reader.ts';
 import { INTEGER, SEQUENCE } from '../der/tags.ts';
 import type { Bytes } from '../der/writer.ts';
-import { PkiError } from '../errors.ts';
+import { isPkiError, PkiError } from '../errors.ts';
 import { spkiHash } from '../keys/keys.ts';
 import type { Signer } from '../keys/signer.ts';
 import { describeCertificate, parseCertificate, serialHex } from '../x509/certificate.ts';
@@ -19,26 +19,15 @@ import {
   type ScepFailInfo,
   type ScepMessage,
 } from './message.ts';
+import { checkMessage, Refusal, readRequest, refusing } from './refusal.ts';
 import type { ScepServerOptions } from './server.ts';
 import { findTransaction, type Transaction } from './transactions.ts';
-import type { ScepDecision, ScepEvent, ScepGrant } from './types.ts';
+import type { ScepDecision, ScepEvent, ScepGrant, ScepPending } from './types.ts';
 
 interface Context extends ScepServerOptions {
   readonly random: RandomSource;
   readonly maxBytes: number;
   readonly identity: { readonly certificate: Uint8Array; readonly signer: Signer };
-}
-
-/** A request that gets a CertRep FAILURE. `code` and `message` go to the log, `failInfo` to the requester. */
-class Refusal extends Error {
-  readonly failInfo: ScepFailInfo;
-  readonly code: string;
-
-  constructor(failInfo: ScepFailInfo, code: string, message: string) {
-    super(message);
-    this.failInfo = failInfo;
-    this.code = code;
-  }
 }
 
 type Outcome =
@@ -50,6 +39,8 @@ type Outcome =
 export function createPkiOperation(context: Context): (bytes: Uint8Array) => Promise<Uint8Array> {
   const { ca, store, clock, random, identity, onEvent } = context;
   const recipient = parseCertificate(identity.certificate);
+  const registrars = new Set((context.registrars?.certificates ?? []).map((der) => parseCertificate(der).fingerprint));
+  const isRegistrar = (message: ScepMessage): boolean => registrars.has(message.signer.fingerprint);
 
   return async (bytes) => {
     const message = parseScepMessage(bytes, context.maxBytes);
@@ -122,7 +113,9 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
   function process(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
     switch (message.messageType) {
       case messageTypes.pkcsReq:
-        return enrol(message, readRequest(content, message, true));
+        return isRegistrar(message)
+          ? register(message, readRequest(content, message, false))
+          : enrol(message, readRequest(content, message, true));
       case messageTypes.renewalReq:
         return renew(message, readRequest(content, message, false));
       case messageTypes.certPoll:
@@ -140,6 +133,8 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const challenge = context.authorise ? null : (csr.challengePassword ?? '');
     const transaction = await locate(message, csr.publicKeyHash, challenge);
     if (transaction.certificate) return replayed(transaction.certificate, csr.publicKeyHash);
+    const decided = await decidedBefore(message, csr, csr.publicKeyHash);
+    if (decided) return decide(transaction.key, message, csr, csr.publicKeyHash, decided, challenge);
     let decision: ScepDecision;
     if (context.authorise) decision = await context.authorise({ transactionId: message.transactionId, csr });
     else {
@@ -148,23 +143,58 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       const reason = 'unknown, expired or used challenge';
       decision = grant ? { decision: 'issue', grant } : { decision: 'refuse', reason };
     }
-    return decide(transaction.key, message, csr, decision, challenge);
+    return decide(transaction.key, message, csr, csr.publicKeyHash, decision, challenge);
+  }
+
+  /** What was decided on this very request while it waited: sent again, it is a poll. */
+  async function decidedBefore(
+    message: ScepMessage,
+    csr: CertificateRequest,
+    owner: string,
+  ): Promise<ScepDecision | null> {
+    const waiting = await store.findPending?.(message.transactionId, owner);
+    if (!waiting || waiting.decision.decision === 'pending') return null;
+    return Buffer.compare(waiting.csr, csr.der) === 0 ? waiting.decision : null;
+  }
+
+  /** A request that a registration authority sends for somebody else. */
+  async function register(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
+    // The transaction is the registration authority's: its polls name the transaction, but not the requester's key.
+    const owner = spkiHash(message.signer.spki);
+    const transaction = await locate(message, owner, null);
+    if (transaction.certificate) return replayed(transaction.certificate, csr.publicKeyHash);
+    const registrar = describeCertificate(message.signer);
+    const { transactionId } = message;
+    const decision =
+      (await decidedBefore(message, csr, owner)) ??
+      (await context.registrars!.authorise({ transactionId, csr, registrar }));
+    return decide(transaction.key, message, csr, owner, decision, null);
   }
 
   async function decide(
     key: string,
     message: ScepMessage,
     csr: CertificateRequest,
+    owner: string,
     decision: ScepDecision,
     challenge: string | null,
   ): Promise<Outcome> {
-    const { transactionId } = message;
-    if (decision.decision === 'issue') return issue(key, csr, decision.grant, challenge);
+    const held = { transactionId: message.transactionId, publicKeyHash: owner, csr: csr.der };
     if (decision.decision === 'refuse') {
       throw new Refusal('badRequest', 'pki.scep.refused', decision.reason ?? 'the request was refused');
     }
+    if (decision.decision === 'pending') return hold(held);
+    try {
+      return await issue(key, csr, owner, decision.grant, challenge);
+    } catch (error) {
+      if (!isPkiError(error, 'pki.ca.pending')) throw error;
+      return hold({ ...held, decision, paidByChallenge: challenge !== null });
+    }
+  }
+
+  async function hold(request: ScepPending): Promise<Outcome> {
     if (!store.hold) throw new PkiError('pki.scep.store', 'the store cannot hold requests', { kind: 'internal' });
-    await store.hold({ transactionId, publicKeyHash: csr.publicKeyHash, csr: csr.der });
+    await store.hold(request);
     return { type: 'pending' };
   }
 
@@ -179,7 +209,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     if (!grant) throw new Refusal('badRequest', 'pki.scep.refused', 'the renewal was refused');
     // A renewal keeps the identity: a device does not choose itself another name.
     const kept = { subject: certificate.subjectDer, sans: certificate.sans, ...grant };
-    return issue(transaction.key, csr, kept, null, certificate.der);
+    return issue(transaction.key, csr, csr.publicKeyHash, kept, null, certificate.der);
   }
 
   async function poll(message: ScepMessage): Promise<Outcome> {
@@ -189,7 +219,9 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const waiting = await store.findPending?.(message.transactionId, publicKeyHash);
     if (!waiting) throw new Refusal('badCertId', 'pki.scep.no_transaction', 'there is no such transaction');
     if (waiting.decision.decision === 'pending') return { type: 'pending' };
-    return decide(transaction.key, message, readCsr(waiting.csr), waiting.decision, null);
+    const csr = readCsr(waiting.csr);
+    const challenge = waiting.paidByChallenge ? (csr.challengePassword ?? '') : null;
+    return decide(transaction.key, message, csr, publicKeyHash, waiting.decision, challenge);
   }
 
   async function getCert(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
@@ -228,6 +260,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
   async function issue(
     transactionId: string,
     csr: CertificateRequest,
+    owner: string,
     grant: ScepGrant,
     challenge: string | null,
     renews?: Uint8Array,
@@ -238,6 +271,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     try {
       certificate = await ca.issue({
         publicKey,
+        csr: csr.der,
         subject: grant.subject ?? csr.subjectDer,
         sans: grant.sans ?? (context.allowRequestedSans ? csr.sans : []),
         template: context.template ?? 'device',
@@ -247,7 +281,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       if (!(error instanceof PkiError) || error.kind !== 'invalid') throw error;
       throw new Refusal(error.code.startsWith('pki.key.') ? 'badAlg' : 'badRequest', error.code, error.message);
     }
-    const entry = { challenge, transactionId, publicKeyHash, certificate, grant, ...(renews ? { renews } : {}) };
+    const entry = { challenge, transactionId, publicKeyHash: owner, certificate, grant, ...(renews ? { renews } : {}) };
     const outcome = await store.commit(entry);
     if (outcome.outcome === 'challenge-used') {
       throw new Refusal('badRequest', 'pki.scep.challenge_used', 'the challenge was used by another request');
@@ -271,43 +305,4 @@ function certificatesOutcome(
     certificates,
     event: { type, publicKeyHash, serialNumber, ...(reference === undefined ? {} : { reference }) },
   };
-}
-
-/** Signature and key of the message itself. */
-function checkMessage(message: ScepMessage, allowSha1: boolean): void {
-  const facts = refusing('badAlg', () => message.signer.keyFacts());
-  if (facts.type !== 'rsa') {
-    throw new Refusal('badAlg', 'pki.scep.signer_key', 'replies are encrypted to the signer: that needs an RSA key');
-  }
-  try {
-    message.verify({ allowSha1 });
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error;
-    const weak = error.code === 'pki.algorithm.weak' || error.code === 'pki.algorithm.unsupported';
-    throw new Refusal(weak ? 'badAlg' : 'badMessageCheck', error.code, error.message);
-  }
-}
-
-/** Reads the CSR. Whatever is wrong with it looks like a failed decryption. */
-function readRequest(content: Uint8Array, message: ScepMessage, sameKey: boolean): CertificateRequest {
-  const csr = refusing('badMessageCheck', () => readCsr(content), false);
-  if (sameKey && Buffer.compare(Buffer.from(csr.publicKey), message.signer.spki) !== 0) {
-    throw new Refusal(
-      'badMessageCheck',
-      'pki.scep.key_mismatch',
-      'the request is for another key than it is signed with',
-    );
-  }
-  return csr;
-}
-
-/** Runs a reader; its PkiError becomes a refusal, `badAlg` for an unknown algorithm unless that would tell too much. */
-function refusing<T>(failInfo: ScepFailInfo, read: () => T, tellAlgorithm = true): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error;
-    const algorithm = tellAlgorithm && error.code === 'pki.algorithm.unsupported';
-    throw new Refusal(algorithm ? 'badAlg' : failInfo, error.code, error.message);
-  }
 }

@@ -1,6 +1,6 @@
 // The SCEP server (RFC 8894).
 import { randomBytes } from 'node:crypto';
-import type { CertificateAuthority } from '../ca/ca.ts';
+import type { CertificateAuthority } from '../ca/authority.ts';
 import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
 import type { Clock, RandomSource } from '../clock.ts';
 import { bundleCertificates, signCmsWith } from '../cms/signed-write.ts';
@@ -10,7 +10,15 @@ import { localSigner, type Signer } from '../keys/signer.ts';
 import { parseCertificate } from '../x509/certificate.ts';
 import { bytesResponse, errorResponse, readScepRequest } from './http.ts';
 import { createPkiOperation } from './operation.ts';
-import type { ScepDecision, ScepEvent, ScepGrant, ScepRenewal, ScepRequest, ScepStore } from './types.ts';
+import type {
+  ScepDecision,
+  ScepEvent,
+  ScepGrant,
+  ScepRegistrarRequest,
+  ScepRenewal,
+  ScepRequest,
+  ScepStore,
+} from './types.ts';
 
 /** What {@link createScepServer} needs. */
 export interface ScepServerOptions {
@@ -42,6 +50,14 @@ export interface ScepServerOptions {
     readonly graceDays?: number;
     /** Earlier authorities whose certificates may renew here, DER. */
     readonly previousCas?: readonly Uint8Array[];
+  };
+  /**
+   * Registration authorities: whoever signs with one of these certificates (DER, RSA keys) may send requests for keys
+   * that are not its own. Its requests need no challenge; `authorise` decides on each.
+   */
+  readonly registrars?: {
+    readonly certificates: readonly Uint8Array[];
+    authorise(request: ScepRegistrarRequest): Promise<ScepDecision>;
   };
   /** The authority that follows this one, for GetNextCACert, DER. */
   readonly nextCa?: { readonly certificate: Uint8Array; readonly chain?: readonly Uint8Array[] };
@@ -119,6 +135,10 @@ export function createScepServer(options: ScepServerOptions): ScepServer {
             return bytesResponse(await operate(message!), 'application/x-pki-message');
         }
       } catch (error) {
+        if (error instanceof PkiError && error.kind === 'unavailable') {
+          onEvent?.({ type: 'error', code: error.code, message: error.message, error });
+          return errorResponse(error);
+        }
         if (error instanceof PkiError && error.kind !== 'internal') {
           onEvent?.({ type: 'malformed', code: error.code, message: error.message });
           return errorResponse(error);

@@ -22,7 +22,7 @@ export interface ScepCommit {
   readonly challenge: string | null;
   /** The transaction's key, as given to `findTransaction`: the client's transactionID with marks of the server's own. */
   readonly transactionId: string;
-  /** Lower-case hex SHA-256 of the SubjectPublicKeyInfo. */
+  /** Lower-case hex SHA-256 of the SubjectPublicKeyInfo (of a registration authority's, where that one asked). */
   readonly publicKeyHash: string;
   /** DER. */
   readonly certificate: Uint8Array;
@@ -36,12 +36,16 @@ export type ScepCommitOutcome =
   | { readonly outcome: 'issued' | 'replayed'; readonly certificate: Uint8Array }
   | { readonly outcome: 'challenge-used' };
 
-/** A request that waits for a person. */
+/** A request that waits for a person, or for an authority behind this server. */
 export interface ScepPending {
   readonly transactionId: string;
   readonly publicKeyHash: string;
   /** PKCS#10, DER. It may hold a challenge password. */
   readonly csr: Uint8Array;
+  /** Decided already, and waiting for the authority only. Absent: `pending`. */
+  readonly decision?: ScepDecision;
+  /** The challenge in the CSR pays for the certificate, and is used up by its commit. */
+  readonly paidByChallenge?: boolean;
 }
 
 /** Where the SCEP server keeps its transactions and challenges. */
@@ -55,13 +59,20 @@ export interface ScepStore {
    * for this key, that one is returned (`replayed`); if the challenge went to another request, `challenge-used`.
    */
   commit(entry: ScepCommit): Promise<ScepCommitOutcome>;
-  /** Keeps a request that waits for approval. Needed only when `authorise` answers `pending`. */
+  /**
+   * Keeps a request that waits; one that is there already stays. Needed only when `authorise` answers `pending`, or the
+   * authority `pki.ca.pending`.
+   */
   hold?(request: ScepPending): Promise<void>;
   /** A waiting request and what was decided; null when there is none. Needed for CertPoll. */
   findPending?(
     transactionId: string,
     publicKeyHash: string,
-  ): Promise<{ readonly csr: Uint8Array; readonly decision: ScepDecision } | null>;
+  ): Promise<{
+    readonly csr: Uint8Array;
+    readonly decision: ScepDecision;
+    readonly paidByChallenge?: boolean;
+  } | null>;
   /** An issued certificate by its serial number (lower-case hex). Needed for GetCert. */
   findCertificate?(serialNumber: string): Promise<Uint8Array | null>;
 }
@@ -76,6 +87,12 @@ export type ScepDecision =
 export interface ScepRequest {
   readonly transactionId: string;
   readonly csr: CertificateRequest;
+}
+
+/** A request that a registration authority sends for somebody else: the key in the CSR is not the one that signed. */
+export interface ScepRegistrarRequest extends ScepRequest {
+  /** The registration authority's certificate: one of those that were configured. */
+  readonly registrar: Certificate;
 }
 
 /** A renewal signed with a certificate of this authority. */
