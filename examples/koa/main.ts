@@ -4,8 +4,15 @@ import { createApnsClient } from '@espalier/apple-mdm';
 import { createEngine } from '@espalier/core';
 import { createHost, createLogger, openDataFolder } from '@espalier/host';
 import { toKoa } from '@espalier/host/koa';
-import { listen, type RunningServer, runFromCommandLine, type ServerOptions } from '@espalier/host/node';
+import {
+  listen,
+  listenForMetrics,
+  type RunningServer,
+  runFromCommandLine,
+  type ServerOptions,
+} from '@espalier/host/node';
 import { compileConfiguration } from '@espalier/policy';
+import { openPostgresStore } from '@espalier/postgres';
 import { openSqliteStore } from '@espalier/sqlite';
 import Koa from 'koa';
 
@@ -17,7 +24,9 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const data = await openDataFolder(options.data, options);
 
   // The engine: everything that is kept and decided.
-  const store = openSqliteStore(data.file('espalier.sqlite'));
+  const store = options.database
+    ? await openPostgresStore(options.database)
+    : openSqliteStore(data.file('espalier.sqlite'));
   const apns = options.apns && createApnsClient(options.apns);
   const engine = createEngine({
     store,
@@ -52,6 +61,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   // Any client certificate is let through TLS; the host decides which it trusts.
   const server = createServer({ ...data.tls, requestCert: true, rejectUnauthorized: false }, app.callback());
   const listening = await listen(server, options);
+  const metrics = await listenForMetrics(engine.metrics, options);
   engine.start();
 
   return {
@@ -60,6 +70,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     engine,
     close: async () => {
       await listening.close();
+      await metrics?.close();
       await engine.stop();
       await apns?.close();
       await store.close();

@@ -5,12 +5,14 @@ import { createEngine } from '@espalier/core';
 import { createHost, createLogger, openDataFolder } from '@espalier/host';
 import {
   listen,
+  listenForMetrics,
   type RunningServer,
   runFromCommandLine,
   type ServerOptions,
   toNodeListener,
 } from '@espalier/host/node';
 import { compileConfiguration } from '@espalier/policy';
+import { openPostgresStore } from '@espalier/postgres';
 import { openSqliteStore } from '@espalier/sqlite';
 
 /** Starts the server on a data folder, which is made if it is not there. */
@@ -21,7 +23,9 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const data = await openDataFolder(options.data, options);
 
   // The engine: everything that is kept and decided.
-  const store = openSqliteStore(data.file('espalier.sqlite'));
+  const store = options.database
+    ? await openPostgresStore(options.database)
+    : openSqliteStore(data.file('espalier.sqlite'));
   const apns = options.apns && createApnsClient(options.apns);
   const engine = createEngine({
     store,
@@ -54,6 +58,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     toNodeListener(host.fetch),
   );
   const listening = await listen(server, options);
+  const metrics = await listenForMetrics(engine.metrics, options);
   engine.start();
 
   return {
@@ -62,6 +67,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     engine,
     close: async () => {
       await listening.close();
+      await metrics?.close();
       await engine.stop();
       await apns?.close();
       await store.close();

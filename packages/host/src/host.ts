@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Engine, RandomBytes } from '@espalier/core';
 import { type CertificateAuthority, createScepServer } from '@espalier/pki';
-import { createTokenCheck } from './api/auth.ts';
+import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type ProfileOptions, publicUrls } from './enrol/profile.ts';
 import { enrolRoutes } from './enrol/routes.ts';
@@ -14,6 +14,7 @@ import { json } from './http/respond.ts';
 import { type Context, createRouter } from './http/router.ts';
 import { createIdentifier, type IdentityOptions } from './identity/identify.ts';
 import { mdmRoutes } from './mdm/routes.ts';
+import { createHostMeters, metricsRoute } from './metrics.ts';
 import { pageRoutes } from './page/routes.ts';
 import { createSessions } from './page/session.ts';
 import { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';
@@ -54,6 +55,11 @@ export interface HostOptions {
   readonly scep?: { handle(request: Request): Promise<Response> };
   /** Whether the status page is served (default true). */
   readonly page?: boolean;
+  /**
+   * Serves `GET /metrics` (Prometheus' text) to whoever has an admin token or one of these tokens, given as hashes like
+   * `adminTokens`. Default: not served; `createMetricsHandler` serves the same on a listener that the public does not reach.
+   */
+  readonly metrics?: { readonly tokens?: readonly string[] };
   /** 32 bytes that sign the page's sessions; processes behind one address share them (default: random per host). */
   readonly sessionSecret?: Uint8Array;
   readonly limits?: HostLimits;
@@ -101,6 +107,9 @@ export function createHost(options: HostOptions): Host {
   // One limiter for both ways to offer an admin token, another one for PINs.
   const tokenLimiter = createLimiter(lockout, now);
 
+  const meters = createHostMeters(engine.metrics);
+  const metricsTokens = [...(options.adminTokens ?? []), ...(options.metrics?.tokens ?? [])];
+
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
     ...mdmRoutes({
@@ -109,6 +118,9 @@ export function createHost(options: HostOptions): Host {
       limits: mdmLimits,
       unenrolUnknown: options.unenrolUnknown ?? false,
     }),
+    ...(options.metrics === undefined
+      ? []
+      : [metricsRoute(engine.metrics, createAuthorise(createTokenCheck(metricsTokens), tokenLimiter))]),
     ...enrolRoutes({
       engine,
       profile: options.profile,
@@ -133,7 +145,12 @@ export function createHost(options: HostOptions): Host {
         })),
   ]);
 
-  async function answer(request: Request, info: ConnectionInfo, requestId: string): Promise<Response> {
+  async function answer(
+    request: Request,
+    info: ConnectionInfo,
+    requestId: string,
+    found: (route: string) => void,
+  ): Promise<Response> {
     const url = new URL(request.url);
     const { method } = request;
     if (!below(url.pathname, basePath)) {
@@ -141,6 +158,7 @@ export function createHost(options: HostOptions): Host {
     }
     const path = url.pathname.slice(basePath.length) || '/';
     const { route, params } = router.find(method, path);
+    found(route.path);
     const context: Context = {
       request,
       url,
@@ -159,10 +177,17 @@ export function createHost(options: HostOptions): Host {
   return {
     async fetch(request, info = {}) {
       const requestId = Buffer.from(random(8)).toString('hex');
+      const measured = meters.request();
+      let route: string | null = null;
       try {
-        return await answer(request, info, requestId);
+        const response = await answer(request, info, requestId, (path) => {
+          route = path;
+        });
+        measured({ route, status: response.status });
+        return response;
       } catch (error) {
         const { problem, headers } = describe(error, requestId);
+        measured({ route, status: problem.status, code: problem.code });
         report(logger, error, problem.status, { requestId, method: request.method, path: pathOf(request) });
         if (error instanceof HostError && error.body) {
           return json(error.body, problem.status, { 'x-request-id': requestId, ...headers });

@@ -16,4 +16,5 @@ export { defaultLockout, type LockoutRule, type LockoutRules } from './http/limi
 export type { ForwardedFormat } from './identity/forwarded.ts';
 export type { IdentityOptions, IdentitySource } from './identity/identify.ts';
 export { createLogger } from './log.ts';
+export { createMetricsHandler } from './metrics.ts';
 export { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';

@@ -1,6 +1,9 @@
 // @espalier/host/node: the fetch handler as a listener for node:http and node:https.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import type { Metrics } from '@espalier/core';
+import { createMetricsHandler } from './metrics.ts';
+import { listen, type ServerOptions } from './serve.ts';
 import type { ConnectionInfo, FetchHandler } from './types.ts';
 
 export {
@@ -48,6 +51,19 @@ export function toNodeListener(fetch: FetchHandler): NodeListener {
       else outgoing.writeHead(500, { connection: 'close' }).end();
     }
   };
+}
+
+/**
+ * Serves metrics on the loopback interface, over plain HTTP, to whoever is on this machine; `null` without `metricsPort`.
+ * @throws the system's error, e.g. `EADDRINUSE`
+ */
+export async function listenForMetrics(
+  metrics: Metrics,
+  { metricsPort }: Pick<ServerOptions, 'metricsPort'>,
+): Promise<{ readonly port: number; close(): Promise<void> } | null> {
+  if (metricsPort === undefined) return null;
+  const server = createServer(toNodeListener(createMetricsHandler(metrics)));
+  return await listen(server, { port: metricsPort, address: '127.0.0.1' });
 }
 
 /** The peer's certificate and address, as the socket tells them. */

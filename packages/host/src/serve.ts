@@ -36,6 +36,10 @@ export interface ServerOptions {
   readonly apns?: PushOptions;
   /** pino's level (default `info`). */
   readonly logLevel?: string;
+  /** `postgres://…`: keep everything but keys there (default: SQLite, in the data folder). */
+  readonly database?: string;
+  /** Serve the metrics at `http://127.0.0.1:PORT/metrics`, without a token (default: not at all); 0 takes any free port. */
+  readonly metricsPort?: number;
   /** Make a new admin token. */
   readonly newAdminToken?: boolean;
   /** The master key, where it is not kept in the data folder. */
@@ -97,7 +101,9 @@ const FLAGS = {
   'apns-topic': { type: 'string' },
   'apns-origin': { type: 'string' },
   'apns-ca': { type: 'string' },
+  database: { type: 'string' },
   'log-level': { type: 'string' },
+  'metrics-port': { type: 'string' },
   'new-admin-token': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -113,11 +119,14 @@ const HELP = `Options
   --apns-topic TOPIC       default: the certificate's
   --apns-origin URL        default: Apple's
   --apns-ca FILE           trust these roots for APNs, PEM
+  --database URL           postgres://…, in place of SQLite in the data folder
   --log-level LEVEL        trace, debug, info (default), warn, error, silent
+  --metrics-port N         metrics for Prometheus at http://127.0.0.1:N/metrics
   --new-admin-token        make a new admin token; the old one ends
   --help
 
-The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) replaces the file master.key.
+The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) replaces the file master.key,
+ESPALIER_DATABASE the flag --database: other users of the machine do not see the password there.
 `;
 
 /**
@@ -130,10 +139,10 @@ export function parseServerArguments(
 ): ServerOptions | null {
   const flags = readFlags(args);
   if (flags.help) return null;
-  const port = Number(flags.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw wrong(`--port ${flags.port} is not a port.`);
+  const port = portOf('--port', flags.port);
   const apns = pushOptions(flags);
   const masterKey = environment['ESPALIER_MASTER_KEY'];
+  const database = flags.database ?? environment['ESPALIER_DATABASE'];
   return {
     data: flags.data,
     port,
@@ -142,9 +151,17 @@ export function parseServerArguments(
     ...(flags.organisation === undefined ? {} : { organisation: flags.organisation }),
     ...(apns === null ? {} : { apns }),
     ...(flags['log-level'] === undefined ? {} : { logLevel: flags['log-level'] }),
+    ...(database === undefined || database === '' ? {} : { database }),
+    ...(flags['metrics-port'] === undefined ? {} : { metricsPort: portOf('--metrics-port', flags['metrics-port']) }),
     ...(flags['new-admin-token'] ? { newAdminToken: true } : {}),
     ...(masterKey === undefined || masterKey === '' ? {} : { masterKey }),
   };
+}
+
+function portOf(flag: string, text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw wrong(`${flag} ${text} is not a port.`);
 }
 
 function readFlags(args: readonly string[]) {

@@ -55,6 +55,29 @@ describe('the SCEP server', () => {
     expect(await (await renewing.server.handle(get('operation=GetCACaps'))).text()).toContain('Renewal');
   });
 
+  it('says 503 with Retry-After while its store is away, and 500 for a fault', async () => {
+    const away = Object.assign(new Error('no database'), { [Symbol.for('espalier.error')]: true, kind: 'unavailable' });
+    for (const [error, status, retryAfter] of [
+      [away, 503, '30'],
+      [new Error('a fault'), 500, null],
+    ] as const) {
+      const { store, events } = setUp();
+      const failing = { ...store, findTransaction: () => Promise.reject(error) };
+      const { server } = setUp({ store: failing, onEvent: (event) => events.push(event) });
+      const seen: Response[] = [];
+      const fetch = async (request: Request): Promise<Response> => {
+        const response = await server.handle(request);
+        seen.push(response);
+        return response;
+      };
+      const challenge = store.createChallenge({ reference: 'r' });
+      const enrol = () => scepEnrol({ url, fetch, subject: 'CN=d', challenge, key: keyA, clock });
+      expect(await codeOfAsync(enrol)).toBe('pki.scep.http');
+      expect([seen.at(-1)!.status, seen.at(-1)!.headers.get('retry-after')]).toEqual([status, retryAfter]);
+      expect(events).toEqual([{ type: 'error', error }]);
+    }
+  });
+
   it('gives its certificate alone, or a bundle where there are more', async () => {
     const { server } = setUp();
     const single = await server.handle(get('operation=GetCACert&message=any'));

@@ -2,6 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RandomBytes } from '@espalier/core';
 import { HostError } from '../errors.ts';
+import type { Limiter } from '../http/limiter.ts';
+import type { Context } from '../http/router.ts';
 
 const PREFIX = 'sha256:';
 
@@ -56,6 +58,24 @@ function digest(token: string): Buffer {
 export function bearerToken(request: Request): string | null {
   const match = /^bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '');
   return match ? (match[1] as string) : null;
+}
+
+/** Lets a request go on, or throws what it is refused with. */
+export type Authorise = (context: Context) => Promise<void>;
+
+/** Asks for a bearer token; wrong ones are slowed down by the limiter. */
+export function createAuthorise(check: TokenCheck, limiter: Limiter): Authorise {
+  return async ({ request, clientAddress }) => {
+    const token = bearerToken(request);
+    if (token === null) throw unauthorised(false);
+    // A right token is never locked out: only wrong ones are counted, and a token is far too long to guess.
+    if (check(token)) return;
+    await limiter.guard(
+      clientAddress,
+      () => Promise.reject(unauthorised(true)),
+      () => true,
+    );
+  };
 }
 
 /** The refusal of an API call without a valid token. */

@@ -5,7 +5,7 @@ import type { BodyLimits } from '../http/body.ts';
 import type { Limiter } from '../http/limiter.ts';
 import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
-import { bearerToken, type TokenCheck, unauthorised } from './auth.ts';
+import { createAuthorise, type TokenCheck } from './auth.ts';
 import { deviceOperations } from './devices.ts';
 import { enrollingOperations } from './enrolling.ts';
 import { eventOperations } from './events.ts';
@@ -36,18 +36,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...eventOperations(api.engine),
   ];
 
-  async function authorise({ request, clientAddress }: Context): Promise<void> {
-    const token = bearerToken(request);
-    if (token === null) throw unauthorised(false);
-    // A right token is never locked out: only wrong ones are counted, and a token is far too long to guess.
-    if (api.checkToken(token)) return;
-    await api.limiter.guard(
-      clientAddress,
-      () => Promise.reject(unauthorised(true)),
-      () => true,
-    );
-  }
-
+  const authorise = createAuthorise(api.checkToken, api.limiter);
   let document: Record<string, unknown> | undefined;
   return [
     ...operations.map((op) => routeOf(op, ROOT, api.bodyLimits, authorise)),

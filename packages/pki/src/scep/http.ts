@@ -80,6 +80,7 @@ export function errorResponse(error: PkiError): Response {
   const status = error.code === 'pki.scep.method' ? 405 : error.kind === 'unauthenticated' ? 400 : statusOf[error.kind];
   const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8' };
   if (status === 405) headers['allow'] = 'GET, POST';
+  if (status === 503) headers['retry-after'] = '30';
   return new Response(`${error.code}: ${error.message}\n`, { status, headers });
 }
 

@@ -145,12 +145,24 @@ export function createScepServer(options: ScepServerOptions): ScepServer {
         }
         // The store or the signer failed. The device tries again; the transaction makes that safe.
         onEvent?.({ type: 'error', error });
+        if (isAway(error)) {
+          return errorResponse(
+            new PkiError('pki.scep.unavailable', 'the store or the signer cannot be reached', { kind: 'unavailable' }),
+          );
+        }
         return errorResponse(
           new PkiError('pki.scep.internal', 'the request could not be processed', { kind: 'internal' }),
         );
       }
     },
   };
+}
+
+/** Whether a store or a signer of Espalier says that it works again later. */
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof Error && Symbol.for('espalier.error') in error && 'kind' in error && error.kind === 'unavailable'
+  );
 }
 
 /** Who decrypts requests and signs replies. */
