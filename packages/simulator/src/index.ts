@@ -54,3 +54,4 @@ export {
   type Transport,
 } from './net/transport.ts';
 export { createRandom, type Random } from './random.ts';
+export * from './services/index.ts';

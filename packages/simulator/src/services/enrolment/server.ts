@@ -1,0 +1,373 @@
+// A simulated device enrolment service (mdmenrollment.apple.com): sessions, devices, profiles, and its failures.
+import { encryptCms } from '@espalier/pki';
+import { createRandom } from '../../random.ts';
+import { bodyOf, type Handler, json, text } from '../answers.ts';
+import type { Organisation, OrganisationOptions, OwnedDevice } from '../organisation.ts';
+import {
+  type DeviceService,
+  deviceDetails,
+  disownDevices,
+  fetchDevices,
+  lockDevice,
+  replacementDetails,
+  syncDevices,
+} from './devices.ts';
+import { assignProfile, defineProfile, type ProfileService, readProfile, removeProfile } from './profiles.ts';
+import { createRegistry } from './registry.ts';
+import { type Credentials, checkSignature } from './signature.ts';
+
+/** Options of {@link createSimulatedEnrolmentService}. */
+export interface SimulatedEnrolmentOptions extends OrganisationOptions {
+  readonly clock?: { now(): number };
+  /** Name of the server in the portal. Default `Simulated server`. */
+  readonly serverName?: string;
+  readonly organisationName?: string;
+  /** `org` (default) or `edu`. */
+  readonly organisationType?: 'org' | 'edu';
+  /** Largest page that is given. Default 1,000, as Apple. */
+  readonly maxPage?: number;
+  /** A session ends when it is not used for so long. Default 180,000 ms. */
+  readonly sessionIdleMs?: number;
+  /** Each session is replaced after so many requests, by the header of an answer. Default 100. */
+  readonly sessionRequests?: number;
+  /** How long after an assignment a device is throttled, in milliseconds. Default 0: never. */
+  readonly throttleAssignmentMs?: number;
+}
+
+/** A request as scripts see it. */
+export interface ServiceRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Counts the requests in a session from 1. */
+  readonly number: number;
+}
+
+/** A simulated device enrolment service. */
+export interface SimulatedEnrolmentService {
+  /** The service: give it to a client as `fetch`, or serve it with `listenService`. */
+  readonly fetch: Handler;
+  /** All devices that the organisation has bought, this server's or not. */
+  readonly organisation: Organisation;
+  /**
+   * Downloads a server token from the portal, for the certificate (DER) that was uploaded: S/MIME, AES-128. Tokens from
+   * before end.
+   */
+  downloadToken(certificate: Uint8Array): Uint8Array;
+  /** Buys devices and assigns them to this server. Their serial numbers. */
+  add(count: number): readonly string[];
+  /** Takes devices from this server, in the portal. */
+  remove(serialNumbers: Iterable<string>): void;
+  /** Gives devices back to this server. */
+  restore(serialNumbers: Iterable<string>): void;
+  /** Something about devices changes. */
+  modify(serialNumbers: Iterable<string>): void;
+  /** The device fetches its profile in Setup Assistant; the profile that it gets, as it was defined. */
+  pushed(serialNumber: string): Readonly<Record<string, unknown>> | undefined;
+  /** Apple has sent a new device for an old one, and released the old. */
+  replace(original: string, replacement: string): void;
+  /** What the service knows of a device. */
+  look(serialNumber: string): (OwnedDevice & { readonly profileUuid?: string; readonly status: string }) | undefined;
+  /** Ends all sessions, as a restart of the service does. */
+  endSessions(): void;
+  /** Whether the organisation has accepted Apple's terms. */
+  termsSigned: boolean;
+  /** Whether the server's entry in the portal is open. */
+  accessAllowed: boolean;
+  /** Whether the organisation allows beta software. */
+  seedForIt: boolean;
+  /** Whether account-driven enrolment is there for the organisation. */
+  discoverySupported: boolean;
+  /** Scripts the answer to each request in a session; `undefined` leaves it to its way. */
+  respond(
+    script: ((request: ServiceRequest) => Response | undefined | Promise<Response | undefined>) | undefined,
+  ): void;
+  /** How often each request came: `POST /devices/sync` … */
+  readonly counters: ReadonlyMap<string, number>;
+}
+
+const sessionHeader = 'X-ADM-Auth-Session';
+const year = 365 * 86_400_000;
+
+/**
+ * Makes a simulated device enrolment service. Devices come from the seed and cost nothing until they change, so that a
+ * million of them start at once.
+ *
+ * @example
+ * const apple = createSimulatedEnrolmentService({ count: 1_000_000 });
+ * const token = openServerToken(apple.downloadToken(pair.certificate), pair);
+ * const client = createEnrolmentClient({ token, fetch: apple.fetch, clock: Date });
+ */
+export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptions = {}): SimulatedEnrolmentService {
+  const now = (): number => options.clock?.now() ?? Date.now();
+  const random = createRandom(`enrolment/${options.seed ?? 0}`);
+  const registry = createRegistry(options);
+  const { sessionIdleMs = 180_000, sessionRequests = 100 } = options;
+  const serverUuid = random.uuid();
+  const consumerKey = `CK_${hex(48)}`;
+  const sessions = new Map<string, { used: number; requests: number }>();
+  const nonces = new Set<string>();
+  const counters = new Map<string, number>();
+  let credentials: Credentials | undefined;
+  let script: Parameters<SimulatedEnrolmentService['respond']>[0];
+  let discovery: { readonly url: string; readonly at: number } | undefined;
+  let requests = 0;
+
+  const profileService: ProfileService = {
+    registry,
+    now,
+    newUuid: () => random.uuid().replaceAll('-', ''),
+    profiles: [],
+    throttleMs: options.throttleAssignmentMs ?? 0,
+  };
+  const deviceService: DeviceService = {
+    registry,
+    secret: random.uuid(),
+    now,
+    maxPage: options.maxPage ?? 1000,
+    profileUuid: (number) => profileService.profiles[number - 1]?.uuid,
+    assignedBy: 'buyer@example.com',
+    locked: new Set(),
+    replacements: new Map(),
+  };
+
+  function hex(bytes: number): string {
+    return Buffer.from(random.bytes(bytes)).toString('hex');
+  }
+
+  function newSession(): string {
+    const token = `${Math.floor(now() / 1000)}O${hex(16)}`;
+    sessions.set(token, { used: now(), requests: 0 });
+    return token;
+  }
+
+  function startSession(request: Request): Response {
+    if (credentials === undefined) return text('consumer_key_unknown', 401);
+    const problem = checkSignature(request, credentials, nonces, now());
+    if (problem !== undefined) return text(problem.reason, problem.status);
+    if (!service.termsSigned) return text('T_C_NOT_SIGNED', 403);
+    if (!service.accessAllowed) return text('ACCESS_DENIED', 403);
+    return json({ auth_session_token: newSession() });
+  }
+
+  /** The header with a renewed session, or what is wrong with the present one. */
+  function useSession(request: Request): Response | Readonly<Record<string, string>> {
+    const token = request.headers.get(sessionHeader);
+    const session = token === null ? undefined : sessions.get(token);
+    if (token === null || session === undefined) return text('FORBIDDEN', 403);
+    if (now() - session.used > sessionIdleMs) {
+      sessions.delete(token);
+      return text('UNAUTHORIZED', 401);
+    }
+    session.used = now();
+    session.requests++;
+    if (session.requests < sessionRequests) return { [sessionHeader]: token };
+    sessions.delete(token);
+    return { [sessionHeader]: newSession() };
+  }
+
+  async function route(request: Request, url: URL, version: number): Promise<Response> {
+    const body = request.method === 'GET' || request.body === null ? new Map() : await bodyOf(request);
+    if (body === undefined) return text('MALFORMED_REQUEST_BODY', 400);
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /account':
+        return account(version);
+      case 'POST /server/devices':
+        return fetchDevices(deviceService, body, version);
+      case 'POST /devices/sync':
+        return syncDevices(deviceService, body, version);
+      case 'POST /devices':
+        return deviceDetails(deviceService, body, version);
+      case 'POST /devices/disown':
+        return disownDevices(deviceService, body);
+      case 'POST /device/activationlock':
+        return lockDevice(deviceService, body);
+      case 'GET /device/replacementDetails':
+        return replacementDetails(deviceService, url);
+      case 'POST /profile':
+        return defineProfile(profileService, body);
+      case 'GET /profile':
+        return readProfile(profileService, url);
+      case 'POST /profile/devices':
+      case 'PUT /profile/devices':
+        return assignProfile(profileService, body, version);
+      case 'DELETE /profile/devices':
+        return removeProfile(profileService, body);
+      case 'GET /os-beta-enrollment/tokens':
+        return service.seedForIt
+          ? json({ betaEnrollmentTokens: betaTokens })
+          : text('APPLE_SEED_FOR_IT_TURNED_OFF', 403);
+      default:
+        return url.pathname === '/account-driven-enrollment/profile'
+          ? discoveryProfile(request.method, body)
+          : text('', 404);
+    }
+  }
+
+  function account(version: number): Response {
+    const limit = { default: 100, maximum: deviceService.maxPage };
+    return json({
+      server_name: options.serverName ?? 'Simulated server',
+      server_uuid: serverUuid,
+      admin_id: 'admin@example.com',
+      facilitator_id: 'admin@example.com',
+      org_name: options.organisationName ?? 'Example Ltd',
+      org_email: 'office@example.com',
+      org_phone: '+44 20 7946 0000',
+      org_address: '1 High Street, London',
+      ...(version >= 3 && {
+        org_id: '1000000001',
+        org_id_hash: '4c7f0e1e8d9a5b3c',
+        org_type: options.organisationType ?? 'org',
+        org_version: 'v2',
+        urls: [
+          { uri: '/server/devices', http_method: ['POST'], limit },
+          { uri: '/devices/sync', http_method: ['POST'], limit },
+          { uri: '/devices', http_method: ['POST'], limit },
+          { uri: '/profile', http_method: ['GET', 'POST'], limit },
+          { uri: '/profile/devices', http_method: ['POST', 'PUT', 'DELETE'], limit },
+        ],
+      }),
+    });
+  }
+
+  function discoveryProfile(method: string, body: ReadonlyMap<string, unknown>): Response {
+    if (!service.discoverySupported) return text('ORG_NOT_SUPPORTED', 400);
+    if (method === 'GET') {
+      if (discovery === undefined) return text('NOT_FOUND', 404);
+      const updated = new Date(discovery.at).toISOString();
+      return json({ mdm_service_discovery_url: discovery.url, last_updated_timestamp: updated });
+    }
+    if (method === 'DELETE') {
+      discovery = undefined;
+      return new Response(null, { status: 200 });
+    }
+    const url = body.get('mdm_service_discovery_url');
+    if (url === undefined || url === '') return text('MDM_SERVICE_DISCOVERY_URL_REQUIRED', 400);
+    if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).protocol !== 'https:') {
+      return text('MDM_SERVICE_DISCOVERY_URL_NOT_VALID', 400);
+    }
+    discovery = { url, at: now() };
+    return new Response(null, { status: 200 });
+  }
+
+  const betaTokens = (['iOS', 'OSX', 'tvOS'] as const).map((os) => ({
+    os,
+    title: `${os} AppleSeed Beta`,
+    token: hex(20),
+  }));
+  const numbers = function* (serials: Iterable<string>): Generator<number> {
+    for (const serial of serials) {
+      const number = registry.organisation.find(serial);
+      if (number >= 0) yield number;
+    }
+  };
+
+  const service: SimulatedEnrolmentService = {
+    organisation: registry.organisation,
+    counters,
+    termsSigned: true,
+    accessAllowed: true,
+    seedForIt: true,
+    discoverySupported: true,
+    async fetch(request) {
+      const url = new URL(request.url);
+      const name = `${request.method} ${url.pathname}`;
+      counters.set(name, (counters.get(name) ?? 0) + 1);
+      const agent = request.headers.get('user-agent');
+      if (agent === null || agent.trim() === '') return text('USER_AGENT_MISSING', 400);
+      if (name === 'GET /session') return startSession(request);
+      const scripted = await script?.({ method: request.method, path: url.pathname, number: ++requests });
+      if (scripted !== undefined) return scripted;
+      const session = useSession(request);
+      if (session instanceof Response) return session;
+      if (!service.termsSigned) return text('T_C_NOT_SIGNED', 403);
+      if (!service.accessAllowed) return text('ACCESS_DENIED', 403);
+      const version = Number(request.headers.get('x-server-protocol-version') ?? '1');
+      const answer = await route(request, url, version);
+      for (const [header, value] of Object.entries(session)) answer.headers.set(header, value);
+      return answer;
+    },
+    downloadToken(certificate) {
+      const expires = now() + year;
+      credentials = {
+        consumerKey,
+        consumerSecret: `CS_${hex(20)}`,
+        accessToken: `AT_O${hex(20)}O${now()}`,
+        accessSecret: `AS_${hex(20)}`,
+        expires,
+      };
+      sessions.clear();
+      return tokenFile(credentials, certificate);
+    },
+    add(count) {
+      const first = registry.organisation.buy(count);
+      const added = Array.from({ length: count }, (_, index) => first + index);
+      registry.change('added', added, now());
+      return added.map((number) => registry.device(number).serialNumber);
+    },
+    remove: (serials) => registry.change('deleted', numbers(serials), now()),
+    restore: (serials) => registry.change('added', numbers(serials), now()),
+    modify: (serials) => registry.change('modified', numbers(serials), now()),
+    pushed(serial) {
+      const number = registry.number(serial);
+      if (number < 0) return undefined;
+      registry.push(number, now());
+      const found = profileService.profiles[registry.assignment(number).profile - 1];
+      return found && Object.fromEntries(found.profile);
+    },
+    replace(original, replacement) {
+      const date = new Date(now()).toISOString().slice(0, 10);
+      deviceService.replacements.set(replacement, { original, date });
+      service.remove([original]);
+    },
+    look(serial) {
+      const number = registry.number(serial);
+      if (number < 0) return undefined;
+      const { profile, status } = registry.assignment(number);
+      const uuid = deviceService.profileUuid(profile);
+      return { ...registry.device(number), status, ...(uuid !== undefined && { profileUuid: uuid }) };
+    },
+    endSessions: () => sessions.clear(),
+    respond(next) {
+      script = next;
+    },
+  };
+  return service;
+}
+
+/** The file that the portal gives: S/MIME around JSON between two lines. */
+function tokenFile(credentials: Credentials, certificate: Uint8Array): Uint8Array {
+  const token = JSON.stringify({
+    consumer_key: credentials.consumerKey,
+    consumer_secret: credentials.consumerSecret,
+    access_token: credentials.accessToken,
+    access_secret: credentials.accessSecret,
+    access_token_expiry: new Date(credentials.expires).toISOString().replace(/\.\d{3}Z$/, 'Z'),
+  });
+  const mime = [
+    'Content-Type: text/plain;charset=UTF-8',
+    'Content-Transfer-Encoding: 7bit',
+    '',
+    '-----BEGIN MESSAGE-----',
+    token,
+    '-----END MESSAGE-----',
+    '',
+  ].join('\r\n');
+  const cms = encryptCms(Buffer.from(mime), { recipients: [certificate], cipher: 'aes-128-cbc' });
+  const head = [
+    'Content-Type: application/pkcs7-mime; name="smime.p7m"; smime-type=enveloped-data',
+    'Content-Transfer-Encoding: base64',
+    'Content-Disposition: attachment; filename="smime.p7m"',
+    'Content-Description: S/MIME Encrypted Message',
+    '',
+    '',
+  ].join('\r\n');
+  return Uint8Array.from(
+    Buffer.from(
+      head +
+        Buffer.from(cms)
+          .toString('base64')
+          .replace(/.{1,76}/g, '$&\r\n'),
+    ),
+  );
+}
