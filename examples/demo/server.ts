@@ -16,6 +16,8 @@ export interface ServerSettings {
     readonly origin: string;
     readonly ca: string;
   };
+  /** `postgres://…`, in place of SQLite in the data folder. */
+  readonly database?: string;
   /** What the server logs, line by line (default: thrown away). */
   readonly onLog?: (line: string) => void;
 }
@@ -51,7 +53,10 @@ export async function startServer(settings: ServerSettings): Promise<ServerProce
       ...['--apns-certificate', apns.certificate, '--apns-key', apns.privateKey],
       ...['--apns-origin', apns.origin, '--apns-ca', apns.ca],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(settings.database === undefined ? {} : { ESPALIER_DATABASE: settings.database }) },
+    },
   );
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const banner = await readBanner(child, settings.onLog ?? (() => {}));

@@ -1,5 +1,5 @@
 // A real PostgreSQL for tests and benchmarks: a temporary one, from npm, on a free port of the loopback interface.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,10 @@ export interface TestServer {
   readonly url: string;
   readonly port: number;
   /** Stops the server; its data stay, so that {@link TestServer.start} brings them back on the same port. */
-  stop(): Promise<void>;
+  stop(options?: {
+    /** As a crash would: no transaction is finished, nothing is written any more. Only a `durable` server keeps its data. */
+    readonly immediate?: boolean;
+  }): Promise<void>;
   start(): Promise<void>;
   /** Stops the server and removes its data. */
   close(): Promise<void>;
@@ -76,7 +79,13 @@ export async function startServer(
     url: `postgres://espalier:espalier@127.0.0.1:${port}/espalier`,
     port,
     start,
-    stop: () => server.stop(),
+    stop: async ({ immediate = false } = {}) => {
+      if (immediate) {
+        const pid = Number((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+        process.kill(pid, 'SIGQUIT');
+      }
+      await server.stop();
+    },
     async close() {
       await server.stop();
       await rm(databaseDir, { recursive: true, force: true });
