@@ -1,274 +1,205 @@
-// `npm run bench -- queue [--store memory|sqlite|sqlite-full] [--quick]`: the command queue of each store: connect cycles
-// per second, empty and with a history and a backlog of a million; the fan-out to 100,000 devices; who has work.
+// `npm run bench -- queue [--store memory|sqlite|postgres] [--quick]`: the command queue of each store: connect cycles per
+// second, in an empty store and beside a million finished or pending commands; the fan-out to 100,000 devices; who has
+// work, who is due; retention; memory.
 //
-// Each state of a store is a process of its own; they take turns, half a second each, so that whatever else the machine does
-// hits all alike. A ratio is the median over the turns.
+// Each state of a store is a process of its own, and they take turns of a fraction of a second, so that whatever else the
+// machine does hits all alike. A ratio is the median of the ratios of the turns of one round; rounds go on until that is
+// known well enough, or time is up.
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { createMemoryStore, type NewCommand, type Store } from '@espalier/core';
-import { openSqliteStore } from '@espalier/sqlite';
+import { startServer } from '../packages/postgres/test/server.ts';
+import { createProgress, type Progress } from './queue/progress.ts';
+import { STATES, type State } from './queue/states.ts';
+import { median, uncertainty } from './queue/statistics.ts';
+import type { Answers, Request, Setting } from './queue/worker.ts';
 import type { BenchResult } from './result.ts';
 
-const T0 = Date.UTC(2026, 0, 1);
-const LATER = T0 + 10 * 365 * 86_400_000;
-const backoff = { baseMs: 300_000, maxMs: 43_200_000 };
+/** The stores as they are measured: SQLite and PostgreSQL with and without a wait for the disk at each commit. */
+const STORES = ['memory', 'sqlite', 'sqlite-full', 'postgres', 'postgres-full'] as const;
 const CONCURRENCY = [1, 16, 64] as const;
-/** Devices that take part in the cycles; the others make the store big. */
-const ACTIVE = 2_000;
+/** How long a turn is to take. */
+const TURN_MS = 200;
+/** Rounds at least and at most for each concurrency, the time after which no further one begins, and the accuracy that is enough. */
+const ROUNDS = { least: 9, most: 61, ms: 20_000, accuracy: 0.02 } as const;
+/** What a history or a backlog must leave of the empty store's speed. */
+const REQUIRED = 0.9;
 
-/** What a store holds beside the devices: nothing, a history, or a history and a backlog. */
-const STATES = ['empty', 'history', 'backlog'] as const;
-type State = (typeof STATES)[number];
-
-/** Measures every store, or the one that `--store` names. */
+/** Measures every store, or those that `--store` names. */
 export async function run(args: readonly string[] = []): Promise<BenchResult[]> {
   const at = args.indexOf('--store');
   const wanted = at === -1 ? undefined : args[at + 1];
   const devices = args.includes('--quick') ? 10_000 : 100_000;
-  const names = ['memory', 'sqlite', 'sqlite-full'].filter((name) => wanted === undefined || name.startsWith(wanted));
-  if (names.length === 0) throw new Error(`no store ${JSON.stringify(wanted)}: memory or sqlite`);
+  const stores = STORES.filter((name) => wanted === undefined || name === wanted || name.startsWith(`${wanted}-`));
+  if (stores.length === 0) throw new Error(`no store ${JSON.stringify(wanted)}: ${STORES.join(', ')}`);
   const results: BenchResult[] = [];
-  for (const name of names) results.push(...(await measure(name, devices)));
+  for (const store of stores) results.push(...(await measureStore(store, devices)));
   return results;
 }
 
-async function open(name: string, folder: string): Promise<Store> {
-  if (name === 'memory') return createMemoryStore();
-  return openSqliteStore(join(folder, 'queue.db'), { durability: name === 'sqlite-full' ? 'full' : 'normal' });
-}
+/** The settings of a server of some size; what is safe to set is the same for both. */
+const SERVER = ['shared_buffers=1GB', 'max_wal_size=8GB', 'checkpoint_timeout=30min', 'maintenance_work_mem=256MB'];
 
-/** What every device answers; one object, so that its making is not measured. */
-const RESPONSE = { bytes: new Uint8Array(3_000).fill(32), sealed: false };
-
-let uuids = 0;
-
-function command(options: Partial<NewCommand> = {}): NewCommand {
-  return {
-    commandUuid: `bench-${uuids++}`,
-    requestType: 'DeviceInformation',
-    body: { bytes: new Uint8Array(2_000).fill(32), sealed: false },
-    priority: 0,
-    notBefore: null,
-    expiresAt: null,
-    dedupeKey: null,
-    onDuplicate: 'replace',
-    maxAttempts: 20,
-    onError: 'fail',
-    chain: null,
-    origin: 'bench',
-    push: true,
-    followUp: false,
-    ...options,
-  };
-}
-
-const idOf = (i: number): string => `DEVICE-${String(i).padStart(8, '0')}`;
-
-async function enrol(store: Store, id: string): Promise<void> {
-  const shared = {
-    id,
-    kind: 'device',
-    certificateFingerprint: id,
-    at: T0,
-    details: { udid: id },
-    secrets: [],
-  } as const;
-  await store.enrolments.authenticate({ ...shared, events: [] });
-  const token = new Uint8Array(32);
-  await store.enrolments.tokenUpdate({
-    ...shared,
-    channel: 'device',
-    parent: null,
-    token,
-    pushMagic: token,
-    topic: 'topic',
-    firstEvents: [],
-    laterEvents: [],
-  });
-}
-
-/** Runs a task for each number below `count`, so many at a time. */
-async function inParallel(count: number, width: number, task: (i: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) await task(next++);
-  };
-  await Promise.all(Array.from({ length: width }, worker));
-}
-
-/** One device's connection: Idle, the command, its acknowledgement, nothing more. */
-async function cycle(store: Store, id: string, latencies: number[] | null): Promise<void> {
-  const input = { enrolmentId: id, certificateFingerprint: id, at: T0, backoff };
-  let started = performance.now();
-  const first = await store.queue.poll(input);
-  latencies?.push(performance.now() - started);
-  if (first.outcome !== 'ok' || first.command === null) throw new Error(`no command for ${id}`);
-  const { commandUuid } = first.command;
-  const event = { type: 'command.acknowledged', at: T0, enrolmentId: id, data: { commandUuid } } as const;
-  started = performance.now();
-  const second = await store.queue.poll({
-    ...input,
-    result: { commandUuid, status: 'acknowledged', response: RESPONSE, errorChain: [], event },
-  });
-  latencies?.push(performance.now() - started);
-  if (second.outcome !== 'ok' || second.result !== 'stored' || second.command !== null) throw new Error('not the end');
-}
-
-interface Cycles {
-  readonly perSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-}
-
-interface Cycles {
-  readonly perSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-}
-
-/** Cycles for at least `ms` of measured time; the enqueueing between the rounds is not measured. */
-async function cycles(store: Store, width: number, ms: number): Promise<Cycles> {
-  const ids = Array.from({ length: ACTIVE }, (_, i) => idOf(i));
-  const latencies: number[] = [];
-  let spent = 0;
-  let done = 0;
-  while (spent < ms) {
-    await store.queue.enqueue({ commands: [command({ priority: 1 })], enrolmentIds: ids, at: T0, events: [] });
-    const started = performance.now();
-    await inParallel(ACTIVE, width, (i) => cycle(store, ids[i]!, latencies));
-    spent += performance.now() - started;
-    done += ACTIVE;
-  }
-  latencies.sort((a, b) => a - b);
-  const at = (part: number): number => latencies[Math.floor(latencies.length * part)] ?? 0;
-  return { perSecond: (done / spent) * 1_000, p50: at(0.5), p99: at(0.99) };
-}
-
-/** What a worker is asked, and what it answers with. */
-type Request = { readonly ask: 'cycles'; readonly width: number } | { readonly ask: 'work' } | { readonly ask: 'end' };
-
-/** Brings a store into its state; gives the slowest fan-out, in milliseconds. */
-async function prepare(store: Store, state: State, devices: number): Promise<number> {
-  const ids = Array.from({ length: devices }, (_, i) => idOf(i));
-  await inParallel(devices, 256, (i) => enrol(store, ids[i]!));
-  if (state === 'empty') return 0;
-  let slowest = 0;
-  const enqueueAll = async (options: Partial<NewCommand>): Promise<void> => {
-    const started = performance.now();
-    await store.queue.enqueue({ commands: [command(options)], enrolmentIds: ids, at: T0, events: [] });
-    slowest = Math.max(slowest, performance.now() - started);
-  };
-  // A key that replaces moves what was pending to the history: ten times over, and the last is cleared.
-  for (let i = 0; i < 10; i++) await enqueueAll({ dedupeKey: 'history', push: false });
-  await store.queue.end({ enrolmentIds: ids, dedupeKey: 'history', state: 'superseded', at: T0 });
-  if (state === 'backlog') for (let i = 0; i < 10; i++) await enqueueAll({ notBefore: LATER });
-  return slowest;
-}
-
-/** A worker: one store in one state. */
-async function work(name: string, state: State, devices: number): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'espalier-bench-'));
-  const store = await open(name, folder);
-  const say = (value: unknown): void => {
-    process.send?.(value);
-  };
-  say(await prepare(store, state, devices));
-  process.on('message', async (request: Request) => {
-    if (request.ask === 'cycles') say(await cycles(store, request.width, 500));
-    else if (request.ask === 'work') say(await whoHasWork(store));
-    else {
-      await store.close();
-      rmSync(folder, { recursive: true, force: true });
-      process.disconnect();
+async function measureStore(store: (typeof STORES)[number], devices: number): Promise<BenchResult[]> {
+  const progress = createProgress(store);
+  const crew = new Map<State, ChildProcess>();
+  const server = store.startsWith('postgres')
+    ? await startServer({ durable: store === 'postgres-full', settings: SERVER })
+    : null;
+  try {
+    for (const [i, state] of STATES.entries()) {
+      progress.at((i / STATES.length) * 0.2, `filling: ${state}`);
+      const setting: Setting = { store, state, devices, url: server?.url ?? '' };
+      crew.set(state, await hire(setting));
     }
+    return await measure(store, devices, crew, progress);
+  } finally {
+    progress.end();
+    for (const worker of crew.values()) if (worker.connected) await ask(worker, { ask: 'end' });
+    await server?.close();
+  }
+}
+
+async function hire(setting: Setting): Promise<ChildProcess> {
+  const worker = fork(join(import.meta.dirname, 'queue/worker.ts'), [JSON.stringify(setting)], {
+    execArgv: ['--conditions=espalier-source', '--disable-warning=ExperimentalWarning', '--expose-gc'],
+  });
+  await answerOf(worker);
+  return worker;
+}
+
+function answerOf(worker: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void => reject(new Error(`a process of the benchmark ended with ${code}`));
+    worker.once('exit', ended);
+    worker.once('message', (answer) => {
+      worker.off('exit', ended);
+      resolve(answer);
+    });
   });
 }
 
-async function whoHasWork(store: Store): Promise<{ readonly ms: number; readonly devices: number }> {
-  const started = performance.now();
-  let after: string | null = null;
-  let devices = 0;
-  do {
-    const page: { readonly items: readonly string[]; readonly next: string | null } = await store.queue.withWork(
-      after === null ? { limit: 1_000 } : { limit: 1_000, after },
-    );
-    devices += page.items.length;
-    after = page.next;
-  } while (after !== null);
-  return { ms: performance.now() - started, devices };
-}
-
-async function ask<T>(worker: ChildProcess, request: Request): Promise<T> {
+function ask<A extends Request['ask']>(
+  worker: ChildProcess,
+  request: Request & { readonly ask: A },
+): Promise<Answers[A]> {
   worker.send(request);
-  return ((await once(worker, 'message')) as [T])[0];
+  return answerOf(worker) as Promise<Answers[A]>;
 }
 
-/** How many turns each state gets at each width. */
-const TURNS = 9;
-
-async function measure(name: string, devices: number): Promise<BenchResult[]> {
+async function measure(
+  store: string,
+  devices: number,
+  crew: ReadonlyMap<State, ChildProcess>,
+  progress: Progress,
+): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
   const add = (what: string, value: number, unit: string, more: Partial<BenchResult> = {}): void => {
-    results.push({ name: `${name}: ${what}`, value, unit, ...more });
+    results.push({ name: `${store}: ${what}`, value, unit, ...more });
   };
-  const count = `${(devices * 10).toLocaleString('en-US')}`;
+  const many = (devices * 10).toLocaleString('en-US');
   const labels: Record<State, string> = {
     empty: 'empty',
-    history: `${count} in history`,
-    backlog: `and ${count} pending`,
+    history: `${many} finished`,
+    backlog: `${many} pending of others`,
+    own: `${many} pending, 10 of each device that polls`,
   };
-  const workers = new Map<State, ChildProcess>();
-  let fanOut = 0;
-  for (const state of STATES) {
-    const worker = fork(fileURLToPath(import.meta.url), ['--worker', name, state, String(devices)], {
-      execArgv: ['--conditions=espalier-source', '--disable-warning=ExperimentalWarning'],
-    });
-    workers.set(state, worker);
-    fanOut = Math.max(fanOut, ((await once(worker, 'message')) as [number])[0]);
-  }
-  try {
-    for (const width of CONCURRENCY) {
-      const turns = new Map<State, Cycles[]>(STATES.map((state) => [state, []]));
-      // The first turn of each warms up.
-      for (let turn = 0; turn <= TURNS; turn++) {
-        for (const state of STATES) {
-          const found = await ask<Cycles>(workers.get(state)!, { ask: 'cycles', width });
-          if (turn > 0) turns.get(state)!.push(found);
-        }
-      }
-      for (const state of STATES) {
-        const found = turns.get(state)!;
-        const perSecond = median(found.map((item) => item.perSecond));
-        const ratio = median(found.map((item, i) => item.perSecond / turns.get('empty')![i]!.perSecond));
-        // Nothing is required of the memory store: a cycle takes it some microseconds, so that what is measured is how the
-        // garbage collector takes two million objects. It is for tests and trials.
-        const required = name === 'memory' ? {} : { required: 0.9, ok: ratio >= 0.9 };
-        const peer = state === 'empty' ? {} : { peer: 'empty', ratio, ...required };
-        add(`${width} at once, ${labels[state]}`, perSecond, 'cycles/s', peer);
-        add(`${width} at once, ${labels[state]}, poll p50`, median(found.map((item) => item.p50)), 'ms');
-        add(`${width} at once, ${labels[state]}, poll p99`, median(found.map((item) => item.p99)), 'ms');
-      }
+  const start = new Map<State, Answers['memory']>();
+  for (const [i, width] of CONCURRENCY.entries()) {
+    progress.at(0.2 + i * 0.2, `${width} at once`);
+    const cycles = await warmUp(crew, width);
+    if (i === 0) for (const state of STATES) start.set(state, await ask(crew.get(state)!, { ask: 'memory' }));
+    const turns = await takeTurns(crew, width, cycles);
+    for (const state of STATES) {
+      const found = turns.get(state)!;
+      const { p50, p99 } = await ask(crew.get(state)!, { ask: 'latency' });
+      const ratio = median(ratios(turns, state));
+      const required = state === 'own' ? {} : { required: REQUIRED, ok: ratio >= REQUIRED };
+      const compared = state === 'empty' ? {} : { peer: 'empty', ratio, ...required };
+      const perSecond = (cycles / median(found)) * 1_000;
+      add(`${width} at once, ${labels[state]}`, perSecond, 'cycles/s', { p50, p99, ...compared });
     }
-    const everybody = `${devices.toLocaleString('en-US')} devices`;
-    add(`enqueue for ${everybody}, slowest of 20`, fanOut, 'ms', { required: 2_000, ok: fanOut < 2_000 });
-    const found = await ask<{ ms: number; devices: number }>(workers.get('backlog')!, { ask: 'work' });
-    if (found.devices !== devices) throw new Error(`${found.devices} devices have work, not ${devices}`);
-    add(`who has work, all ${everybody}`, found.ms, 'ms');
-  } finally {
-    for (const worker of workers.values()) if (worker.connected) worker.send({ ask: 'end' } satisfies Request);
+  }
+  await measureFleet(devices, crew, progress, add);
+  for (const state of STATES) {
+    const before = start.get(state)!;
+    const after = await ask(crew.get(state)!, { ask: 'memory' });
+    add(`memory at the start, ${labels[state]}`, before.resident, 'MB');
+    // What the garbage collector keeps in hand differs by some megabytes from moment to moment.
+    const ratio = (before.resident + 16) / after.resident;
+    add(`memory at the end, ${labels[state]}`, after.resident, 'MB', {
+      peer: 'start',
+      ratio: before.resident / after.resident,
+      required: 0.9,
+      ok: ratio >= 0.9,
+    });
   }
   return results;
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+/** Warms every process up, and finds how many cycles make a turn of the wanted length in the empty store. */
+async function warmUp(crew: ReadonlyMap<State, ChildProcess>, width: number): Promise<number> {
+  let cycles = 100;
+  for (let step = 0; step < 3; step++) {
+    const { ms } = await ask(crew.get('empty')!, { ask: 'turn', width, cycles });
+    cycles = Math.max(100, Math.min(100_000, Math.round((cycles / ms) * TURN_MS)));
+  }
+  for (const worker of crew.values()) {
+    await ask(worker, { ask: 'turn', width, cycles });
+    await ask(worker, { ask: 'latency' });
+  }
+  return cycles;
 }
 
-if (import.meta.main) {
-  const [, name = '', state = 'empty', devices = '0'] = process.argv.slice(2);
-  await work(name, state as State, Number(devices));
+/** The times of the turns of each state, one for each round. */
+async function takeTurns(
+  crew: ReadonlyMap<State, ChildProcess>,
+  width: number,
+  cycles: number,
+): Promise<ReadonlyMap<State, readonly number[]>> {
+  const turns = new Map<State, number[]>(STATES.map((state) => [state, []]));
+  const began = performance.now();
+  for (let round = 0; round < ROUNDS.most; round++) {
+    // There and back, so that what comes and goes does not hit the same one each time.
+    for (const state of round % 2 === 0 ? STATES : [...STATES].reverse()) {
+      turns.get(state)!.push((await ask(crew.get(state)!, { ask: 'turn', width, cycles })).ms);
+    }
+    if (round + 1 < ROUNDS.least) continue;
+    if (performance.now() - began > ROUNDS.ms) break;
+    if (STATES.every((state) => uncertainty(ratios(turns, state)) <= ROUNDS.accuracy)) break;
+  }
+  return turns;
+}
+
+/** How fast a state was in each round, compared with the empty store. */
+function ratios(turns: ReadonlyMap<State, readonly number[]>, state: State): number[] {
+  return turns.get('empty')!.map((ms, round) => ms / turns.get(state)![round]!);
+}
+
+/** What is done for the whole fleet at once. */
+async function measureFleet(
+  devices: number,
+  crew: ReadonlyMap<State, ChildProcess>,
+  progress: Progress,
+  add: (what: string, value: number, unit: string, more?: Partial<BenchResult>) => void,
+): Promise<void> {
+  const everybody = `${devices.toLocaleString('en-US')} devices`;
+  progress.at(0.8, 'enqueue for everybody');
+  const times: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    for (const state of ['empty', 'history', 'backlog'] as const) {
+      times.push((await ask(crew.get(state)!, { ask: 'enqueue' })).ms);
+    }
+  }
+  const fanOut = median(times);
+  add(`enqueue for ${everybody}, median of ${times.length}`, fanOut, 'ms', { required: 2_000, ok: fanOut < 2_000 });
+  add(`enqueue for ${everybody}, slowest`, Math.max(...times), 'ms');
+  progress.at(0.9, 'who has work');
+  for (const what of ['work', 'due'] as const) {
+    const { ms, count } = await ask(crew.get('backlog')!, { ask: what });
+    if (count !== devices) throw new Error(`${count} devices are listed, not ${devices}`);
+    add(what === 'work' ? `who has work, all ${everybody}` : `who is due, leases for all ${everybody}`, ms, 'ms');
+  }
+  progress.at(0.95, 'retention');
+  const { ms, count } = await ask(crew.get('history')!, { ask: 'prune' });
+  add('retention, finished commands deleted', (count / ms) * 1_000, 'rows/s');
 }

@@ -36,20 +36,25 @@ else printTable(results);
 process.exitCode = results.every((result) => result.ok !== false) ? 0 : 1;
 
 function printTable(rows: readonly BenchResult[]): void {
+  const timed = rows.some((row) => row.p50 !== undefined);
   const cells = rows.map((row) => [
     row.name,
     format(row.value),
     row.unit,
+    ...(timed ? [row.p50, row.p99].map((ms) => (ms === undefined ? '' : format(ms))) : []),
     row.peer ?? '',
     row.ratio === undefined ? '' : `${row.ratio.toFixed(2)}x`,
     row.required === undefined ? '' : `${row.required}`,
     row.ok === undefined ? '' : row.ok ? 'ok' : 'NOT REACHED',
   ]);
-  const table = [['name', 'value', 'unit', 'peer', 'ratio', 'required', ''], ...cells];
+  const times = timed ? ['p50 ms', 'p99 ms'] : [];
+  const table = [['name', 'value', 'unit', ...times, 'peer', 'ratio', 'required', ''], ...cells];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  const numeric = new Set([1, 4, 5]);
+  const numeric = new Set(['value', 'p50 ms', 'p99 ms', 'ratio', 'required']);
   for (const row of table) {
-    const line = row.map((cell, i) => (numeric.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)));
+    const line = row.map((cell, i) =>
+      numeric.has(table[0]![i]!) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!),
+    );
     console.log(line.join('  ').trimEnd());
   }
 }
