@@ -14,6 +14,7 @@ export {
   type Logger,
   type Pusher,
   type PushResult,
+  type RenewalOptions,
 } from './engine/options.ts';
 export { CoreError, type CoreErrorDetails, type CoreErrorKind } from './errors.ts';
 export { sameFact, sameList } from './inventory/compare.ts';

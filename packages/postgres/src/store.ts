@@ -3,6 +3,7 @@ import { CoreError, type Store } from '@espalier/core';
 import { type Database, openDatabase } from './database.ts';
 import { isCurrent, migrate, schemaVersion } from './migrations/run.ts';
 import type { PostgresConfig, PostgresStoreOptions } from './options.ts';
+import { postgresAcme } from './stores/acme.ts';
 import { postgresCertificates } from './stores/certificates.ts';
 import { postgresConfigurations } from './stores/configurations.ts';
 import { postgresEnrolments } from './stores/enrolments.ts';
@@ -46,6 +47,7 @@ export async function openPostgresStore(
     queue: postgresQueue(db),
     push: postgresPush(db),
     certificates: postgresCertificates(db),
+    acme: postgresAcme(db),
     secrets: postgresSecrets(db),
     inventory: postgresInventory(db),
     labels: postgresLabels(db),

@@ -1,5 +1,13 @@
 // The certificate register, challenges and SCEP transactions on SQLite.
-import type { CertificateStore, ChallengeRecord, IssuedCertificate, NewCertificate } from '@espalier/core';
+import type {
+  AttestationRecord,
+  CertificateFilter,
+  CertificateStore,
+  ChallengeRecord,
+  DueRenewal,
+  IssuedCertificate,
+  NewCertificate,
+} from '@espalier/core';
 import type { Database } from './database.ts';
 import { appendEvents, pageOf } from './rows.ts';
 
@@ -14,11 +22,17 @@ interface CertificateRow {
   readonly invitation_id: string | null;
   readonly enrolment_id: string | null;
   readonly status: IssuedCertificate['status'];
+  readonly authority_key_id: string | null;
+  readonly revoked_at: number | null;
+  readonly revocation_reason: IssuedCertificate['revocationReason'];
+  readonly renewal_at: number | null;
+  readonly attestation: string | null;
 }
 
 interface ChallengeRow {
   readonly hash: string;
   readonly invitation_id: string | null;
+  readonly enrolment_id: string | null;
   readonly subject: string | null;
   readonly created_at: number;
   readonly expires_at: number;
@@ -32,6 +46,7 @@ export function sqliteCertificates(db: Database): CertificateStore {
     return {
       hash: row.hash,
       invitationId: row.invitation_id,
+      enrolmentId: row.enrolment_id,
       subject: row.subject,
       createdAt: row.created_at,
       expiresAt: row.expires_at,
@@ -45,26 +60,16 @@ export function sqliteCertificates(db: Database): CertificateStore {
     );
     return row === undefined ? null : new Uint8Array(row.certificate);
   };
-  const add = (certificate: NewCertificate): number =>
-    db.run(
-      `INSERT INTO certificates (fingerprint, serial_number, subject, not_before, not_after, certificate, invitation_id, status)
-       VALUES (?, ?, ?, ?, ?, ?, ?, 'issued') ON CONFLICT (fingerprint) DO NOTHING`,
-      certificate.fingerprint,
-      certificate.serialNumber,
-      certificate.subject,
-      certificate.notBefore,
-      certificate.notAfter,
-      certificate.certificate,
-      certificate.invitationId,
-    );
 
   return {
     addChallenge: (challenge) =>
       db.write(() => {
         db.run(
-          `INSERT OR REPLACE INTO challenges (hash, invitation_id, subject, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+          `INSERT OR REPLACE INTO challenges (hash, invitation_id, enrolment_id, subject, created_at, expires_at)
+           VALUES (?, ?, ?, ?, ?, ?)`,
           challenge.hash,
           challenge.invitationId,
+          challenge.enrolmentId,
           challenge.subject,
           challenge.createdAt,
           challenge.expiresAt,
@@ -88,14 +93,14 @@ export function sqliteCertificates(db: Database): CertificateStore {
           transactionId,
           certificate.certificate,
         );
-        add(certificate);
+        addCertificate(db, certificate);
         appendEvents(db, [event]);
         return { outcome: 'issued', certificate: certificate.certificate };
       }),
 
     register: (certificate, event) =>
       db.write(() => {
-        if (add(certificate) > 0) appendEvents(db, [event]);
+        if (addCertificate(db, certificate)) appendEvents(db, [event]);
       }),
 
     get: (fingerprint) =>
@@ -104,27 +109,107 @@ export function sqliteCertificates(db: Database): CertificateStore {
         return row === undefined ? null : { ...certificateOf(row), invitationId: row.invitation_id };
       }),
 
-    list: ({ enrolmentId }, { after, limit }) =>
+    findBySerial: (serialNumber, authorityKeyId) =>
       db.read(() => {
-        const below = after === undefined ? Number.MAX_SAFE_INTEGER : Number(after);
-        const rows =
-          enrolmentId === undefined
-            ? db.all<CertificateRow>(
-                'SELECT * FROM certificates WHERE nr < ? ORDER BY nr DESC LIMIT ?',
-                below,
-                limit + 1,
-              )
-            : db.all<CertificateRow>(
-                'SELECT * FROM certificates WHERE enrolment_id = ? AND nr < ? ORDER BY nr DESC LIMIT ?',
-                enrolmentId,
-                below,
-                limit + 1,
-              );
+        const row = db.get<CertificateRow>(
+          `SELECT * FROM certificates WHERE serial_number = ?1 AND (?2 IS NULL OR authority_key_id = ?2)
+           ORDER BY nr DESC LIMIT 1`,
+          serialNumber,
+          authorityKeyId ?? null,
+        );
+        return row === undefined ? null : { ...certificateOf(row), invitationId: row.invitation_id };
+      }),
+
+    list: (filter, { after, limit }) =>
+      db.read(() => {
+        const { where, values } = conditions(filter);
+        const rows = db.all<CertificateRow>(
+          `SELECT * FROM certificates WHERE ${where} AND nr < ? ORDER BY nr DESC LIMIT ?`,
+          ...values,
+          after === undefined ? Number.MAX_SAFE_INTEGER : Number(after),
+          limit + 1,
+        );
         return pageOf(rows, limit, (row) => row.nr, certificateOf);
       }),
 
-    revoke: (fingerprint) =>
-      db.write(() => db.run("UPDATE certificates SET status = 'revoked' WHERE fingerprint = ?", fingerprint) > 0),
+    revoke: ({ fingerprint, reason, at, event }) =>
+      db.write(() => {
+        const row = db.get<{ status: string }>('SELECT status FROM certificates WHERE fingerprint = ?', fingerprint);
+        if (row === undefined) return 'unknown';
+        if (row.status === 'revoked') return 'already-revoked';
+        db.run(
+          "UPDATE certificates SET status = 'revoked', revoked_at = ?, revocation_reason = ? WHERE fingerprint = ?",
+          at,
+          reason,
+          fingerprint,
+        );
+        db.run('UPDATE enrolments SET pin = NULL WHERE pin = ?', fingerprint);
+        appendEvents(db, [event]);
+        return 'revoked';
+      }),
+
+    revocations: () =>
+      db.read(
+        () =>
+          db.get<{ count: number; latest: number | null }>(
+            'SELECT count(*) AS count, max(revoked_at) AS latest FROM certificates WHERE revoked_at IS NOT NULL',
+          )!,
+      ),
+
+    dueForRenewal: ({ at, windowMs, endsAfter, retryBefore, limit }) =>
+      db.read(() =>
+        db.all<DueRenewal>(
+          `SELECT c.fingerprint, c.enrolment_id AS enrolmentId, c.not_after AS notAfter
+           FROM certificates c JOIN enrolments e ON e.id = c.enrolment_id
+           WHERE c.not_after > ?1 AND c.not_after <= ?2 AND c.status IN ('in-force', 'expired')
+             AND c.not_after - min(?3, (c.not_after - c.not_before) * 3 / 4) <= ?4
+             AND (c.renewal_at IS NULL OR c.renewal_at <= ?5) AND e.status = 'active' AND e.pin = c.fingerprint
+           ORDER BY c.not_after LIMIT ?6`,
+          endsAfter,
+          at + windowMs,
+          windowMs,
+          at,
+          retryBefore,
+          limit,
+        ),
+      ),
+
+    renewalBegun: (fingerprint, at, event) =>
+      db.write(() => {
+        const changed = db.run('UPDATE certificates SET renewal_at = ? WHERE fingerprint = ?', at, fingerprint);
+        if (changed > 0) appendEvents(db, [event]);
+      }),
+
+    expire: ({ at, limit }) =>
+      db.write(() => {
+        const rows = db.all<Pick<CertificateRow, 'nr' | 'fingerprint' | 'serial_number' | 'enrolment_id'>>(
+          `SELECT nr, fingerprint, serial_number, enrolment_id FROM certificates
+           WHERE not_after <= ? AND status IN ('issued', 'in-force') LIMIT ?`,
+          at,
+          limit,
+        );
+        for (const { nr } of rows) db.run("UPDATE certificates SET status = 'expired' WHERE nr = ?", nr);
+        appendEvents(
+          db,
+          rows.map(({ fingerprint, serial_number: serialNumber, enrolment_id: enrolmentId }) => ({
+            type: 'certificate.expired',
+            at,
+            enrolmentId,
+            data: { fingerprint, serialNumber },
+          })),
+        );
+        return rows.length;
+      }),
+
+    purge: ({ before, limit }) =>
+      db.write(() =>
+        db.run(
+          `DELETE FROM certificates WHERE nr IN (
+             SELECT nr FROM certificates WHERE not_after < ?1 AND (revoked_at IS NULL OR revoked_at < ?1) LIMIT ?2)`,
+          before,
+          limit,
+        ),
+      ),
 
     prune: ({ before, limit }) =>
       db.write(() =>
@@ -146,6 +231,51 @@ function certificateOf(row: CertificateRow): IssuedCertificate {
     notAfter: row.not_after,
     enrolmentId: row.enrolment_id,
     status: row.status,
+    authorityKeyId: row.authority_key_id,
+    revokedAt: row.revoked_at,
+    revocationReason: row.revocation_reason,
+    renewalAt: row.renewal_at,
+    attestation: row.attestation === null ? null : (JSON.parse(row.attestation) as AttestationRecord),
     certificate: new Uint8Array(row.certificate),
+  };
+}
+
+/** Registers a certificate, inside a write; false when it is registered already. */
+export function addCertificate(db: Database, certificate: NewCertificate): boolean {
+  const added = db.run(
+    `INSERT INTO certificates (fingerprint, serial_number, subject, not_before, not_after, certificate, invitation_id,
+       enrolment_id, authority_key_id, attestation, status)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'issued') ON CONFLICT (fingerprint) DO NOTHING`,
+    certificate.fingerprint,
+    certificate.serialNumber,
+    certificate.subject,
+    certificate.notBefore,
+    certificate.notAfter,
+    certificate.certificate,
+    certificate.invitationId,
+    certificate.enrolmentId,
+    certificate.authorityKeyId,
+    certificate.attestation === null ? null : JSON.stringify(certificate.attestation),
+  );
+  return added > 0;
+}
+
+function conditions(filter: CertificateFilter): {
+  readonly where: string;
+  readonly values: readonly (string | number)[];
+} {
+  const parts: readonly (readonly [condition: string, value: string | number | undefined])[] = [
+    ['enrolment_id = ?', filter.enrolmentId],
+    [
+      'status IN (SELECT value FROM json_each(?))',
+      filter.statuses === undefined ? undefined : JSON.stringify(filter.statuses),
+    ],
+    ['not_after < ?', filter.expiresBefore],
+    ['not_after >= ?', filter.expiresFrom],
+  ];
+  const given = parts.filter(([, value]) => value !== undefined);
+  return {
+    where: ['TRUE', ...given.map(([condition]) => condition)].join(' AND '),
+    values: given.map(([, value]) => value!),
   };
 }

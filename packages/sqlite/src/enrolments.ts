@@ -63,6 +63,34 @@ export function sqliteEnrolments(db: Database): EnrolmentStore {
 
     tokenUpdate: (input) => db.write(() => tokenUpdate(db, input)),
 
+    adopt: ({ id, certificateFingerprint, at, events }) =>
+      db.write(() => {
+        const row = findEnrolment(db, id);
+        const own = db.get(
+          "SELECT 1 AS one FROM certificates WHERE fingerprint = ? AND enrolment_id = ? AND status = 'issued'",
+          certificateFingerprint,
+          id,
+        );
+        if (row?.channel !== 'device' || row.status !== 'active' || row.pin === null || own === undefined) {
+          return { outcome: 'refused' };
+        }
+        db.run(
+          `UPDATE certificates SET status = 'superseded'
+           WHERE enrolment_id = ?1 AND (status = 'in-force' OR (status = 'expired' AND fingerprint = ?2))`,
+          id,
+          row.pin,
+        );
+        db.run("UPDATE certificates SET status = 'in-force' WHERE fingerprint = ?", certificateFingerprint);
+        db.run(
+          'UPDATE enrolments SET pin = ?1, last_seen_at = max(coalesce(last_seen_at, ?2), ?2) WHERE nr = ?3',
+          certificateFingerprint,
+          at,
+          row.nr,
+        );
+        appendEvents(db, events);
+        return { outcome: 'adopted', enrolment: enrolmentOf(findEnrolment(db, id)!) };
+      }),
+
     checkOut: ({ id, certificateFingerprint, at, events }) =>
       db.write(() => {
         const row = findEnrolment(db, id);
@@ -218,7 +246,7 @@ function activate(db: Database, row: EnrolmentRow, at: number): void {
   db.run("UPDATE enrolments SET status = 'active', enrolled_at = ?, checked_out_at = NULL WHERE nr = ?", at, row.nr);
   if (row.channel !== 'device') return;
   db.run(
-    "UPDATE certificates SET status = 'superseded' WHERE enrolment_id = ? AND status = 'in-force' AND fingerprint <> ?",
+    "UPDATE certificates SET status = 'superseded' WHERE enrolment_id = ? AND status IN ('issued', 'in-force') AND fingerprint <> ?",
     row.id,
     row.pin,
   );

@@ -1,4 +1,5 @@
 // The schema, as a list of migrations that only ever grows.
+import { certificateLifecycle } from './schema-certificates.ts';
 
 /** Migration n (from 1) takes a database from version n - 1 to n. A released migration is never changed. */
 export const migrations: readonly string[] = [
@@ -222,4 +223,5 @@ export const migrations: readonly string[] = [
   CREATE INDEX invitations_pin ON invitations (pin_hash, nr);
   CREATE INDEX invitations_valid ON invitations (expires_at) WHERE status = 'valid';
   `,
+  certificateLifecycle,
 ];

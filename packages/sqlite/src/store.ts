@@ -1,5 +1,6 @@
 // Opens a store on a database file.
 import type { Store } from '@espalier/core';
+import { sqliteAcme } from './acme.ts';
 import { sqliteCertificates } from './certificates.ts';
 import { sqliteConfigurations } from './configurations.ts';
 import { Database, type Durability } from './database.ts';
@@ -32,6 +33,7 @@ export function storeOver(db: Database): Store {
     queue: sqliteQueue(db),
     push: sqlitePush(db),
     certificates: sqliteCertificates(db),
+    acme: sqliteAcme(db),
     secrets: sqliteSecrets(db),
     inventory: sqliteInventory(db),
     labels: sqliteLabels(db),

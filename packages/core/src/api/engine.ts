@@ -1,5 +1,15 @@
 // The engine's interface: what a host calls. Each service is a handful of functions over the storage contracts.
-import type { ScepStore } from '@espalier/pki';
+import type {
+  AcmeDeviceFacts,
+  AcmeStore,
+  CertificateStatus,
+  Certificate as ReadCertificate,
+  RevocationReason,
+  RevokedCertificate,
+  ScepGrant,
+  ScepStore,
+} from '@espalier/pki';
+import type { CertificateFilter, CertificateRecord } from '../contracts/certificates.ts';
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { Clock, Page, PageRequest } from './common.ts';
@@ -25,14 +35,20 @@ export interface DeviceIdentity {
   readonly fingerprint: string;
   readonly certificate: Uint8Array;
   readonly source: 'mdm-signature' | 'tls' | 'forwarded';
+  /**
+   * The certificate has ended, and the host lets it through within its grace: it may get a renewal and nothing else
+   * (CERT-10, CERT-14).
+   */
+  readonly expired?: boolean;
 }
 
 /** The MDM protocol as functions: bytes in, bytes out (`null` means an empty 200 answer). */
 export interface Protocol {
   /**
    * Handles one check-in message.
-   * @throws CoreError `core.enrolment.identity_mismatch` (forbidden), `core.enrolment.unknown` (forbidden);
-   *   MdmError for a body that is not a check-in (invalid).
+   * @throws CoreError `core.enrolment.identity_mismatch`, `core.enrolment.certificate_revoked`,
+   *   `core.enrolment.certificate_expired`, `core.enrolment.unknown` (all forbidden); MdmError for a body that is not a
+   *   check-in (invalid).
    */
   checkin(body: Uint8Array, identity: DeviceIdentity): Promise<Uint8Array | null>;
   /**
@@ -164,16 +180,81 @@ export interface Enrolling {
   /** @throws CoreError `core.invitation.unknown` (not-found), `core.invitation.used` (conflict), `core.invitation.expired` (forbidden) */
   redeem(credential: { readonly token: string } | { readonly pin: string }): Promise<Invitation>;
   revoke(invitationId: string): Promise<void>;
-  /** A fresh single-use challenge, bound to an invitation when one is given. */
+  /**
+   * A fresh single-use SCEP challenge, bound to an invitation or, for a renewal, to an enrolment when one is given: the
+   * certificate issued for it is that enrolment's alone.
+   * @throws CoreError `core.invitation.unknown`, `core.enrolment.unknown` (not-found), `core.invitation.expired` (forbidden)
+   */
   challenge(options?: {
     readonly invitationId?: string;
+    readonly enrolmentId?: string;
     readonly ttlMinutes?: number;
     /** Overrides the subject of the CSR: RFC 4514 text, `CN=device,O=Org`. */
     readonly subject?: string;
   }): Promise<ScepChallenge>;
+  /**
+   * A fresh single-use `ClientIdentifier` for a `com.apple.security.acme` payload, bound as {@link Enrolling.challenge}
+   * is. For an enrolment whose serial number is known, an attestation must name that device.
+   * @throws CoreError as {@link Enrolling.challenge}
+   */
+  clientIdentifier(options?: {
+    readonly invitationId?: string;
+    readonly enrolmentId?: string;
+    readonly ttlMinutes?: number;
+    /** The subject of the certificate, in place of the CSR's: RFC 4514 text. */
+    readonly subject?: string;
+    /** The attestation must name this device. */
+    readonly device?: AcmeDeviceFacts;
+  }): Promise<{ readonly clientIdentifier: string; readonly expiresAt: number }>;
   /** The store that the SCEP server works on. */
   readonly scepStore: ScepStore;
+  /** The store that the ACME server works on. */
+  readonly acmeStore: AcmeStore;
+  /**
+   * What a RenewalReq signed with this certificate may get: the same again, for the enrolment that is pinned to it; null
+   * for any other certificate. For the SCEP server's `renewal.authorise`.
+   */
+  authoriseRenewal(certificate: ReadCertificate): Promise<ScepGrant | null>;
   certificates(page?: PageRequest & { readonly enrolmentId?: string }): Promise<Page<IssuedCertificate>>;
+}
+
+/** The register of issued certificates (CERT-2): finding, revoking (CERT-9), publishing, renewing (CERT-14). */
+export interface Certificates {
+  get(fingerprint: string): Promise<CertificateRecord | null>;
+  /** Newest first. */
+  list(query?: CertificateFilter & PageRequest): Promise<Page<IssuedCertificate>>;
+  /**
+   * Revokes: from this moment the certificate opens nothing, and the enrolment that was pinned to it must enrol anew. A
+   * certificate that is revoked already stays as it is.
+   * @throws CoreError `core.certificate.unknown` (not-found)
+   */
+  revoke(fingerprint: string, reason?: RevocationReason): Promise<void>;
+  /** For an OCSP responder: how the certificate of this serial number (lower-case hex) and authority stands. */
+  status(serialNumber: string, authorityKeyId?: string): Promise<CertificateStatus>;
+  /**
+   * The current CRL of one authority (CERT-8): the one published last, or a new one with the next number when a
+   * certificate was revoked or purged since, or when half of its lifetime is over. Processes that share a store
+   * publish the same list.
+   *
+   * @param publication.authorityKeyId Only certificates of this authority are listed (lower-case hex).
+   * @param publication.lifetimeMs nextUpdate - thisUpdate (default 168 hours).
+   * @param publication.sign Makes the list; `createCrl` of `@espalier/pki`.
+   */
+  crl(publication: {
+    readonly authorityKeyId: string;
+    readonly lifetimeMs?: number;
+    readonly sign: (list: {
+      readonly crlNumber: number;
+      readonly now: number;
+      readonly lifetimeMs: number;
+      readonly revoked: readonly RevokedCertificate[];
+    }) => Promise<Uint8Array>;
+  }): Promise<Uint8Array>;
+  /**
+   * Queues the renewal of an enrolment's identity now, whatever its certificate's age. False when the engine was made
+   * without `renewal`, when the enrolment is not active, or when `renewal.profile` gave none.
+   */
+  renew(enrolmentId: string): Promise<boolean>;
 }
 
 /** Reading and following events. */
@@ -198,6 +279,7 @@ export interface Engine {
   readonly labels: Labels;
   readonly configurations: Configurations;
   readonly enrolling: Enrolling;
+  readonly certificates: Certificates;
   readonly events: Events;
   readonly clock: Clock;
   /** What the engine counts and measures; see docs/operations.md for the names. */

@@ -1,4 +1,5 @@
 // What the engine keeps, as its callers see it: enrolments, commands, labels, configurations, invitations, events.
+import type { RevocationReason } from '@espalier/pki';
 import type { Facts, FactValue } from './common.ts';
 
 /** How an enrolment stands (REG-2). `pending`: Authenticate seen, no TokenUpdate yet. */
@@ -144,15 +145,42 @@ export interface ScepChallenge {
   readonly expiresAt: number;
 }
 
+/**
+ * Where an issued certificate stands (CERT-2). `issued`: nobody has enrolled with it yet; `in-force`: an enrolment is
+ * pinned to it; `superseded`: another one took its place.
+ */
+export type CertificateState = 'issued' | 'in-force' | 'superseded' | 'revoked' | 'expired';
+
+/** What Apple attested of the device that a certificate was issued to (CERT-22). */
+export interface AttestationRecord {
+  /** When it was verified. */
+  readonly at: number;
+  /** By name: `serialNumber`, `udid`, `osVersion`, `sepOsVersion`, … Absent: Apple left it out. */
+  readonly properties: Readonly<Record<string, string>>;
+  /** The attestation's certificates, leaf first, base64 DER. */
+  readonly chain: readonly string[];
+}
+
 /** An identity certificate that the engine's CA has issued. */
 export interface IssuedCertificate {
+  /** SHA-256, lower-case hex. */
   readonly fingerprint: string;
+  /** Lower-case hex. */
   readonly serialNumber: string;
   readonly subject: string;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** The issuing authority's key identifier, lower-case hex; `null` where the certificate names none. */
+  readonly authorityKeyId: string | null;
+  /** The enrolment that it was issued to (a renewal), or that enrolled with it. */
   readonly enrolmentId: string | null;
-  readonly status: 'issued' | 'in-force' | 'superseded' | 'revoked';
+  readonly status: CertificateState;
+  readonly revokedAt: number | null;
+  /** RFC 5280, 5.3.1. */
+  readonly revocationReason: RevocationReason | null;
+  /** When its renewal was last begun. */
+  readonly renewalAt: number | null;
+  readonly attestation: AttestationRecord | null;
   readonly certificate: Uint8Array;
 }
 
@@ -195,6 +223,10 @@ export type EventType =
   | 'push.failed'
   | 'push.token-dead'
   | 'certificate.issued'
+  | 'certificate.renewal-begun'
+  | 'certificate.renewed'
+  | 'certificate.revoked'
+  | 'certificate.expired'
   | 'invitation.created'
   | 'invitation.consumed';
 

@@ -1,4 +1,5 @@
 // What the suite's tests are made of: times, enrolments, commands, polls.
+import type { NewCertificate } from '../contracts/certificates.ts';
 import type { NewCommand, PollInput, PollOutcome } from '../contracts/queue.ts';
 import type { NewEvent } from '../contracts/shared.ts';
 import type { Store } from '../contracts/store.ts';
@@ -22,6 +23,23 @@ export function pinOf(id: string): string {
 /** An event. */
 export function event(type: NewEvent['type'], enrolmentId: string | null = null, at = T0): NewEvent {
   return { type, at, enrolmentId, data: { note: 'contract' } };
+}
+
+/** A certificate as it enters the register. */
+export function certificate(name: string, options: Partial<NewCertificate> = {}): NewCertificate {
+  return {
+    fingerprint: name,
+    serialNumber: `serial-${name}`,
+    subject: `CN=${name}`,
+    notBefore: T0,
+    notAfter: T0 + HOUR,
+    authorityKeyId: 'ca',
+    certificate: bytes(`certificate ${name}`),
+    invitationId: null,
+    enrolmentId: null,
+    attestation: null,
+    ...options,
+  };
 }
 
 /** Sends Authenticate for a device. */

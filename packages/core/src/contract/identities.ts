@@ -4,6 +4,7 @@ import type { Store } from '../contracts/store.ts';
 import {
   authenticate,
   bytes,
+  certificate,
   command,
   drain,
   enqueue,
@@ -19,20 +20,15 @@ import {
 } from './fixtures.ts';
 import type { Suite } from './runner.ts';
 
-function certificate(name: string, invitationId: string | null = null) {
-  return {
-    fingerprint: name,
-    serialNumber: `serial-${name}`,
-    subject: `CN=${name}`,
-    notBefore: T0,
-    notAfter: T0 + HOUR,
-    certificate: bytes(`certificate ${name}`),
-    invitationId,
-  };
-}
-
 async function addChallenge(store: Store, hash: string, invitationId: string | null = null): Promise<void> {
-  await store.certificates.addChallenge({ hash, invitationId, subject: null, createdAt: T0, expiresAt: T0 + HOUR });
+  await store.certificates.addChallenge({
+    hash,
+    invitationId,
+    enrolmentId: null,
+    subject: null,
+    createdAt: T0,
+    expiresAt: T0 + HOUR,
+  });
 }
 
 function commit(
@@ -45,7 +41,7 @@ function commit(
     challengeHash,
     transactionId: `transaction-${options.key ?? name}`,
     publicKeyHash: `key-${options.key ?? name}`,
-    certificate: certificate(name, options.invitation ?? null),
+    certificate: certificate(name, { invitationId: options.invitation ?? null }),
     at: options.at ?? T0,
     event: event('certificate.issued'),
   });
@@ -73,7 +69,14 @@ const invite = (store: Store, record: InvitationRecord, at = T0) =>
 export function identityTests({ test, expect }: Suite): void {
   test('a challenge is found until it expires', async (store) => {
     await addChallenge(store, 'h', 'inv');
-    const found = { hash: 'h', invitationId: 'inv', subject: null, createdAt: T0, expiresAt: T0 + HOUR };
+    const found = {
+      hash: 'h',
+      invitationId: 'inv',
+      enrolmentId: null,
+      subject: null,
+      createdAt: T0,
+      expiresAt: T0 + HOUR,
+    };
     expect(await store.certificates.findChallenge('h', T0)).toEqual(found);
     expect(await store.certificates.findChallenge('h', T0 + HOUR)).toBe(null);
     expect(await store.certificates.findChallenge('other', T0)).toBe(null);
@@ -119,8 +122,9 @@ export function identityTests({ test, expect }: Suite): void {
 
   test('registers certificates that came another way, once', async (store) => {
     await store.certificates.register(certificate('one'), event('certificate.issued'));
-    await store.certificates.register(certificate('one', 'inv'), event('certificate.issued'));
-    expect(await store.certificates.get('one')).toEqual({ ...certificate('one'), enrolmentId: null, status: 'issued' });
+    await store.certificates.register(certificate('one', { invitationId: 'inv' }), event('certificate.issued'));
+    const fresh = { status: 'issued', revokedAt: null, revocationReason: null, renewalAt: null };
+    expect(await store.certificates.get('one')).toEqual({ ...certificate('one'), ...fresh });
     expect(await eventTypes(store)).toEqual(['certificate.issued']);
   });
 
@@ -147,9 +151,11 @@ export function identityTests({ test, expect }: Suite): void {
 
   test('a revoked certificate does not enrol', async (store) => {
     await store.certificates.register(certificate('one'), event('certificate.issued'));
-    expect(await store.certificates.revoke('one')).toBe(true);
-    expect(await store.certificates.revoke('one')).toBe(true);
-    expect(await store.certificates.revoke('other')).toBe(false);
+    const revoke = (fingerprint: string) =>
+      store.certificates.revoke({ fingerprint, reason: 'superseded', at: T0, event: event('certificate.revoked') });
+    expect(await revoke('one')).toBe('revoked');
+    expect(await revoke('one')).toBe('already-revoked');
+    expect(await revoke('other')).toBe('unknown');
     expect(await authenticate(store, 'A', { pin: 'one' })).toEqual({ outcome: 'identity-mismatch', reason: 'revoked' });
   });
 

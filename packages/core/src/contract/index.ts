@@ -1,4 +1,6 @@
 // The contract suite: what any store must pass, and tools to test with.
+import { acmeTests } from './acme.ts';
+import { certificateTests } from './certificates.ts';
 import { deviceTests } from './devices.ts';
 import { enrolmentTests } from './enrolments.ts';
 import { faultTests } from './faults.ts';
@@ -20,6 +22,8 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['sessions and results', resultTests],
   ['push', pushTests],
   ['certificates, invitations and secrets', identityTests],
+  ['renewal, revocation and expiry', certificateTests],
+  ['the state of ACME', acmeTests],
   ['inventory, labels and configurations', deviceTests],
   ['events, settings and leases', logTests],
   ['the queue against a model', modelTests],

@@ -1,6 +1,7 @@
 // Contract: the register of issued certificates, SCEP challenges and SCEP transactions.
+import type { RevocationReason } from '@espalier/pki';
 import type { Page } from '../api/common.ts';
-import type { IssuedCertificate } from '../api/records.ts';
+import type { AttestationRecord, CertificateState, IssuedCertificate } from '../api/records.ts';
 import type { NewEvent, StorePage } from './shared.ts';
 
 /** A certificate as it enters the register (status `issued`). */
@@ -10,18 +11,43 @@ export interface NewCertificate {
   readonly subject: string;
   readonly notBefore: number;
   readonly notAfter: number;
+  readonly authorityKeyId: string | null;
   readonly certificate: Uint8Array;
   readonly invitationId: string | null;
+  /** The enrolment that it is issued to: a renewal. `null`: whoever enrols with it. */
+  readonly enrolmentId: string | null;
+  readonly attestation: AttestationRecord | null;
 }
+
+/** A certificate in the register. */
+export type CertificateRecord = IssuedCertificate & { readonly invitationId: string | null };
 
 /** A challenge as the store keeps it: never the challenge itself, only its keyed hash. */
 export interface ChallengeRecord {
   /** HMAC of the challenge, lower-case hex. */
   readonly hash: string;
   readonly invitationId: string | null;
+  /** The enrolment that may renew its certificate with it. */
+  readonly enrolmentId: string | null;
   readonly subject: string | null;
   readonly createdAt: number;
   readonly expiresAt: number;
+}
+
+/** Which certificates are listed; the conditions hold together. */
+export interface CertificateFilter {
+  readonly enrolmentId?: string;
+  readonly statuses?: readonly CertificateState[];
+  /** Those that end before, and not before, this time. */
+  readonly expiresBefore?: number;
+  readonly expiresFrom?: number;
+}
+
+/** A certificate to be renewed. */
+export interface DueRenewal {
+  readonly fingerprint: string;
+  readonly enrolmentId: string;
+  readonly notAfter: number;
 }
 
 /** The certificate register. */
@@ -51,11 +77,44 @@ export interface CertificateStore {
   >;
   /** Registers a certificate that came another way than SCEP; a fingerprint that is there already stays as it is. */
   register(certificate: NewCertificate, event: NewEvent): Promise<void>;
-  get(fingerprint: string): Promise<(IssuedCertificate & { readonly invitationId: string | null }) | null>;
+  get(fingerprint: string): Promise<CertificateRecord | null>;
+  /** By serial number; of several (different authorities) the newest, and with `authorityKeyId` only that one's. */
+  findBySerial(serialNumber: string, authorityKeyId?: string): Promise<CertificateRecord | null>;
   /** Newest first. */
-  list(filter: { readonly enrolmentId?: string }, page: StorePage): Promise<Page<IssuedCertificate>>;
-  /** Revokes; false when there is no such certificate. Idempotent. */
-  revoke(fingerprint: string): Promise<boolean>;
+  list(filter: CertificateFilter, page: StorePage): Promise<Page<IssuedCertificate>>;
+  /**
+   * Revokes, and takes the pin of whichever enrolment has this certificate off it, so that it opens nothing from now on;
+   * all or nothing. `event` is appended when it was not revoked before; then nothing changes but the answer.
+   */
+  revoke(input: {
+    readonly fingerprint: string;
+    readonly reason: RevocationReason;
+    readonly at: number;
+    readonly event: NewEvent;
+  }): Promise<'revoked' | 'already-revoked' | 'unknown'>;
+  /** How many certificates are revoked, and when the last was: changes with each revocation and each purge. */
+  revocations(): Promise<{ readonly count: number; readonly latest: number | null }>;
+  /**
+   * Certificates that are `in-force` or `expired`, which an active enrolment is pinned to, that end by
+   * `at + min(windowMs, three quarters of their lifetime)` and after `endsAfter`, and whose renewal was not begun
+   * after `retryBefore`; those that end first come first.
+   */
+  dueForRenewal(input: {
+    readonly at: number;
+    readonly windowMs: number;
+    readonly endsAfter: number;
+    readonly retryBefore: number;
+    readonly limit: number;
+  }): Promise<readonly DueRenewal[]>;
+  /** Notes when the renewal of a certificate was begun, and appends the event. */
+  renewalBegun(fingerprint: string, at: number, event: NewEvent): Promise<void>;
+  /**
+   * Turns up to `limit` `issued` and `in-force` ones that ended by `at` into `expired`, with a `certificate.expired`
+   * event each (data `{ fingerprint, serialNumber }`). Returns how many.
+   */
+  expire(input: { readonly at: number; readonly limit: number }): Promise<number>;
+  /** Deletes up to `limit` certificates that ended before `before` and, if they were revoked, that too. Returns how many. */
+  purge(input: { readonly before: number; readonly limit: number }): Promise<number>;
   /** Deletes up to `limit` challenges that expired before `before`. Returns how many. */
   prune(input: { readonly before: number; readonly limit: number }): Promise<number>;
 }

@@ -96,13 +96,26 @@ export interface EnrolmentStore {
    * - `identity-mismatch` (nothing changed): the pin differs.
    * - A user channel that does not exist, or was checked out, is created here.
    * - First (the enrolment was not active): status `active`, `enrolledAt` = `at`. On a device channel the pinned certificate's register entry becomes
-   *   `in-force`, every other `in-force` one of this enrolment `superseded`, and the enrolment's invitation, when it is
+   *   `in-force`, every other `issued` or `in-force` one of this enrolment `superseded`, and the enrolment's invitation, when it is
    *   `valid`, becomes `consumed` by this enrolment (with an `invitation.consumed` event, data `{ invitationId }`).
    * - Always: token, magic, topic, `pushable` true, push attempts and lease cleared, details, `lastSeenAt`; a push is
    *   due at `at` when the enrolment has pending commands, else what was due stays.
    * - `secrets` are put; `firstEvents` or `laterEvents` are appended.
    */
   tokenUpdate(input: TokenUpdateInput): Promise<TokenUpdateOutcome>;
+
+  /**
+   * Moves the pin of an active device channel to another certificate of its own: one whose register entry names this
+   * enrolment and is `issued` (a renewal). That one becomes `in-force`, the one `in-force` before `superseded`, and
+   * `events` are appended. `refused` (nothing changed) in every other case, also when the enrolment has no pin any more
+   * (its certificate was revoked).
+   */
+  adopt(input: {
+    readonly id: string;
+    readonly certificateFingerprint: string;
+    readonly at: number;
+    readonly events: readonly NewEvent[];
+  }): Promise<{ readonly outcome: 'adopted'; readonly enrolment: Enrolment } | { readonly outcome: 'refused' }>;
 
   /**
    * Ends an enrolment: status `checked-out`, `checkedOutAt`, not pushable, pending commands `cancelled`, memberships,

@@ -1,4 +1,5 @@
 // The storage contracts, by domain.
+export type * from './acme.ts';
 export type * from './certificates.ts';
 export type * from './configurations.ts';
 export type * from './enrolments.ts';

@@ -1,4 +1,5 @@
 // The store: the union of all storage contracts.
+import type { AcmeStateStore } from './acme.ts';
 import type { CertificateStore } from './certificates.ts';
 import type { ConfigurationStore } from './configurations.ts';
 import type { EnrolmentStore } from './enrolments.ts';
@@ -20,6 +21,7 @@ export interface Store {
   readonly queue: QueueStore;
   readonly push: PushStore;
   readonly certificates: CertificateStore;
+  readonly acme: AcmeStateStore;
   readonly secrets: SecretStore;
   readonly inventory: InventoryStore;
   readonly labels: LabelStore;

@@ -12,6 +12,7 @@ import {
 import { encodeXml } from '@espalier/plist';
 import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
+import type { TokenUpdateInput } from '../contracts/enrolments.ts';
 import { CoreError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { queueInventory } from './inventory.ts';
@@ -30,6 +31,13 @@ export async function authenticate(context: Context, message: Authenticate, iden
   const { id, channel, kind } = resolveEnrolment(message.ids);
   if (channel !== 'device') {
     throw new CoreError('core.checkin.unsupported', 'invalid', 'only a device sends Authenticate, not a user');
+  }
+  if (identity.expired === true) throw await refuse(context, 'expired', id, identity);
+  const issued = await store.certificates.get(identity.fingerprint);
+  const attested = issued?.attestation?.properties['serialNumber'];
+  // What Apple attested when the certificate was issued outweighs what the device says of itself.
+  if (attested !== undefined && attested !== message.serialNumber && kind === 'device') {
+    throw await refuse(context, 'attestation', id, identity);
   }
   await checkReenrolment(context, id, identity);
   const at = clock.now();
@@ -80,7 +88,7 @@ export async function tokenUpdate(
   const at = clock.now();
   const secrets = [sealedSecret(context, id, 'raw.TokenUpdate', message.raw)];
   if (message.unlockToken !== undefined) secrets.push(sealedSecret(context, id, 'unlock-token', message.unlockToken));
-  const outcome = await store.enrolments.tokenUpdate({
+  const input = {
     id,
     channel,
     kind,
@@ -94,8 +102,8 @@ export async function tokenUpdate(
     secrets,
     firstEvents: [{ type: 'enrolment.active', at, enrolmentId: id, data: { channel, kind } }],
     laterEvents: [{ type: 'enrolment.token-updated', at, enrolmentId: id, data: { channel, kind } }],
-  });
-  if (outcome.outcome !== 'updated') throw await refuse(context, outcome.outcome, id, identity);
+  } satisfies TokenUpdateInput;
+  const outcome = await context.door.pass(resolved, identity, () => store.enrolments.tokenUpdate(input));
   context.kick.notifier();
   if (channel === 'user') {
     const userKind = kind === 'shared-ipad-user' ? 'shared-ipad-user' : 'user';
@@ -122,15 +130,16 @@ export async function tokenUpdate(
 /** The device leaves. */
 export async function checkOut(context: Context, message: CheckOut, identity: DeviceIdentity): Promise<null> {
   const { store, clock } = context;
-  const { id, channel } = resolveEnrolment(message.ids);
+  const resolved = resolveEnrolment(message.ids);
+  const { id, channel } = resolved;
   const at = clock.now();
-  const outcome = await store.enrolments.checkOut({
+  const input = {
     id,
     certificateFingerprint: identity.fingerprint,
     at,
-    events: [{ type: 'enrolment.checked-out', at, enrolmentId: id, data: { channel } }],
-  });
-  if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, id, identity);
+    events: [{ type: 'enrolment.checked-out', at, enrolmentId: id, data: { channel } } as const],
+  };
+  await context.door.pass(resolved, identity, () => store.enrolments.checkOut(input));
   return null;
 }
 

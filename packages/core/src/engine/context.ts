@@ -5,6 +5,7 @@ import type { Store } from '../contracts/store.ts';
 import { CoreError } from '../errors.ts';
 import type { Vault } from '../keys/vault.ts';
 import type { EventBus } from './bus.ts';
+import type { Door } from './door.ts';
 import type { Instruments } from './instruments.ts';
 import type { Matcher } from './matching.ts';
 import type { EngineOptions, Logger } from './options.ts';
@@ -19,6 +20,7 @@ export interface Context {
   readonly options: Required<EngineOptions>;
   readonly hooks: ProtocolHooks;
   readonly bus: EventBus;
+  readonly door: Door;
   readonly meters: Instruments;
   readonly matcher: Matcher;
   /** Tells the loops that there is work. */

@@ -6,10 +6,12 @@ import { createVault } from '../keys/vault.ts';
 import { createMetrics } from '../metrics/registry.ts';
 import { measureStore } from '../metrics/store.ts';
 import { createEventBus } from './bus.ts';
+import { createCertificates } from './certificates.ts';
 import { createCommands } from './commands.ts';
 import { createConfigurations } from './configurations.ts';
 import { type Context, pageOf } from './context.ts';
 import { createDevices } from './devices.ts';
+import { createDoor } from './door.ts';
 import { createEffects } from './effects.ts';
 import { createEnrolling } from './enrolling.ts';
 import { createHousekeeping } from './housekeeping.ts';
@@ -21,6 +23,7 @@ import { createNotifier } from './notifier.ts';
 import { type EngineInput, engineDefaults, silentLogger } from './options.ts';
 import { createProtocol } from './protocol.ts';
 import { createReconciler } from './reconciler.ts';
+import { createRenewals } from './renewal.ts';
 
 /** How old an unapplied result must be to be taken for left behind, and not for under way. */
 const LEFT_BEHIND_MS = 30_000;
@@ -55,6 +58,7 @@ export function createEngine(input: EngineInput): Engine {
     options,
     hooks: input.hooks ?? {},
     bus,
+    door: { pass: (caller, identity, step, pass) => door.pass(caller, identity, step, pass) },
     meters,
     matcher: createMatcher(input.catalogue ?? catalogue),
     kick: { notifier: () => loops.notifier?.kick(), reconciler: () => loops.reconciler?.kick() },
@@ -63,7 +67,9 @@ export function createEngine(input: EngineInput): Engine {
   const effects = createEffects(context, labels);
   const reconciler = createReconciler(context, compile, signProfile);
   const notifier = createNotifier(context, push);
-  const housekeeping = createHousekeeping(context, effects, labels);
+  const renewals = createRenewals(context, input.renewal);
+  const door = createDoor(context, renewals);
+  const housekeeping = createHousekeeping(context, effects, labels, renewals);
 
   // The pace: each interval earns its share of pushes, at most one second's worth at once.
   const { pushesPerSecond, notifierIntervalMs } = options;
@@ -98,12 +104,13 @@ export function createEngine(input: EngineInput): Engine {
   const all = [notifierLoop, reconcilerLoop, housekeepingLoop];
 
   return {
-    protocol: meters.protocol(createProtocol(context, labels, effects)),
+    protocol: meters.protocol(createProtocol(context, labels, effects, renewals)),
     commands: createCommands(context),
     devices: createDevices(context),
     labels,
     configurations: createConfigurations(context),
     enrolling: createEnrolling(context),
+    certificates: createCertificates(context, renewals),
     events: {
       list: ({ enrolmentId, type, order = 'newest', ...page } = {}) =>
         store.events.list(

@@ -1,14 +1,13 @@
-// Enrolling: invitations with PIN and token, SCEP challenges, and the register of issued certificates.
-import { readCertificate, type ScepStore } from '@espalier/pki';
+// Enrolling: invitations with PIN and token, SCEP challenges and ACME client identifiers.
+import type { AcmeDeviceFacts } from '@espalier/pki';
 import type { Enrolling } from '../api/engine.ts';
 import type { Invitation } from '../api/records.ts';
-import type { NewCertificate } from '../contracts/certificates.ts';
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import { CoreError } from '../errors.ts';
+import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
 import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
-
-/** A grant's reference: the invitation, or none. */
-const NO_INVITATION = 'none';
+import { checkBinding } from './issuing.ts';
+import { authoriseRenewal, createScepStore } from './scep-store.ts';
 
 /** Makes the enrolling service. */
 export function createEnrolling(context: Context): Enrolling {
@@ -94,82 +93,40 @@ export function createEnrolling(context: Context): Enrolling {
       }
     },
 
-    async challenge({ invitationId, ttlMinutes = 60, subject } = {}) {
-      if (!(ttlMinutes > 0 && ttlMinutes <= 60 * 24 * 366)) {
-        throw new CoreError('core.challenge.bad_option', 'invalid', 'a challenge lasts between 0 and 527,040 minutes');
-      }
+    async challenge({ subject, ...options } = {}) {
       await vault.ready();
-      const at = clock.now();
-      let expiresAt = at + Math.round(ttlMinutes * 60_000);
-      if (invitationId !== undefined) {
-        const invitation = await store.invitations.get(invitationId);
-        if (invitation === null) {
-          throw new CoreError('core.invitation.unknown', 'not-found', 'there is no such invitation');
-        }
-        if (invitation.status !== 'valid' || invitation.expiresAt <= at) {
-          throw new CoreError('core.invitation.expired', 'forbidden', 'the invitation is not valid any more');
-        }
-        expiresAt = Math.min(expiresAt, invitation.expiresAt);
-      }
+      const binding = await checkBinding(context, options);
       const challenge = randomWord(random, 24);
-      await store.certificates.addChallenge({
-        hash: await vault.hash('scep-challenge', challenge),
-        invitationId: invitationId ?? null,
+      const hash = await vault.hash('scep-challenge', challenge);
+      await store.certificates.addChallenge({ ...binding, hash, subject: subject ?? null });
+      return { challenge, expiresAt: binding.expiresAt };
+    },
+
+    async clientIdentifier({ subject, device, ...options } = {}) {
+      await vault.ready();
+      const binding = await checkBinding(context, options);
+      const clientIdentifier = randomWord(random, 24);
+      await addClientIdentifier(context, clientIdentifier, {
+        ...binding,
         subject: subject ?? null,
-        createdAt: at,
-        expiresAt,
+        device: device ?? (await knownDevice(context, binding.enrolmentId)),
       });
-      return { challenge, expiresAt };
+      return { clientIdentifier, expiresAt: binding.expiresAt };
     },
 
     scepStore: createScepStore(context),
+    acmeStore: createAcmeStore(context),
+    authoriseRenewal: (certificate) => authoriseRenewal(context, certificate),
 
     certificates: ({ enrolmentId, ...page } = {}) =>
       store.certificates.list(enrolmentId === undefined ? {} : { enrolmentId }, pageOf(page)),
   };
 }
 
-/** SCEP over the certificate register: single-use challenges, and the same certificate for a repeated request. */
-function createScepStore(context: Context): ScepStore {
-  const { store, vault, clock } = context;
-  return {
-    findTransaction: (transactionId, publicKeyHash) => store.certificates.findTransaction(transactionId, publicKeyHash),
-
-    async findChallenge(challenge) {
-      const record = await store.certificates.findChallenge(await vault.hash('scep-challenge', challenge), clock.now());
-      if (record === null) return null;
-      const reference = record.invitationId ?? NO_INVITATION;
-      return record.subject === null ? { reference } : { reference, subject: record.subject };
-    },
-
-    async commit({ challenge, transactionId, publicKeyHash, certificate, grant }) {
-      const at = clock.now();
-      const entry = registerEntry(certificate, grant.reference === NO_INVITATION ? null : grant.reference);
-      const { fingerprint, serialNumber, subject, invitationId } = entry;
-      const data = { fingerprint, serialNumber, subject, invitationId };
-      const outcome = await store.certificates.commitScep({
-        challengeHash: challenge === null ? null : await vault.hash('scep-challenge', challenge),
-        transactionId,
-        publicKeyHash,
-        certificate: entry,
-        at,
-        event: { type: 'certificate.issued', at, enrolmentId: null, data },
-      });
-      if (outcome.outcome === 'issued') context.bus.poke();
-      return outcome;
-    },
-  };
-}
-
-function registerEntry(der: Uint8Array, invitationId: string | null): NewCertificate {
-  const read = readCertificate(der);
-  return {
-    fingerprint: read.fingerprintSha256,
-    serialNumber: read.serialNumber,
-    subject: read.subject,
-    notBefore: read.notBefore.getTime(),
-    notAfter: read.notAfter.getTime(),
-    certificate: der,
-    invitationId,
-  };
+/** What an attestation of this enrolment's device must say. The UDID of a Mac that is attested is another one than MDM's. */
+async function knownDevice({ store }: Context, enrolmentId: string | null): Promise<AcmeDeviceFacts | null> {
+  const enrolment = enrolmentId === null ? null : await store.enrolments.get(enrolmentId);
+  // Apple attests no identifiers of devices that their users enrolled.
+  if (enrolment?.kind !== 'device' || enrolment.serialNumber === null) return null;
+  return { serialNumber: enrolment.serialNumber };
 }

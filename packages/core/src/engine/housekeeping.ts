@@ -3,6 +3,7 @@ import { type Context, uuid } from './context.ts';
 import type { Effects } from './effects.ts';
 import { inventoryKey, queueInventory } from './inventory.ts';
 import type { LabelService } from './labels.ts';
+import type { Renewals } from './renewal.ts';
 
 /** The work between requests that is not pushing or reconciling. */
 export interface Housekeeping {
@@ -11,9 +12,16 @@ export interface Housekeeping {
 }
 
 const BATCH = 1_000;
+/** Anybody can make an account; one that got no certificate in a day is forgotten. */
+const IDLE_ACCOUNT_MS = 86_400_000;
 
 /** Makes the housekeeping. */
-export function createHousekeeping(context: Context, effects: Effects, labels: LabelService): Housekeeping {
+export function createHousekeeping(
+  context: Context,
+  effects: Effects,
+  labels: LabelService,
+  renewals: Renewals,
+): Housekeeping {
   const { store, clock, options } = context;
   const owner = uuid(context.random);
 
@@ -39,6 +47,13 @@ export function createHousekeeping(context: Context, effects: Effects, labels: L
       await drain(async () => (await store.queue.sweep({ at: clock.now(), limit: BATCH })).length);
       await drain(() => store.invitations.sweep({ at: clock.now(), limit: BATCH }));
       await drain(() => store.certificates.prune({ before: clock.now(), limit: BATCH }));
+      const idleBefore = clock.now() - IDLE_ACCOUNT_MS;
+      await drain(() => store.acme.prune({ at: clock.now(), idleBefore, limit: BATCH }));
+      await drain(() => store.certificates.expire({ at: clock.now(), limit: BATCH }));
+      await drain(() =>
+        store.certificates.purge({ before: clock.now() - options.certificateRetentionMs, limit: BATCH }),
+      );
+      await renewals.run();
       const { historyRetentionMs, eventRetentionMs, labelIntervalMs } = options;
       await drain(() => store.queue.prune({ before: clock.now() - historyRetentionMs, limit: BATCH }));
       await drain(() => store.events.prune({ before: clock.now() - eventRetentionMs, limit: BATCH }));

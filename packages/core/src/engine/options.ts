@@ -80,6 +80,33 @@ export interface EngineOptions {
   readonly historyRetentionMs?: number;
   /** How long events are kept (default 90 days). */
   readonly eventRetentionMs?: number;
+  /**
+   * How long before its end an identity certificate is renewed, in days, 1 to 270 (CERT-14; default 270). Never more than
+   * three quarters of its lifetime.
+   */
+  readonly renewalWindowDays?: number;
+  /** For how many days after its end an identity certificate may still be renewed, and only that (default 30). */
+  readonly renewalGraceDays?: number;
+  /** How often certificates that are due are looked for (default one hour). */
+  readonly renewalIntervalMs?: number;
+  /** How long a queued renewal and its credential are good; after that another one is queued (default 7 days). */
+  readonly renewalTtlMs?: number;
+  /** How long ended certificates, and revocations, stay in the register (default 365 days). */
+  readonly certificateRetentionMs?: number;
+}
+
+/** How identities are renewed (CERT-14). */
+export interface RenewalOptions {
+  /**
+   * Builds and signs the enrolment profile anew for an active enrolment: the same identifiers, addresses and topic, with a
+   * fresh credential that is bound to the enrolment (`engine.enrolling.challenge` or `.clientIdentifier` with
+   * `enrolmentId`) and lives for `ttlMinutes`. `null` leaves it for later: a device that is not compliant, an address that
+   * is not known.
+   */
+  readonly profile: (request: {
+    readonly enrolment: Enrolment;
+    readonly ttlMinutes: number;
+  }) => Promise<Uint8Array | null>;
 }
 
 /** What an engine is made from. */
@@ -96,6 +123,8 @@ export interface EngineInput {
   readonly compile?: CompileConfiguration;
   /** Signs profiles before they are delivered; without it they go unsigned. */
   readonly signProfile?: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  /** Without it certificates are renewed only by devices themselves. */
+  readonly renewal?: RenewalOptions;
   readonly logger?: Logger;
   /** Where the engine counts and measures. Default: a registry of its own, at `engine.metrics`. */
   readonly metrics?: Metrics;
@@ -123,6 +152,11 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   labelIntervalMs: 15 * MINUTE,
   historyRetentionMs: 90 * DAY,
   eventRetentionMs: 90 * DAY,
+  renewalWindowDays: 270,
+  renewalGraceDays: 30,
+  renewalIntervalMs: HOUR,
+  renewalTtlMs: 7 * DAY,
+  certificateRetentionMs: 365 * DAY,
 });
 
 /** A logger that says nothing. */

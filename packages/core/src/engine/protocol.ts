@@ -6,13 +6,13 @@ import { authenticate, checkOut, getBootstrapToken, setBootstrapToken, tokenUpda
 import type { Context } from './context.ts';
 import type { Effects } from './effects.ts';
 import type { LabelService } from './labels.ts';
-import { refuse } from './refuse.ts';
+import type { Renewals } from './renewal.ts';
 import { isSecretResponse } from './sensitive.ts';
 import { declarativeHook, getToken, returnToService } from './services.ts';
 import { checkAuthToken, userAuthenticate } from './users.ts';
 
 /** Makes the protocol. */
-export function createProtocol(context: Context, labels: LabelService, effects: Effects): Protocol {
+export function createProtocol(context: Context, labels: LabelService, effects: Effects, renewals: Renewals): Protocol {
   const { store, vault, clock, options, hooks } = context;
 
   async function handle(message: Checkin, identity: DeviceIdentity): Promise<Uint8Array | null> {
@@ -110,6 +110,12 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
       const enrolmentId = resolved.id;
       await checkAuthToken(context, resolved, response.ids.userId, response.value['AuthToken']);
       const at = clock.now();
+      if (identity.expired === true) {
+        const verified = { id: enrolmentId, certificateFingerprint: identity.fingerprint, at };
+        const step = () => store.enrolments.verify(verified);
+        const { enrolment } = await context.door.pass(resolved, identity, step, { expired: true });
+        return await renewals.offer(enrolment, response);
+      }
       const result = resultOf(response, enrolmentId, at);
       const input = {
         enrolmentId,
@@ -118,8 +124,8 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
         backoff: options.backoff,
         ...(result === undefined ? {} : { result }),
       };
-      const outcome = await store.queue.poll(input);
-      if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, enrolmentId, identity);
+      const answers = result !== undefined;
+      const outcome = await context.door.pass(resolved, identity, () => store.queue.poll(input), { answers });
       const followedUp = await afterPoll(outcome, response, enrolmentId, at);
       let next = outcome.command;
       if (next === null && followedUp) {

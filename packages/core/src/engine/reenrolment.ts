@@ -24,5 +24,5 @@ export async function checkReenrolment(context: Context, id: string, identity: D
       ? await policy({ enrolment, identity, issued })
       : policy === 'allow' || (policy === 'issued' && issued);
   if (allowed) return;
-  throw await refuse(context, 'identity-mismatch', id, identity, 'reenrolment');
+  throw await refuse(context, 'reenrolment', id, identity);
 }

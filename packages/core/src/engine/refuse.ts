@@ -3,34 +3,50 @@ import type { DeviceIdentity } from '../api/engine.ts';
 import { CoreError } from '../errors.ts';
 import type { Context } from './context.ts';
 
+/** Why a device is refused. */
+export type Refusal = 'unknown' | 'identity-mismatch' | 'reenrolment' | 'expired' | 'attestation';
+
+const AGAIN = 'enrol the device again';
+
+const errors = {
+  'identity-mismatch': [
+    'core.enrolment.identity_mismatch',
+    'the certificate is not the one that this enrolment is pinned to',
+    AGAIN,
+  ],
+  reenrolment: [
+    'core.enrolment.identity_mismatch',
+    'the certificate is not the one that this enrolment is pinned to',
+    'invite the device again, end its enrolment, or allow this by the re-enrolment policy',
+  ],
+  revoked: ['core.enrolment.certificate_revoked', 'the certificate was revoked', AGAIN],
+  expired: [
+    'core.enrolment.certificate_expired',
+    'the certificate has expired, and is good for its renewal alone',
+    AGAIN,
+  ],
+  attestation: ['core.enrolment.attestation_mismatch', 'the certificate was issued to another device', AGAIN],
+} as const;
+
 /** Records a refused identity, and makes the error. */
 export async function refuse(
   { store, clock, logger, bus }: Context,
-  outcome: 'unknown' | 'identity-mismatch',
+  outcome: Refusal,
   enrolmentId: string,
   identity: DeviceIdentity,
-  reason?: 'reenrolment',
 ): Promise<CoreError> {
   const { fingerprint, source } = identity;
   if (outcome === 'unknown') {
     logger.warn({ enrolmentId, fingerprint, source }, 'a device that is not enrolled');
-    return new CoreError('core.enrolment.unknown', 'forbidden', 'this device is not enrolled', {
-      remedy: 'enrol the device again',
-    });
+    return new CoreError('core.enrolment.unknown', 'forbidden', 'this device is not enrolled', { remedy: AGAIN });
   }
-  const data = { enrolmentId, fingerprint, source, ...(reason === undefined ? {} : { reason }) };
+  // Off the way of devices that are let in: only who is refused costs this look.
+  const revoked = (await store.certificates.get(fingerprint))?.status === 'revoked';
+  const reason = revoked ? 'revoked' : outcome;
+  const data = { enrolmentId, fingerprint, source, reason };
   await store.events.append([{ type: 'enrolment.identity-refused', at: clock.now(), enrolmentId: null, data }]);
   bus.poke();
-  logger.warn({ enrolmentId, fingerprint, source }, 'an identity that is not the one of this enrolment');
-  return new CoreError(
-    'core.enrolment.identity_mismatch',
-    'forbidden',
-    'the certificate is not the one that this enrolment is pinned to',
-    {
-      remedy:
-        reason === undefined
-          ? 'enrol the device again'
-          : 'invite the device again, end its enrolment, or allow this by the re-enrolment policy',
-    },
-  );
+  const [code, message, remedy] = errors[reason];
+  logger.warn({ enrolmentId, fingerprint, source, reason }, 'an identity was refused');
+  return new CoreError(code, 'forbidden', message, { remedy });
 }

@@ -4,7 +4,7 @@ import type { DeviceIdentity } from '../api/engine.ts';
 import type { Enrolment } from '../api/records.ts';
 import type { NamedSecret } from '../contracts/shared.ts';
 import type { Context } from './context.ts';
-import { refuse } from './refuse.ts';
+import type { Caller } from './door.ts';
 
 /**
  * The enrolment that sent a message: it is enrolled, and the certificate is its own. Secrets that came with the message
@@ -17,26 +17,25 @@ export async function senderOf(
   identity: DeviceIdentity,
   secrets?: (enrolmentId: string) => readonly NamedSecret[],
 ): Promise<Enrolment> {
-  const { id } = resolveEnrolment(ids);
-  return enrolmentOf(context, id, identity, secrets?.(id));
+  const caller = resolveEnrolment(ids);
+  return enrolmentOf(context, caller, identity, secrets?.(caller.id));
 }
 
-/** The same for an id that is known. */
+/** The same for an enrolment that is named otherwise. */
 export async function enrolmentOf(
   context: Context,
-  id: string,
+  caller: Caller,
   identity: DeviceIdentity,
   secrets?: readonly NamedSecret[],
 ): Promise<Enrolment> {
   const { store, clock } = context;
-  const outcome = await store.enrolments.verify({
-    id,
+  const input = {
+    id: caller.id,
     certificateFingerprint: identity.fingerprint,
     at: clock.now(),
     ...(secrets === undefined || secrets.length === 0 ? {} : { secrets }),
-  });
-  if (outcome.outcome !== 'ok') throw await refuse(context, outcome.outcome, id, identity);
-  return outcome.enrolment;
+  };
+  return (await context.door.pass(caller, identity, () => store.enrolments.verify(input))).enrolment;
 }
 
 /** A sealed secret to be stored with an enrolment. */

@@ -34,7 +34,7 @@ export async function userAuthenticate(
   identity: DeviceIdentity,
 ): Promise<Uint8Array> {
   const { id, parent = id } = resolveEnrolment(message.ids);
-  await enrolmentOf(context, parent, identity);
+  await enrolmentOf(context, { id: parent }, identity);
   const user: LoginUser = { enrolmentId: parent, userId: message.userId };
   if (message.userId.length > 200) {
     throw new CoreError('core.user.bad_id', 'invalid', 'a UserID has at most 200 characters', {

@@ -1,13 +1,10 @@
 // The certificate register, challenges and SCEP transactions in memory.
 import type { IssuedCertificate } from '../api/records.ts';
-import type { CertificateStore, NewCertificate } from '../contracts/certificates.ts';
+import type { CertificateFilter, CertificateStore } from '../contracts/certificates.ts';
 import { type MemoryState, pageOf } from './state.ts';
 
 /** Certificates over the state. */
 export function memoryCertificates(state: MemoryState): CertificateStore {
-  const add = (certificate: NewCertificate): void => {
-    state.certificates.set(certificate.fingerprint, { ...certificate, enrolmentId: null, status: 'issued' });
-  };
   const transactionKey = (transactionId: string, publicKeyHash: string): string => `${publicKeyHash}\n${transactionId}`;
   return {
     async addChallenge(challenge) {
@@ -37,16 +34,14 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
         state.challenges.delete(challengeHash);
       }
       state.transactions.set(key, certificate.certificate);
-      add(certificate);
+      state.addCertificate(certificate);
       state.appendEvents([event]);
       return { outcome: 'issued', certificate: certificate.certificate };
     },
 
     async register(certificate, event) {
       state.open();
-      if (state.certificates.has(certificate.fingerprint)) return;
-      add(certificate);
-      state.appendEvents([event]);
+      if (state.addCertificate(certificate)) state.appendEvents([event]);
     },
 
     async get(fingerprint) {
@@ -55,20 +50,101 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       return certificate === undefined ? null : { ...certificate };
     },
 
-    async list({ enrolmentId }, page) {
+    async findBySerial(serialNumber, authorityKeyId) {
+      state.open();
+      const found = [...state.certificates.values()].findLast(
+        (certificate) =>
+          certificate.serialNumber === serialNumber &&
+          (authorityKeyId === undefined || certificate.authorityKeyId === authorityKeyId),
+      );
+      return found === undefined ? null : { ...found };
+    },
+
+    async list(filter, page) {
       state.open();
       const all: IssuedCertificate[] = [...state.certificates.values()]
-        .filter((certificate) => enrolmentId === undefined || certificate.enrolmentId === enrolmentId)
+        .filter((certificate) => fits(certificate, filter))
         .reverse()
         .map(({ invitationId: _, ...certificate }) => certificate);
       return pageOf(all, (certificate) => certificate.fingerprint, page);
     },
 
-    async revoke(fingerprint) {
+    async revoke({ fingerprint, reason, at, event }) {
       state.open();
       const certificate = state.certificates.get(fingerprint);
-      if (certificate !== undefined) certificate.status = 'revoked';
-      return certificate !== undefined;
+      if (certificate === undefined) return 'unknown';
+      if (certificate.status === 'revoked') return 'already-revoked';
+      Object.assign(certificate, { status: 'revoked', revokedAt: at, revocationReason: reason });
+      for (const id of [...(state.byPin.get(fingerprint) ?? [])]) state.setPin(state.enrolments.get(id)!, null);
+      state.appendEvents([event]);
+      return 'revoked';
+    },
+
+    async revocations() {
+      state.open();
+      let count = 0;
+      let latest: number | null = null;
+      for (const { revokedAt } of state.certificates.values()) {
+        if (revokedAt === null) continue;
+        count++;
+        latest = Math.max(latest ?? revokedAt, revokedAt);
+      }
+      return { count, latest };
+    },
+
+    async dueForRenewal({ at, windowMs, endsAfter, retryBefore, limit }) {
+      state.open();
+      return [...state.certificates.values()]
+        .flatMap((certificate) => {
+          const { fingerprint, enrolmentId, notAfter, notBefore, status, renewalAt } = certificate;
+          const enrolment = enrolmentId === null ? undefined : state.enrolments.get(enrolmentId);
+          const window = Math.min(windowMs, Math.trunc(((notAfter - notBefore) * 3) / 4));
+          const due =
+            (status === 'in-force' || status === 'expired') &&
+            enrolment?.status === 'active' &&
+            enrolment.pin === fingerprint &&
+            notAfter <= at + window &&
+            notAfter > endsAfter &&
+            (renewalAt === null || renewalAt <= retryBefore);
+          return due ? [{ fingerprint, enrolmentId: enrolment.id, notAfter }] : [];
+        })
+        .sort((a, b) => a.notAfter - b.notAfter)
+        .slice(0, limit);
+    },
+
+    async renewalBegun(fingerprint, at, event) {
+      state.open();
+      const certificate = state.certificates.get(fingerprint);
+      if (certificate === undefined) return;
+      certificate.renewalAt = at;
+      state.appendEvents([event]);
+    },
+
+    async expire({ at, limit }) {
+      state.open();
+      let count = 0;
+      for (const certificate of state.certificates.values()) {
+        if (count >= limit) break;
+        const { fingerprint, serialNumber, enrolmentId, status, notAfter } = certificate;
+        if (notAfter > at || (status !== 'issued' && status !== 'in-force')) continue;
+        certificate.status = 'expired';
+        state.appendEvents([{ type: 'certificate.expired', at, enrolmentId, data: { fingerprint, serialNumber } }]);
+        count++;
+      }
+      return count;
+    },
+
+    async purge({ before, limit }) {
+      state.open();
+      let count = 0;
+      for (const { fingerprint, notAfter, revokedAt, enrolmentId } of state.certificates.values()) {
+        if (count >= limit) break;
+        if (notAfter >= before || (revokedAt !== null && revokedAt >= before)) continue;
+        state.certificates.delete(fingerprint);
+        if (enrolmentId !== null) state.certificatesOf.get(enrolmentId)?.delete(fingerprint);
+        count++;
+      }
+      return count;
     },
 
     async prune({ before, limit }) {
@@ -83,4 +159,14 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       return pruned;
     },
   };
+}
+
+function fits(certificate: IssuedCertificate, filter: CertificateFilter): boolean {
+  const { enrolmentId, statuses, expiresBefore, expiresFrom } = filter;
+  return (
+    (enrolmentId === undefined || certificate.enrolmentId === enrolmentId) &&
+    (statuses === undefined || statuses.includes(certificate.status)) &&
+    (expiresBefore === undefined || certificate.notAfter < expiresBefore) &&
+    (expiresFrom === undefined || certificate.notAfter >= expiresFrom)
+  );
 }

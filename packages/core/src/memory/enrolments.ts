@@ -78,6 +78,27 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       return { outcome: 'updated', first, enrolment: enrolmentOf(state, row) };
     },
 
+    async adopt({ id, certificateFingerprint, at, events }) {
+      state.open();
+      const row = state.enrolments.get(id);
+      const certificate = state.certificates.get(certificateFingerprint);
+      const own = certificate?.enrolmentId === id && certificate.status === 'issued';
+      if (row?.channel !== 'device' || row.status !== 'active' || row.pin === null || !own) {
+        return { outcome: 'refused' };
+      }
+      for (const fingerprint of state.certificatesOf.get(id) ?? []) {
+        const earlier = state.certificates.get(fingerprint);
+        if (earlier?.status === 'in-force' || (earlier?.status === 'expired' && fingerprint === row.pin)) {
+          earlier.status = 'superseded';
+        }
+      }
+      certificate.status = 'in-force';
+      state.setPin(row, certificateFingerprint);
+      row.lastSeenAt = Math.max(row.lastSeenAt ?? at, at);
+      state.appendEvents(events);
+      return { outcome: 'adopted', enrolment: enrolmentOf(state, row) };
+    },
+
     async checkOut({ id, certificateFingerprint, at, events }) {
       state.open();
       const row = state.enrolments.get(id);
@@ -215,7 +236,7 @@ function activate(state: MemoryState, row: EnrolmentRow, at: number): void {
     const certificate = state.certificates.get(fingerprint);
     if (certificate === undefined) continue;
     if (certificate.fingerprint === row.pin) certificate.status = 'in-force';
-    else if (certificate.status === 'in-force') certificate.status = 'superseded';
+    else if (certificate.status === 'in-force' || certificate.status === 'issued') certificate.status = 'superseded';
   }
   const invitation = row.invitationId === null ? undefined : state.invitations.get(row.invitationId);
   if (invitation?.status !== 'valid') return;

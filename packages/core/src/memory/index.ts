@@ -1,5 +1,6 @@
 // The memory store: everything in maps, gone when the process ends.
 import type { Store } from '../contracts/store.ts';
+import { memoryAcme } from './acme.ts';
 import { memoryCertificates } from './certificates.ts';
 import { memoryConfigurations } from './configurations.ts';
 import { memoryEnrolments } from './enrolments.ts';
@@ -27,6 +28,7 @@ export function createMemoryStore(): Store {
     queue: memoryQueue(state),
     push: memoryPush(state),
     certificates: memoryCertificates(state),
+    acme: memoryAcme(state),
     secrets: memorySecrets(state),
     inventory: memoryInventory(state),
     labels: memoryLabels(state),

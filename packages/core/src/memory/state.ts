@@ -10,9 +10,8 @@ import type {
   Enrolment,
   InstalledApp,
   InstalledProfile,
-  IssuedCertificate,
 } from '../api/records.ts';
-import type { ChallengeRecord } from '../contracts/certificates.ts';
+import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import type { LabelDefinition } from '../contracts/labels.ts';
@@ -114,7 +113,7 @@ export class MemoryState {
   /** History rows in the order they finished; a row that was taken back is skipped when its turn comes. */
   readonly finished: HistoryRow[] = [];
   readonly followUps = new Map<string, { enrolmentId: string; commandUuid: string; at: number }>();
-  readonly certificates = new Map<string, Mutable<IssuedCertificate> & { invitationId: string | null }>();
+  readonly certificates = new Map<string, Mutable<CertificateRecord>>();
   readonly certificatesOf = new Map<string, Set<string>>();
   readonly challenges = new Map<string, ChallengeRecord>();
   readonly transactions = new Map<string, Uint8Array>();
@@ -158,10 +157,20 @@ export class MemoryState {
     return this.#sortedIds;
   }
 
-  setPin(row: EnrolmentRow, pin: string): void {
+  setPin(row: EnrolmentRow, pin: string | null): void {
     if (row.pin !== null) this.byPin.get(row.pin)?.delete(row.id);
     row.pin = pin;
-    addTo(this.byPin, pin, row.id);
+    if (pin !== null) addTo(this.byPin, pin, row.id);
+  }
+
+  /** False when it is registered already. */
+  addCertificate(certificate: NewCertificate): boolean {
+    const { fingerprint, enrolmentId } = certificate;
+    if (this.certificates.has(fingerprint)) return false;
+    const fresh = { status: 'issued', revokedAt: null, revocationReason: null, renewalAt: null } as const;
+    this.certificates.set(fingerprint, { ...certificate, ...fresh });
+    if (enrolmentId !== null) addTo(this.certificatesOf, enrolmentId, fingerprint);
+    return true;
   }
 
   appendEvents(events: readonly NewEvent[]): EngineEvent[] {

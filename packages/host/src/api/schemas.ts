@@ -198,6 +198,22 @@ export const invitation = z
 
 export const challenge = z.object({ challenge: text, expiresAt: time }).meta({ id: 'ScepChallenge' });
 
+export const certificateStatus = z.enum(['issued', 'in-force', 'superseded', 'revoked', 'expired']);
+
+/** RFC 5280, 5.3.1: those that are for good. */
+export const revocationReason = z.enum([
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  'removeFromCRL',
+  'privilegeWithdrawn',
+  'aACompromise',
+]);
+
 export const certificate = z
   .object({
     fingerprint: text,
@@ -206,7 +222,12 @@ export const certificate = z
     notBefore: time,
     notAfter: time,
     enrolmentId: maybeText,
-    status: z.enum(['issued', 'in-force', 'superseded', 'revoked']),
+    authorityKeyId: maybeText,
+    status: certificateStatus,
+    revokedAt: maybeTime,
+    revocationReason: revocationReason.nullable(),
+    renewalAt: maybeTime,
+    attestation: z.object({ at: time, properties: z.record(text, text), chain: z.array(text).readonly() }).nullable(),
     certificate: base64,
   })
   .meta({ id: 'Certificate' });

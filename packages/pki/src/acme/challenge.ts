@@ -74,8 +74,8 @@ export async function answerChallenge(
   if (objection) return invalid('badAttestationStatement', objection.code, objection.detail);
   context.onEvent?.({ ...base, type: 'validated', reference: grant.reference });
   if (!attestation) return { ...settled, status: 'valid' };
-  const { chain, publicKeyHash } = attestation;
-  return { ...settled, status: 'valid', attestation: { chain, publicKeyHash } };
+  const { chain, publicKeyHash, properties } = attestation;
+  return { ...settled, status: 'valid', attestation: { chain, publicKeyHash, properties } };
 }
 
 /** The attestation object; null where the device sent none. */

@@ -41,6 +41,7 @@ export async function finalizeOrder(context: Context, from: Authenticated, id: s
   checkCsrNames(csr, order.identifiers);
   const grant = await decide(context, from, order, parts, csr);
   const certificate = await issue(context, csr, grant);
+  const settlement = parts.find((part) => part.settlement?.attestation)?.settlement;
   const outcome = await context.store.commit({
     orderId: order.id,
     accountId: order.accountId,
@@ -49,6 +50,7 @@ export async function finalizeOrder(context: Context, from: Authenticated, id: s
     certificateId: fingerprintSha256(certificate),
     certificate,
     grant,
+    ...(settlement?.attestation ? { attestation: settlement.attestation, attestedAt: settlement.at } : {}),
   });
   if (outcome.outcome === 'identifier-used') {
     throw new Refusal('rejectedIdentifier', 'the identifier was used before', { code: 'pki.acme.identifier_used' });

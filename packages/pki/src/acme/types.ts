@@ -3,7 +3,7 @@ import type { RevocationReason } from '../revocation/reasons.ts';
 import type { CertificateRequest } from '../x509/csr.ts';
 import type { AlternativeName } from '../x509/general-name.ts';
 import type { NameInput } from '../x509/name.ts';
-import type { AppleAttestation } from './attestation.ts';
+import type { AppleAttestation, AppleAttestedProperties } from './attestation.ts';
 import type { AcmeJwk } from './jwk.ts';
 import type { AcmeProblem } from './problem.ts';
 
@@ -65,8 +65,12 @@ export interface AcmeSettlement {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly error?: AcmeProblem;
-  /** The attestation: its certificates (leaf first, DER) and the hash of the key it binds. Absent without one. */
-  readonly attestation?: { readonly chain: readonly Uint8Array[]; readonly publicKeyHash: string };
+  /** The attestation: its certificates (leaf first, DER), the hash of the key it binds, and what it says of the device. Absent without one. */
+  readonly attestation?: {
+    readonly chain: readonly Uint8Array[];
+    readonly publicKeyHash: string;
+    readonly properties: AppleAttestedProperties;
+  };
 }
 
 /** Leave to name one identifier in a certificate. */
@@ -108,6 +112,10 @@ export interface AcmeCommit {
   /** DER. */
   readonly certificate: Uint8Array;
   readonly grant: AcmeGrant;
+  /** What was attested of the device; absent where nothing was. */
+  readonly attestation?: NonNullable<AcmeSettlement['attestation']>;
+  /** When the attestation was verified (epoch milliseconds). */
+  readonly attestedAt?: number;
 }
 
 /** What became of a commit. `replayed`: there was a certificate already, and here it is. */

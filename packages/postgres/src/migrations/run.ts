@@ -6,6 +6,7 @@ import { storage } from './02-storage.ts';
 import { eventRoutines } from './03-events.ts';
 import { queueRoutines } from './04-queue.ts';
 import { fleetRoutines } from './05-fleet.ts';
+import { certificateLifecycle } from './06-certificates.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -14,6 +15,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   eventRoutines,
   queueRoutines,
   fleetRoutines,
+  certificateLifecycle,
 ];
 
 /** The version that this release of the package works with. */

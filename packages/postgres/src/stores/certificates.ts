@@ -1,19 +1,28 @@
 // The certificate register, challenges and SCEP transactions on PostgreSQL.
-import type { CertificateStore, ChallengeRecord, IssuedCertificate, NewCertificate } from '@espalier/core';
-import type { Database, Value } from '../database.ts';
+import type {
+  CertificateRecord,
+  CertificateStore,
+  ChallengeRecord,
+  DueRenewal,
+  IssuedCertificate,
+  NewCertificate,
+} from '@espalier/core';
+import type { Database, Queryable } from '../database.ts';
 import { appendEvents, cut, freeText } from '../rows.ts';
 
 /** Certificates over the database. */
 export function postgresCertificates(db: Database): CertificateStore {
   const s = db.schema;
   const columns = `fingerprint, serial_number AS "serialNumber", subject, not_before AS "notBefore",
-    not_after AS "notAfter", enrolment_id AS "enrolmentId", status, certificate`;
+    not_after AS "notAfter", authority_key_id AS "authorityKeyId", enrolment_id AS "enrolmentId", status,
+    revoked_at AS "revokedAt", revocation_reason AS "revocationReason", renewal_at AS "renewalAt", attestation, certificate`;
   const text = {
-    addChallenge: `INSERT INTO ${s}.challenge (hash, invitation_id, subject, created_at, expires_at)
-      VALUES ($1, $2, $3, $4, $5)
-      ON CONFLICT (hash) DO UPDATE SET invitation_id = excluded.invitation_id, subject = excluded.subject,
+    addChallenge: `INSERT INTO ${s}.challenge (hash, invitation_id, enrolment_id, subject, created_at, expires_at)
+      VALUES ($1, $2, $3, $4, $5, $6)
+      ON CONFLICT (hash) DO UPDATE SET invitation_id = excluded.invitation_id,
+        enrolment_id = excluded.enrolment_id, subject = excluded.subject,
         created_at = excluded.created_at, expires_at = excluded.expires_at`,
-    findChallenge: `SELECT hash, invitation_id AS "invitationId", subject, created_at AS "createdAt",
+    findChallenge: `SELECT hash, invitation_id AS "invitationId", enrolment_id AS "enrolmentId", subject, created_at AS "createdAt",
         expires_at AS "expiresAt"
       FROM ${s}.challenge WHERE hash = $1 AND expires_at > $2`,
     findTransaction: `SELECT certificate FROM ${s}.scep_transaction WHERE transaction_id = $1 AND public_key_hash = $2`,
@@ -21,32 +30,50 @@ export function postgresCertificates(db: Database): CertificateStore {
     lock: `SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))`,
     takeChallenge: `DELETE FROM ${s}.challenge WHERE hash = $1 AND expires_at > $2 RETURNING 1`,
     addTransaction: `INSERT INTO ${s}.scep_transaction (transaction_id, public_key_hash, certificate) VALUES ($1, $2, $3)`,
-    add: `INSERT INTO ${s}.certificate
-        (fingerprint, serial_number, subject, not_before, not_after, status, certificate, invitation_id)
-      VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7) ON CONFLICT (fingerprint) DO NOTHING RETURNING 1`,
     get: `SELECT ${columns}, invitation_id AS "invitationId" FROM ${s}.certificate WHERE fingerprint = $1`,
+    findBySerial: `SELECT ${columns}, invitation_id AS "invitationId" FROM ${s}.certificate
+      WHERE serial_number = $1 AND ($2::text IS NULL OR authority_key_id = $2) ORDER BY n DESC LIMIT 1`,
     list: `SELECT ${columns} FROM ${s}.certificate
-      WHERE ($1::text IS NULL OR enrolment_id = $1)
-        AND ($2::text IS NULL OR n < (SELECT n FROM ${s}.certificate WHERE fingerprint = $2))
-      ORDER BY n DESC LIMIT $3`,
-    revoke: `UPDATE ${s}.certificate SET status = 'revoked' WHERE fingerprint = $1 RETURNING 1`,
+      WHERE ($1::text IS NULL OR enrolment_id = $1) AND ($2::text[] IS NULL OR status = ANY ($2))
+        AND ($3::bigint IS NULL OR not_after < $3) AND ($4::bigint IS NULL OR not_after >= $4)
+        AND ($5::text IS NULL OR n < (SELECT n FROM ${s}.certificate WHERE fingerprint = $5))
+      ORDER BY n DESC LIMIT $6`,
+    // In the order in which everybody takes locks: the enrolment before its certificate.
+    lockHolders: `SELECT l.id FROM ${s}.live l WHERE l.id IN (SELECT e.id FROM ${s}.enrolment e WHERE e.pin = $1)
+      ORDER BY l.id FOR NO KEY UPDATE`,
+    lockCertificate: `SELECT status FROM ${s}.certificate WHERE fingerprint = $1 FOR NO KEY UPDATE`,
+    revoke: `UPDATE ${s}.certificate SET status = 'revoked', revoked_at = $2, revocation_reason = $3
+      WHERE fingerprint = $1`,
+    unpin: `WITH live AS (UPDATE ${s}.live l SET pin = NULL FROM ${s}.enrolment e WHERE e.pin = $1 AND l.id = e.id)
+      UPDATE ${s}.enrolment SET pin = NULL WHERE pin = $1`,
+    revocations: `SELECT count(*) AS count, max(revoked_at) AS latest FROM ${s}.certificate
+      WHERE revoked_at IS NOT NULL`,
+    dueForRenewal: `SELECT c.fingerprint, c.enrolment_id AS "enrolmentId", c.not_after AS "notAfter"
+      FROM ${s}.certificate c JOIN ${s}.live l ON l.id = c.enrolment_id
+      WHERE c.not_after > $1 AND c.not_after <= $4::bigint + $2::bigint AND c.status IN ('in-force', 'expired')
+        AND c.not_after - least($2::bigint, (c.not_after - c.not_before) * 3 / 4) <= $4::bigint
+        AND (c.renewal_at IS NULL OR c.renewal_at <= $3) AND l.status = 'active' AND l.pin = c.fingerprint
+      ORDER BY c.not_after LIMIT $5`,
+    renewalBegun: `UPDATE ${s}.certificate SET renewal_at = $2 WHERE fingerprint = $1 RETURNING 1`,
+    expire: `WITH old AS MATERIALIZED (
+        SELECT fingerprint FROM ${s}.certificate WHERE not_after <= $1 AND status IN ('issued', 'in-force')
+        LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+      )
+      UPDATE ${s}.certificate c SET status = 'expired' FROM old WHERE c.fingerprint = old.fingerprint
+      RETURNING c.fingerprint, c.serial_number AS "serialNumber", c.enrolment_id AS "enrolmentId"`,
+    purge: `WITH old AS MATERIALIZED (
+        SELECT fingerprint FROM ${s}.certificate WHERE not_after < $1 AND (revoked_at IS NULL OR revoked_at < $1)
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+      ), gone AS (DELETE FROM ${s}.certificate c USING old WHERE c.fingerprint = old.fingerprint RETURNING 1)
+      SELECT count(*) AS count FROM gone`,
     prune: `WITH old AS MATERIALIZED (
         SELECT hash FROM ${s}.challenge WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
       ), gone AS (DELETE FROM ${s}.challenge c USING old WHERE c.hash = old.hash RETURNING 1)
       SELECT count(*) AS count FROM gone`,
   };
-  const valuesOf = (certificate: NewCertificate): Value[] => [
-    certificate.fingerprint,
-    certificate.serialNumber,
-    freeText(certificate.subject),
-    certificate.notBefore,
-    certificate.notAfter,
-    certificate.certificate,
-    certificate.invitationId,
-  ];
   return {
-    async addChallenge({ hash, invitationId, subject, createdAt, expiresAt }) {
-      const values = [hash, invitationId, subject, createdAt, expiresAt];
+    async addChallenge({ hash, invitationId, enrolmentId, subject, createdAt, expiresAt }) {
+      const values = [hash, invitationId, enrolmentId, subject, createdAt, expiresAt];
       await db.query('certificates.addChallenge', text.addChallenge, values);
     },
 
@@ -78,28 +105,29 @@ export function postgresCertificates(db: Database): CertificateStore {
           if (taken.length === 0) return { outcome: 'challenge-used' };
         }
         await q.query('certificates.addTransaction', text.addTransaction, [...key, certificate.certificate]);
-        await q.query('certificates.add', text.add, valuesOf(certificate));
+        await addCertificate(q, s, certificate);
         await appendEvents(q, s, [event]);
         return { outcome: 'issued', certificate: certificate.certificate };
       }),
 
     register: (certificate, event) =>
       db.transaction(async (q) => {
-        const added = await q.query('certificates.add', text.add, valuesOf(certificate));
-        if (added.length > 0) await appendEvents(q, s, [event]);
+        if (await addCertificate(q, s, certificate)) await appendEvents(q, s, [event]);
       }),
 
     async get(fingerprint) {
-      const rows = await db.query<IssuedCertificate & { readonly invitationId: string | null }>(
-        'certificates.get',
-        text.get,
-        [fingerprint],
-      );
+      const rows = await db.query<CertificateRecord>('certificates.get', text.get, [fingerprint]);
       return rows[0] ?? null;
     },
 
-    async list({ enrolmentId }, { after, limit }) {
-      const values = [enrolmentId ?? null, after ?? null, limit + 1];
+    async findBySerial(serialNumber, authorityKeyId) {
+      const values = [serialNumber, authorityKeyId ?? null];
+      return (await db.query<CertificateRecord>('certificates.findBySerial', text.findBySerial, values))[0] ?? null;
+    },
+
+    async list({ enrolmentId, statuses, expiresBefore, expiresFrom }, { after, limit }) {
+      const filter = [enrolmentId ?? null, statuses ?? null, expiresBefore ?? null, expiresFrom ?? null];
+      const values = [...filter, after ?? null, limit + 1];
       const rows = await db.query<IssuedCertificate>('certificates.list', text.list, values);
       return cut(
         rows,
@@ -109,8 +137,63 @@ export function postgresCertificates(db: Database): CertificateStore {
       );
     },
 
-    async revoke(fingerprint) {
-      return (await db.query('certificates.revoke', text.revoke, [fingerprint])).length > 0;
+    revoke: ({ fingerprint, reason, at, event }) =>
+      db.transaction(async (q) => {
+        await q.query('certificates.lockHolders', text.lockHolders, [fingerprint]);
+        const [row] = await q.query<{ status: string }>('certificates.lockCertificate', text.lockCertificate, [
+          fingerprint,
+        ]);
+        if (row === undefined) return 'unknown';
+        if (row.status === 'revoked') return 'already-revoked';
+        await q.query('certificates.revoke', text.revoke, [fingerprint, at, reason]);
+        await q.query('certificates.unpin', text.unpin, [fingerprint]);
+        await appendEvents(q, s, [event]);
+        return 'revoked';
+      }),
+
+    async revocations() {
+      const rows = await db.query<{ count: number; latest: number | null }>(
+        'certificates.revocations',
+        text.revocations,
+      );
+      return rows[0]!;
+    },
+
+    dueForRenewal: ({ at, windowMs, endsAfter, retryBefore, limit }) =>
+      db.query<DueRenewal>('certificates.dueForRenewal', text.dueForRenewal, [
+        endsAfter,
+        windowMs,
+        retryBefore,
+        at,
+        limit,
+      ]),
+
+    renewalBegun: (fingerprint, at, event) =>
+      db.transaction(async (q) => {
+        const changed = await q.query('certificates.renewalBegun', text.renewalBegun, [fingerprint, at]);
+        if (changed.length > 0) await appendEvents(q, s, [event]);
+      }),
+
+    expire: ({ at, limit }) =>
+      db.transaction(async (q) => {
+        const rows = await q.query<{ fingerprint: string; serialNumber: string; enrolmentId: string | null }>(
+          'certificates.expire',
+          text.expire,
+          [at, limit],
+        );
+        const events = rows.map(({ fingerprint, serialNumber, enrolmentId }) => ({
+          type: 'certificate.expired' as const,
+          at,
+          enrolmentId,
+          data: { fingerprint, serialNumber },
+        }));
+        await appendEvents(q, s, events);
+        return rows.length;
+      }),
+
+    async purge({ before, limit }) {
+      const [row] = await db.query<{ count: number }>('certificates.purge', text.purge, [before, limit]);
+      return row?.count ?? 0;
     },
 
     async prune({ before, limit }) {
@@ -118,4 +201,27 @@ export function postgresCertificates(db: Database): CertificateStore {
       return row?.count ?? 0;
     },
   };
+}
+
+/** Registers a certificate, inside a transaction; false when it is registered already. */
+export async function addCertificate(q: Queryable, s: string, certificate: NewCertificate): Promise<boolean> {
+  const added = await q.query(
+    'certificates.add',
+    `INSERT INTO ${s}.certificate (fingerprint, serial_number, subject, not_before, not_after, status, certificate,
+        invitation_id, enrolment_id, authority_key_id, attestation)
+      VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, $8, $9, $10) ON CONFLICT (fingerprint) DO NOTHING RETURNING 1`,
+    [
+      certificate.fingerprint,
+      certificate.serialNumber,
+      freeText(certificate.subject),
+      certificate.notBefore,
+      certificate.notAfter,
+      certificate.certificate,
+      certificate.invitationId,
+      certificate.enrolmentId,
+      certificate.authorityKeyId,
+      certificate.attestation === null ? null : JSON.stringify(certificate.attestation),
+    ],
+  );
+  return added.length > 0;
 }

@@ -18,7 +18,9 @@ interface Locked {
 }
 
 /** The part of the enrolment store that changes what an enrolment is. */
-export function postgresLifecycle(db: Database): Pick<EnrolmentStore, 'authenticate' | 'tokenUpdate' | 'checkOut'> {
+export function postgresLifecycle(
+  db: Database,
+): Pick<EnrolmentStore, 'authenticate' | 'tokenUpdate' | 'adopt' | 'checkOut'> {
   const s = db.schema;
   const detail = (column: string, key: string) =>
     `${column} = CASE WHEN $2::jsonb ? '${key}' THEN $2::jsonb ->> '${key}' ELSE e.${column} END`;
@@ -69,7 +71,15 @@ export function postgresLifecycle(db: Database): Pick<EnrolmentStore, 'authentic
     activate: `WITH live AS (UPDATE ${s}.live SET status = 'active', enrolled_at = $2 WHERE id = $1)
       UPDATE ${s}.enrolment SET checked_out_at = NULL WHERE id = $1`,
     enforce: `UPDATE ${s}.certificate SET status = CASE WHEN fingerprint = $2 THEN 'in-force' ELSE 'superseded' END
-      WHERE enrolment_id = $1 AND (fingerprint = $2 OR status = 'in-force')`,
+      WHERE enrolment_id = $1 AND (fingerprint = $2 OR status IN ('issued', 'in-force'))`,
+    renewal: `SELECT 1 FROM ${s}.certificate
+      WHERE fingerprint = $2 AND enrolment_id = $1 AND status = 'issued' FOR NO KEY UPDATE`,
+    adopt: `WITH certificate AS (
+        UPDATE ${s}.certificate SET status = CASE WHEN fingerprint = $2 THEN 'in-force' ELSE 'superseded' END
+        WHERE enrolment_id = $1
+          AND (fingerprint = $2 OR status = 'in-force' OR (status = 'expired' AND fingerprint = $3))
+      ), live AS (UPDATE ${s}.live SET pin = $2, last_seen_at = greatest(last_seen_at, $4) WHERE id = $1)
+      UPDATE ${s}.enrolment SET pin = $2 WHERE id = $1`,
     consume: `UPDATE ${s}.invitation i SET status = 'consumed', enrolment_id = $1
       FROM ${s}.enrolment e WHERE e.id = $1 AND i.id = e.invitation_id AND i.status = 'valid' RETURNING i.id`,
     token: `WITH token AS (
@@ -182,6 +192,18 @@ export function postgresLifecycle(db: Database): Pick<EnrolmentStore, 'authentic
         const enrolment = await read(q, id);
         await appendEvents(q, s, [...events, ...(first ? input.firstEvents : input.laterEvents)]);
         return { outcome: 'updated', first, enrolment };
+      }),
+
+    adopt: ({ id, certificateFingerprint: pin, at, events }) =>
+      db.transaction(async (q) => {
+        const [self] = await q.query<Locked>('lifecycle.lock', text.lock, [[id]]);
+        if (self?.channel !== 'device' || self.status !== 'active' || self.pin === null) return { outcome: 'refused' };
+        const own = await q.query('lifecycle.renewal', text.renewal, [id, pin]);
+        if (own.length === 0) return { outcome: 'refused' };
+        await q.query('lifecycle.adopt', text.adopt, [id, pin, self.pin, at]);
+        const enrolment = await read(q, id);
+        await appendEvents(q, s, events);
+        return { outcome: 'adopted', enrolment };
       }),
 
     checkOut: ({ id, certificateFingerprint, at, events }) =>

@@ -1,0 +1,116 @@
+// ACME over the store: the engine's clock, hashed client identifiers, and issued certificates in the register.
+import type { AcmeAuthorization, AcmeGrant, AcmeIdentifier, AcmeSettlement, AcmeStore } from '@espalier/pki';
+import type { AttestationRecord } from '../api/records.ts';
+import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeSettlementRecord } from '../contracts/acme.ts';
+import type { Context } from './context.ts';
+import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
+
+const PERMANENT_IDENTIFIER = 'permanent-identifier';
+
+/** The keyed hash by which a client identifier is found. */
+export function identifierHash({ vault }: Context, { type, value }: AcmeIdentifier): Promise<string> {
+  return vault.hash('acme-identifier', JSON.stringify([type, value]));
+}
+
+/** Keeps a client identifier, as its hash. */
+export async function addClientIdentifier(
+  context: Context,
+  value: string,
+  record: Omit<AcmeIdentifierRecord, 'hash'>,
+): Promise<void> {
+  const hash = await identifierHash(context, { type: PERMANENT_IDENTIFIER, value });
+  await context.store.acme.addIdentifier({ hash, ...record });
+}
+
+/** The store of an ACME server. */
+export function createAcmeStore(context: Context): AcmeStore {
+  const { store, clock, bus } = context;
+  const { acme, certificates } = store;
+  return {
+    addNonce: (nonce, expires) => acme.addNonce(nonce, expires),
+    takeNonce: (nonce) => acme.takeNonce(nonce, clock.now()),
+    addAccount: (account) => acme.addAccount(account),
+    findAccount: (id) => acme.findAccount(id),
+    findAccountByThumbprint: (thumbprint) => acme.findAccountByThumbprint(thumbprint),
+    updateAccount: (id, change) => acme.updateAccount(id, change),
+    changeAccountKey: (id, from, to) => acme.changeAccountKey(id, from, to),
+
+    async findIdentifier(identifier) {
+      const found = await acme.findIdentifier(await identifierHash(context, identifier), clock.now());
+      return found === null ? null : { grant: grantOf(found), usedBy: found.usedBy };
+    },
+
+    addOrder: (order, parts) => acme.addOrder(order, parts.map(recordOf)),
+    findOrder: (id) => acme.findOrder(id),
+    findOrders: (accountId, limit) => acme.findOrders(accountId, limit),
+    findAuthorization: async (id) => authorizationOf(await acme.findAuthorization(id)),
+    settleAuthorization: async (id, settlement) =>
+      authorizationOf(await acme.settleAuthorization(id, settlementRecord(settlement))),
+    deactivateAuthorization: async (id) => authorizationOf(await acme.deactivateAuthorization(id)),
+
+    async commit({ orderId, accountId, consumes, publicKeyHash, certificate, grant, attestation, attestedAt }) {
+      const at = clock.now();
+      const record: AttestationRecord | null =
+        attestation === undefined
+          ? null
+          : { at: attestedAt ?? at, properties: { ...attestation.properties }, chain: attestation.chain.map(toBase64) };
+      const entry = registerEntry(certificate, bindingOf(grant.reference), record);
+      const hashes = await Promise.all(consumes.map((identifier) => identifierHash(context, identifier)));
+      const event = issuedEvent(entry, at);
+      const outcome = await acme.commit({
+        ...{ orderId, accountId, consumes: hashes, publicKeyHash, certificate: entry, at, event },
+      });
+      if (outcome.outcome === 'issued') bus.poke();
+      return outcome;
+    },
+
+    async findCertificate(id) {
+      const [issuance, found] = await Promise.all([acme.findIssuance(id), certificates.get(id)]);
+      if (issuance === null || found === null) return null;
+      const { revokedAt, revocationReason } = found;
+      const revoked = revokedAt === null ? null : { at: revokedAt, reason: revocationReason ?? 'unspecified' };
+      return { id, ...issuance, certificate: found.certificate, revoked };
+    },
+
+    async revokeCertificate(id, reason, at) {
+      const found = await certificates.get(id);
+      if (found === null) return false;
+      const { serialNumber, enrolmentId } = found;
+      const data = { fingerprint: id, serialNumber, reason, by: 'acme' };
+      const event = { type: 'certificate.revoked', at, enrolmentId, data } as const;
+      const outcome = await certificates.revoke({ fingerprint: id, reason, at, event });
+      bus.poke();
+      return outcome === 'revoked';
+    },
+  };
+}
+
+function grantOf({ subject, device, ...binding }: AcmeIdentifierRecord): AcmeGrant {
+  return {
+    reference: referenceOf(binding),
+    ...(subject === null ? {} : { subject }),
+    ...(device === null ? {} : { device }),
+  };
+}
+
+const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+function settlementRecord({ attestation, ...rest }: AcmeSettlement): AcmeSettlementRecord {
+  if (attestation === undefined) return rest;
+  const { chain, publicKeyHash, properties } = attestation;
+  return { ...rest, attestation: { chain: chain.map(toBase64), publicKeyHash, properties: { ...properties } } };
+}
+
+function recordOf({ settlement, ...rest }: AcmeAuthorization): AcmeAuthorizationRecord {
+  return { ...rest, settlement: settlement === null ? null : settlementRecord(settlement) };
+}
+
+function authorizationOf(record: AcmeAuthorizationRecord | null): AcmeAuthorization | null {
+  if (record === null) return null;
+  const { settlement, ...rest } = record;
+  if (settlement === null) return { ...rest, settlement };
+  const { attestation, ...base } = settlement;
+  if (attestation === undefined) return { ...rest, settlement: base };
+  const chain = attestation.chain.map((text) => new Uint8Array(Buffer.from(text, 'base64')));
+  return { ...rest, settlement: { ...base, attestation: { ...attestation, chain } } };
+}

@@ -1,0 +1,47 @@
+// SCEP over the certificate register: single-use challenges, renewals, and the same certificate for a repeated request.
+import type { Certificate, ScepGrant, ScepStore } from '@espalier/pki';
+import type { Context } from './context.ts';
+import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
+
+/** The store of a SCEP server. */
+export function createScepStore(context: Context): ScepStore {
+  const { store, vault, clock } = context;
+  return {
+    findTransaction: (transactionId, publicKeyHash) => store.certificates.findTransaction(transactionId, publicKeyHash),
+
+    async findChallenge(challenge) {
+      const record = await store.certificates.findChallenge(await vault.hash('scep-challenge', challenge), clock.now());
+      if (record === null) return null;
+      const reference = referenceOf(record);
+      return record.subject === null ? { reference } : { reference, subject: record.subject };
+    },
+
+    async commit({ challenge, transactionId, publicKeyHash, certificate, grant }) {
+      const at = clock.now();
+      const entry = registerEntry(certificate, bindingOf(grant.reference));
+      const outcome = await store.certificates.commitScep({
+        challengeHash: challenge === null ? null : await vault.hash('scep-challenge', challenge),
+        transactionId,
+        publicKeyHash,
+        certificate: entry,
+        at,
+        event: issuedEvent(entry, at),
+      });
+      if (outcome.outcome === 'issued') context.bus.poke();
+      return outcome;
+    },
+
+    async findCertificate(serialNumber) {
+      return (await store.certificates.findBySerial(serialNumber))?.certificate ?? null;
+    },
+  };
+}
+
+/** What a renewal signed with this certificate may get. */
+export async function authoriseRenewal({ store }: Context, certificate: Certificate): Promise<ScepGrant | null> {
+  const found = await store.certificates.get(certificate.fingerprintSha256);
+  if (found?.enrolmentId == null || (found.status !== 'in-force' && found.status !== 'expired')) return null;
+  const enrolment = await store.enrolments.get(found.enrolmentId);
+  if (enrolment?.status !== 'active' || enrolment.certificateFingerprint !== found.fingerprint) return null;
+  return { reference: referenceOf({ invitationId: null, enrolmentId: enrolment.id }) };
+}
