@@ -30,6 +30,9 @@ describe('re-enrolment', () => {
           notAfter: 1,
           certificate: device.identity.certificate,
           invitationId: null,
+          authorityKeyId: null,
+          enrolmentId: null,
+          attestation: null,
         },
         event,
       );
