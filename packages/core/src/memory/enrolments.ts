@@ -2,7 +2,7 @@
 
 import type { Enrolment } from '../api/records.ts';
 import type { AuthenticateInput, EnrolmentDetails, EnrolmentFilter, EnrolmentStore } from '../contracts/enrolments.ts';
-import { clearPending } from './pending.ts';
+import { clearPending, findByKey, hasWork } from './pending.ts';
 import { addTo, type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
 
 /** Enrolments over the state. */
@@ -60,7 +60,6 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       row.topic = input.topic;
       row.pushable = true;
       assignDetails(row, input.details);
-      const push = state.push.get(id);
       const next = {
         token: input.token,
         pushMagic: input.pushMagic,
@@ -69,10 +68,9 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
         lease: null,
         dead: false,
       };
-      const current = push ?? { enrolmentId: id, dueAt: null, lastPushedAt: null, place: -1, ...next };
-      Object.assign(current, next);
-      state.push.set(id, current);
-      state.setDue(current, state.pending.has(id) ? at : current.dueAt);
+      row.push ??= { enrolment: row, dueAt: null, lastPushedAt: null, place: -1, ...next };
+      Object.assign(row.push, next);
+      state.setDue(row.push, hasWork(row) ? at : row.push.dueAt);
       for (const { name, blob } of input.secrets) state.putSecret(id, name, blob);
       state.appendEvents(first ? input.firstEvents : input.laterEvents);
       return { outcome: 'updated', first, enrolment: enrolmentOf(state, row) };
@@ -160,7 +158,8 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       const ids: string[] = [];
       for (const id of state.withoutInventory) {
         if (ids.length >= limit) break;
-        if (!state.pending.get(id)?.byKey.has(dedupeKey)) ids.push(id);
+        const row = state.enrolments.get(id);
+        if (row !== undefined && findByKey(row, dedupeKey) === undefined) ids.push(id);
       }
       return ids;
     },
@@ -217,6 +216,9 @@ function newRow(
     profiles: [],
     certificates: [],
     inventoryAt: null,
+    push: null,
+    work: null,
+    done: [],
   };
 }
 
@@ -246,10 +248,9 @@ function activate(state: MemoryState, row: EnrolmentRow, at: number): void {
 
 /** What a device no longer has when it enrols anew. */
 function reset(state: MemoryState, row: EnrolmentRow, at: number): void {
-  clearPending(state, row.id, at);
-  const push = state.push.get(row.id);
-  if (push !== undefined) state.due.set(push, null);
-  state.push.delete(row.id);
+  clearPending(state, row, at);
+  if (row.push !== null) state.due.set(row.push, null);
+  row.push = null;
   state.secrets.delete(row.id);
   dropAssignments(state, row.id);
   state.marks.delete(row.id);
@@ -266,9 +267,9 @@ function leave(state: MemoryState, row: EnrolmentRow, at: number): void {
   row.status = 'checked-out';
   row.checkedOutAt = at;
   row.pushable = false;
-  clearPending(state, row.id, at);
-  const push = state.push.get(row.id);
-  if (push !== undefined) {
+  clearPending(state, row, at);
+  const { push } = row;
+  if (push !== null) {
     push.lease = null;
     push.dead = true;
     state.setDue(push, null);

@@ -6,14 +6,11 @@ export interface Placed {
   place: number;
 }
 
-interface Entry<T> {
-  readonly dueAt: number;
-  readonly item: T;
-}
-
 /** Things by due time. */
 export class DueHeap<T extends Placed> {
-  readonly #entries: Entry<T>[] = [];
+  // Apart, so that finding a place reads numbers only.
+  readonly #times: number[] = [];
+  readonly #items: T[] = [];
 
   /** Makes a thing due at a time, or not at all. */
   set(item: T, dueAt: number | null): void {
@@ -22,56 +19,59 @@ export class DueHeap<T extends Placed> {
       if (place >= 0) this.#remove(item);
       return;
     }
-    const entry = { dueAt, item };
-    if (place < 0) this.#up(this.#entries.push(entry) - 1, entry);
-    else if (dueAt < this.#entries[place]!.dueAt) this.#up(place, entry);
-    else this.#down(place, entry);
+    if (place < 0) {
+      this.#times.push(dueAt);
+      this.#up(this.#items.push(item) - 1, dueAt, item);
+    } else if (dueAt < this.#times[place]!) this.#up(place, dueAt, item);
+    else this.#down(place, dueAt, item);
   }
 
   /** The earliest thing. */
-  peek(): Entry<T> | null {
-    return this.#entries[0] ?? null;
+  peek(): { readonly dueAt: number; readonly item: T } | null {
+    const item = this.#items[0];
+    return item === undefined ? null : { dueAt: this.#times[0]!, item };
   }
 
   #remove(item: T): void {
     const { place } = item;
     item.place = -1;
-    const last = this.#entries.pop()!;
-    if (last.item === item) return;
-    const { dueAt } = this.#entries[place]!;
-    if (last.dueAt < dueAt) this.#up(place, last);
-    else this.#down(place, last);
+    const last = this.#items.pop()!;
+    const dueAt = this.#times.pop()!;
+    if (last === item) return;
+    if (dueAt < this.#times[place]!) this.#up(place, dueAt, last);
+    else this.#down(place, dueAt, last);
   }
 
-  /** Puts an entry at a place or above it: entries on the way move down by one. */
-  #up(from: number, entry: Entry<T>): void {
+  /** Puts a thing at a place or above it: things on the way move down by one. */
+  #up(from: number, dueAt: number, item: T): void {
     let place = from;
     while (place > 0) {
       const above = (place - 1) >> 1;
-      if (this.#entries[above]!.dueAt <= entry.dueAt) break;
-      this.#put(place, this.#entries[above]!);
+      if (this.#times[above]! <= dueAt) break;
+      this.#put(place, this.#times[above]!, this.#items[above]!);
       place = above;
     }
-    this.#put(place, entry);
+    this.#put(place, dueAt, item);
   }
 
-  /** Puts an entry at a place or below it. */
-  #down(from: number, entry: Entry<T>): void {
-    const entries = this.#entries;
+  /** Puts a thing at a place or below it. */
+  #down(from: number, dueAt: number, item: T): void {
+    const times = this.#times;
     let place = from;
     for (;;) {
       let child = 2 * place + 1;
-      if (child >= entries.length) break;
-      if (child + 1 < entries.length && entries[child + 1]!.dueAt < entries[child]!.dueAt) child++;
-      if (entries[child]!.dueAt >= entry.dueAt) break;
-      this.#put(place, entries[child]!);
+      if (child >= times.length) break;
+      if (child + 1 < times.length && times[child + 1]! < times[child]!) child++;
+      if (times[child]! >= dueAt) break;
+      this.#put(place, times[child]!, this.#items[child]!);
       place = child;
     }
-    this.#put(place, entry);
+    this.#put(place, dueAt, item);
   }
 
-  #put(place: number, entry: Entry<T>): void {
-    this.#entries[place] = entry;
-    entry.item.place = place;
+  #put(place: number, dueAt: number, item: T): void {
+    this.#times[place] = dueAt;
+    this.#items[place] = item;
+    item.place = place;
   }
 }

@@ -2,35 +2,40 @@
 import type { AppleError, CommandEntry, CommandState } from '../api/records.ts';
 import type { EndedCommand } from '../contracts/queue.ts';
 import type { StoredBytes } from '../contracts/shared.ts';
-import {
-  type CommandRow,
-  type HistoryRow,
-  type MemoryState,
-  mapIn,
-  type PendingRow,
-  type PendingSet,
-} from './state.ts';
-
-/** The enrolment's pending set, made when there is none. */
-export function pendingOf(state: MemoryState, enrolmentId: string): PendingSet {
-  const found = state.pending.get(enrolmentId);
-  if (found !== undefined) return found;
-  const set: PendingSet = { rows: [], later: [], byKey: new Map() };
-  state.pending.set(enrolmentId, set);
-  return set;
-}
+import type { CommandRow, EnrolmentRow, HistoryRow, MemoryState, PendingRow, PendingSet } from './state.ts';
 
 /** Finds a pending row. */
-export function findPending(state: MemoryState, enrolmentId: string, commandUuid: string): PendingRow | undefined {
-  const set = state.pending.get(enrolmentId);
+export function findPending({ work }: EnrolmentRow, commandUuid: string): PendingRow | undefined {
   const isIt = (row: PendingRow): boolean => row.command.commandUuid === commandUuid;
-  return set?.rows.find(isIt) ?? set?.later.find(isIt);
+  return work?.rows.find(isIt) ?? work?.later.find(isIt);
+}
+
+/** Finds a pending row by its dedupe key. */
+export function findByKey({ work }: EnrolmentRow, dedupeKey: string): PendingRow | undefined {
+  return work?.byKey?.get(dedupeKey);
+}
+
+/** Whether anything is pending. */
+export function hasWork({ work }: EnrolmentRow): boolean {
+  return work !== null && work.rows.length + work.later.length > 0;
 }
 
 /** All pending rows of an enrolment, in no particular order. */
-export function allPending(state: MemoryState, enrolmentId: string): PendingRow[] {
-  const set = state.pending.get(enrolmentId);
-  return set === undefined ? [] : [...set.rows, ...set.later];
+export function allPending({ work }: EnrolmentRow): PendingRow[] {
+  return work === null ? [] : [...work.rows, ...work.later];
+}
+
+/** Finds a finished row: looks at the newest first. */
+export function findDone(state: MemoryState, enrolment: EnrolmentRow, commandUuid: string): HistoryRow | undefined {
+  const command = state.commands.get(commandUuid);
+  return command === undefined ? undefined : enrolment.done.findLast((row) => row.command === command);
+}
+
+/** Takes a row out of an enrolment's history. */
+export function removeDone(state: MemoryState, row: HistoryRow): void {
+  const { done } = row.enrolment;
+  done.splice(done.indexOf(row), 1);
+  state.historySize--;
 }
 
 /** Puts the rows whose time has come where they are offered from. */
@@ -51,6 +56,10 @@ function earlier(a: PendingRow, b: PendingRow): boolean {
 function insert(rows: PendingRow[], row: PendingRow, precedes: (a: PendingRow, b: PendingRow) => boolean): void {
   let low = 0;
   let high = rows.length;
+  if (high === 0 || !precedes(row, rows[high - 1]!)) {
+    rows.push(row);
+    return;
+  }
   while (low < high) {
     const middle = (low + high) >> 1;
     if (precedes(row, rows[middle]!)) high = middle;
@@ -61,21 +70,29 @@ function insert(rows: PendingRow[], row: PendingRow, precedes: (a: PendingRow, b
 
 /** Adds a row at its place. */
 export function addPending(state: MemoryState, row: PendingRow): void {
-  const set = pendingOf(state, row.enrolmentId);
-  if (row.notBefore === null) insert(set.rows, row, before);
-  else insert(set.later, row, earlier);
-  if (row.command.dedupeKey !== null) set.byKey.set(row.command.dedupeKey, row);
+  const { command, enrolment } = row;
+  enrolment.work ??= { rows: [], later: [], byKey: null };
+  const { work } = enrolment;
+  if (row.notBefore === null) insert(work.rows, row, before);
+  else insert(work.later, row, earlier);
+  if (command.dedupeKey !== null) {
+    work.byKey ??= new Map();
+    work.byKey.set(command.dedupeKey, row);
+  }
   if (row.expiresAt !== null) state.mortal.add(row);
+  if (command.waiting++ === 0) state.waiting.add(command);
   state.pendingSize++;
 }
 
 function removePending(state: MemoryState, row: PendingRow): void {
-  const set = state.pending.get(row.enrolmentId);
-  if (set === undefined) return;
-  const rows = set.rows.includes(row) ? set.rows : set.later;
-  rows.splice(rows.indexOf(row), 1);
-  if (row.command.dedupeKey !== null) set.byKey.delete(row.command.dedupeKey);
-  if (set.rows.length + set.later.length === 0) state.pending.delete(row.enrolmentId);
+  const { command, enrolment } = row;
+  const { work } = enrolment;
+  if (work === null) return;
+  const place = work.rows.indexOf(row);
+  if (place >= 0) work.rows.splice(place, 1);
+  else work.later.splice(work.later.indexOf(row), 1);
+  if (command.dedupeKey !== null) work.byKey?.delete(command.dedupeKey);
+  if (--command.waiting === 0) state.waiting.delete(command);
   state.mortal.delete(row);
   state.pendingSize--;
 }
@@ -91,11 +108,10 @@ export function isUsedUp(row: PendingRow): boolean {
 }
 
 /** Why a pending row is over by itself; `null` while it is not. */
-export function deathOf(state: MemoryState, row: PendingRow, at: number): 'expired' | 'exhausted' | null {
+export function deathOf(row: PendingRow, at: number): 'expired' | 'exhausted' | null {
   if (row.expiresAt !== null && row.expiresAt <= at) return 'expired';
   if (!isUsedUp(row)) return null;
-  const session = state.enrolments.get(row.enrolmentId)?.session ?? 0;
-  return row.offered < session ? 'exhausted' : null;
+  return row.offered < row.enrolment.session ? 'exhausted' : null;
 }
 
 /** Moves a row to the history; frees or drops the rest of its chain. Returns the row and what was dropped with it. */
@@ -112,25 +128,26 @@ export function finish(
   removePending(state, row);
   const done: HistoryRow = {
     command: row.command,
-    enrolmentId: row.enrolmentId,
+    enrolment: row.enrolment,
     state: end,
     sentAt: row.sentAt,
     finishedAt: at,
     attempts: row.attempts,
     errorChain: answer.errorChain,
     response: answer.response,
+    requeued: false,
   };
-  mapIn(state.history, row.enrolmentId).set(row.command.commandUuid, done);
-  state.finished.push(done);
+  row.enrolment.done.push(done);
+  state.finished.add(done);
   state.historySize++;
   const { commandUuid, requestType, followUp, chain } = row.command;
-  const { enrolmentId } = row;
+  const enrolmentId = row.enrolment.id;
   if (followUp && end !== 'superseded') {
     state.followUps.set(followUpKey(enrolmentId, commandUuid), { enrolmentId, commandUuid, at });
   }
   const ended: EndedCommand[] = [{ enrolmentId, commandUuid, requestType, state: end, followUp }];
   if (chain === null) return ended;
-  const rest = allPending(state, enrolmentId).filter(
+  const rest = allPending(row.enrolment).filter(
     (other) => other.command.chain?.id === chain.id && other.command.chain.index > chain.index,
   );
   if (end === 'acknowledged') {
@@ -138,7 +155,7 @@ export function finish(
   } else if (row.command.onError === 'drop-chain') {
     for (const other of rest) {
       // The rest is ended one by one; each finds its own rest gone or ends it, so nothing is ended twice.
-      if (findPending(state, enrolmentId, other.command.commandUuid) !== undefined) {
+      if (findPending(row.enrolment, other.command.commandUuid) !== undefined) {
         ended.push(...finish(state, other, 'cancelled', at));
       }
     }
@@ -155,10 +172,9 @@ export function cancelEvents(state: MemoryState, ended: readonly EndedCommand[],
 }
 
 /** Cancels all pending commands of an enrolment. */
-export function clearPending(state: MemoryState, enrolmentId: string, at: number): void {
+export function clearPending(state: MemoryState, { work }: EnrolmentRow, at: number): void {
   for (;;) {
-    const set = state.pending.get(enrolmentId);
-    const row = set?.rows[0] ?? set?.later[0];
+    const row = work?.rows[0] ?? work?.later[0];
     if (row === undefined) return;
     cancelEvents(state, finish(state, row, 'cancelled', at), at);
   }
@@ -173,7 +189,7 @@ export function followUpKey(enrolmentId: string, commandUuid: string): string {
 export function pendingEntry(row: PendingRow): CommandEntry {
   return {
     ...shared(row.command),
-    enrolmentId: row.enrolmentId,
+    enrolmentId: row.enrolment.id,
     state: row.state,
     sentAt: row.sentAt,
     finishedAt: null,
@@ -186,7 +202,7 @@ export function pendingEntry(row: PendingRow): CommandEntry {
 export function historyEntry(row: HistoryRow): CommandEntry {
   return {
     ...shared(row.command),
-    enrolmentId: row.enrolmentId,
+    enrolmentId: row.enrolment.id,
     state: row.state,
     sentAt: row.sentAt,
     finishedAt: row.finishedAt,

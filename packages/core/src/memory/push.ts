@@ -4,10 +4,7 @@ import type { MemoryState, PushRow } from './state.ts';
 
 /** Push state over the state. */
 export function memoryPush(state: MemoryState): PushStore {
-  const pushable = (row: PushRow): boolean => {
-    const enrolment = state.enrolments.get(row.enrolmentId);
-    return enrolment?.pushable === true && enrolment.status === 'active' && state.push.get(row.enrolmentId) === row;
-  };
+  const pushable = ({ enrolment }: PushRow): boolean => enrolment.pushable && enrolment.status === 'active';
   return {
     async claim({ lease, at, leaseMs, limit }) {
       state.open();
@@ -23,22 +20,21 @@ export function memoryPush(state: MemoryState): PushStore {
       return rows.map((row): PushTarget => {
         row.lease = lease;
         state.setDue(row, at + leaseMs);
-        const { enrolmentId, token, pushMagic, topic, attempts } = row;
-        return { enrolmentId, token, pushMagic, topic, attempts };
+        const { enrolment, token, pushMagic, topic, attempts } = row;
+        return { enrolmentId: enrolment.id, token, pushMagic, topic, attempts };
       });
     },
 
     async settle({ at, settlements }) {
       state.open();
       for (const { enrolmentId, lease, outcome, dueAt } of settlements) {
-        const row = state.push.get(enrolmentId);
-        if (row === undefined || row.lease !== lease) continue;
+        const row = state.enrolments.get(enrolmentId)?.push ?? null;
+        if (row === null || row.lease !== lease) continue;
         row.lease = null;
         if (outcome === 'token-dead') {
           row.dead = true;
           state.setDue(row, null);
-          const enrolment = state.enrolments.get(enrolmentId);
-          if (enrolment !== undefined) enrolment.pushable = false;
+          row.enrolment.pushable = false;
           continue;
         }
         row.attempts++;
@@ -51,8 +47,8 @@ export function memoryPush(state: MemoryState): PushStore {
       state.open();
       let count = 0;
       for (const id of new Set(enrolmentIds)) {
-        const row = state.push.get(id);
-        if (row === undefined || !pushable(row)) continue;
+        const row = state.enrolments.get(id)?.push ?? null;
+        if (row === null || !pushable(row)) continue;
         row.attempts = 0;
         row.lease = null;
         state.setDue(row, at);
@@ -68,8 +64,8 @@ export function memoryPush(state: MemoryState): PushStore {
 
     async get(enrolmentId) {
       state.open();
-      const row = state.push.get(enrolmentId);
-      if (row === undefined) return null;
+      const row = state.enrolments.get(enrolmentId)?.push ?? null;
+      if (row === null) return null;
       const { topic, dueAt, attempts, lastPushedAt } = row;
       return { topic, pushable: pushable(row), dueAt, attempts, lastPushedAt };
     },

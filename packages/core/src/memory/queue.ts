@@ -16,24 +16,20 @@ import {
   allPending,
   cancelEvents,
   deathOf,
+  findByKey,
+  findDone,
   findPending,
   finish,
   followUpKey,
   hasLife,
+  hasWork,
   historyEntry,
   isUsedUp,
   pendingEntry,
   promote,
+  removeDone,
 } from './pending.ts';
-import {
-  type CommandRow,
-  type EnrolmentRow,
-  type HistoryRow,
-  idPage,
-  isLiving,
-  type MemoryState,
-  pageOf,
-} from './state.ts';
+import { type CommandRow, type EnrolmentRow, idPage, isLiving, type MemoryState, pageOf } from './state.ts';
 
 /** The queue over the state. */
 export function memoryQueue(state: MemoryState): QueueStore {
@@ -41,11 +37,12 @@ export function memoryQueue(state: MemoryState): QueueStore {
     async enqueue({ commands, enrolmentIds, at, events }) {
       state.open();
       checkCommands(state, commands);
-      const ids = [...new Set(enrolmentIds)].filter((id) => {
+      const enrolments: EnrolmentRow[] = [];
+      for (const id of new Set(enrolmentIds)) {
         const row = state.enrolments.get(id);
-        return row !== undefined && isLiving(row.status);
-      });
-      const queued = commands.map((command) => enqueueOne(state, command, ids, at));
+        if (row !== undefined && isLiving(row.status)) enrolments.push(row);
+      }
+      const queued = commands.map((command) => enqueueOne(state, command, enrolments, at));
       if (queued.some((count) => count > 0)) state.appendEvents(events);
       return { queued };
     },
@@ -59,9 +56,9 @@ export function memoryQueue(state: MemoryState): QueueStore {
       let result: ResultOutcome | null = null;
       let resultCommand: CommandRow | null = null;
       if (input.result === undefined) row.session++;
-      else ({ result, resultCommand } = takeResult(state, input, input.result));
+      else ({ result, resultCommand } = takeResult(state, row, input, input.result));
       const command = offerNext(state, row, input.at, result === 'repeated');
-      if (command === null) settleDue(state, row.id, input);
+      if (command === null) settleDue(state, row, input);
       return {
         outcome: 'ok',
         result,
@@ -75,13 +72,15 @@ export function memoryQueue(state: MemoryState): QueueStore {
       state.open();
       const ended: EndedCommand[] = [];
       for (const id of new Set(enrolmentIds)) {
-        const rows = allPending(state, id).filter(
+        const enrolment = state.enrolments.get(id);
+        if (enrolment === undefined) continue;
+        const rows = allPending(enrolment).filter(
           (row) =>
             (commandUuid === undefined || row.command.commandUuid === commandUuid) &&
             (dedupeKey === undefined || row.command.dedupeKey === dedupeKey),
         );
         for (const row of rows) {
-          if (findPending(state, id, row.command.commandUuid) === row) ended.push(...finish(state, row, end, at));
+          if (findPending(enrolment, row.command.commandUuid) === row) ended.push(...finish(state, row, end, at));
         }
       }
       cancelEvents(state, ended, at);
@@ -90,19 +89,18 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
     async requeue({ enrolmentId, commandUuid, at }) {
       state.open();
-      const history = state.history.get(enrolmentId);
-      const done = history?.get(commandUuid);
       const enrolment = state.enrolments.get(enrolmentId);
-      if (history === undefined || done === undefined || enrolment === undefined) return false;
-      if (!isLiving(enrolment.status)) return false;
+      if (enrolment === undefined || !isLiving(enrolment.status)) return false;
+      const done = findDone(state, enrolment, commandUuid);
+      if (done === undefined) return false;
       const { command } = done;
-      if (command.dedupeKey !== null && state.pending.get(enrolmentId)?.byKey.has(command.dedupeKey)) return false;
-      history.delete(commandUuid);
-      state.historySize--;
+      if (command.dedupeKey !== null && findByKey(enrolment, command.dedupeKey) !== undefined) return false;
+      removeDone(state, done);
+      done.requeued = true;
       state.followUps.delete(followUpKey(enrolmentId, commandUuid));
       addPending(state, {
         command,
-        enrolmentId,
+        enrolment,
         state: 'queued',
         notBefore: null,
         expiresAt: command.expiresAt !== null && command.expiresAt <= at ? null : command.expiresAt,
@@ -112,7 +110,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
         offered: -1,
         ready: true,
       });
-      if (command.push) wantPush(state, enrolmentId, at);
+      if (command.push) wantPush(state, enrolment, at);
       return true;
     },
 
@@ -121,7 +119,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       const ended: EndedCommand[] = [];
       for (const row of state.mortal) {
         if (ended.length >= limit) break;
-        const death = deathOf(state, row, at);
+        const death = deathOf(row, at);
         if (death !== null) ended.push(...finish(state, row, death, at));
       }
       for (const { enrolmentId, commandUuid, requestType, state: end } of ended) {
@@ -136,35 +134,26 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
     async prune({ before, limit }) {
       state.open();
-      let seen = 0;
       let pruned = 0;
-      for (const row of state.finished) {
-        if (pruned >= limit || row.finishedAt >= before) break;
-        seen++;
-        if (!isCurrent(state, row)) continue;
-        const history = state.history.get(row.enrolmentId);
-        history?.delete(row.command.commandUuid);
-        if (history?.size === 0) state.history.delete(row.enrolmentId);
-        state.historySize--;
+      for (let row = state.finished.first(); row !== null && pruned < limit; row = state.finished.first()) {
+        if (row.finishedAt >= before) break;
+        state.finished.take();
+        if (row.requeued) continue;
+        removeDone(state, row);
         pruned++;
         row.command.refs--;
         if (row.command.refs === 0) state.commands.delete(row.command.commandUuid);
       }
-      state.finished.splice(0, seen);
       return pruned;
     },
 
     async list(enrolmentId, page) {
       state.open();
+      const enrolment = state.enrolments.get(enrolmentId);
+      if (enrolment === undefined) return { items: [], next: null };
       const all = [
-        ...allPending(state, enrolmentId).map((row) => ({
-          seq: row.command.seq,
-          entry: pendingEntry(row),
-        })),
-        ...[...(state.history.get(enrolmentId)?.values() ?? [])].map((row) => ({
-          seq: row.command.seq,
-          entry: historyEntry(row),
-        })),
+        ...allPending(enrolment).map((row) => ({ seq: row.command.seq, entry: pendingEntry(row) })),
+        ...enrolment.done.map((row) => ({ seq: row.command.seq, entry: historyEntry(row) })),
       ].sort((a, b) => b.seq - a.seq);
       // The cursor is a place in the order, so that it stays good when the row it names is pruned.
       const rest = page.after === undefined ? all : all.filter((item) => item.seq < Number(page.after));
@@ -174,9 +163,11 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
     async get(enrolmentId, commandUuid) {
       state.open();
-      const pending = findPending(state, enrolmentId, commandUuid);
+      const enrolment = state.enrolments.get(enrolmentId);
+      if (enrolment === undefined) return null;
+      const pending = findPending(enrolment, commandUuid);
       if (pending !== undefined) return { ...pendingEntry(pending), response: null };
-      const done = state.history.get(enrolmentId)?.get(commandUuid);
+      const done = findDone(state, enrolment, commandUuid);
       return done === undefined ? null : { ...historyEntry(done), response: done.response };
     },
 
@@ -202,7 +193,10 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
     async withWork(page) {
       state.open();
-      return idPage(state.sortedIds(), page, (id) => (state.pending.has(id) ? id : null));
+      return idPage(state.sortedIds(), page, (id) => {
+        const row = state.enrolments.get(id);
+        return row !== undefined && hasWork(row) ? id : null;
+      });
     },
 
     async depth() {
@@ -219,10 +213,8 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
 function depthOf(state: MemoryState): QueueDepth {
   let oldestQueuedAt: number | null = null;
-  for (const set of state.pending.values()) {
-    for (const { command } of [...set.rows, ...set.later]) {
-      if (oldestQueuedAt === null || command.queuedAt < oldestQueuedAt) oldestQueuedAt = command.queuedAt;
-    }
+  for (const { queuedAt } of state.waiting) {
+    if (oldestQueuedAt === null || queuedAt < oldestQueuedAt) oldestQueuedAt = queuedAt;
   }
   return { pending: state.pendingSize, followUps: state.followUps.size, oldestQueuedAt };
 }
@@ -240,20 +232,20 @@ function checkCommands(state: MemoryState, commands: readonly NewCommand[]): voi
   }
 }
 
-function enqueueOne(state: MemoryState, command: NewCommand, ids: readonly string[], at: number): number {
-  const row: CommandRow = { ...command, seq: state.nextCommand++, queuedAt: at, refs: 0 };
-  for (const enrolmentId of ids) {
+function enqueueOne(state: MemoryState, command: NewCommand, enrolments: readonly EnrolmentRow[], at: number): number {
+  const row: CommandRow = { ...command, seq: state.nextCommand++, queuedAt: at, refs: 0, waiting: 0 };
+  for (const enrolment of enrolments) {
     if (command.dedupeKey !== null) {
-      const old = state.pending.get(enrolmentId)?.byKey.get(command.dedupeKey);
+      const old = findByKey(enrolment, command.dedupeKey);
       if (old !== undefined) {
-        const death = deathOf(state, old, at);
+        const death = deathOf(old, at);
         if (command.onDuplicate === 'keep' && death === null) continue;
         finish(state, old, command.onDuplicate === 'replace' ? 'superseded' : (death ?? 'superseded'), at);
       }
     }
     addPending(state, {
       command: row,
-      enrolmentId,
+      enrolment,
       state: 'queued',
       notBefore: command.notBefore,
       expiresAt: command.expiresAt,
@@ -264,28 +256,28 @@ function enqueueOne(state: MemoryState, command: NewCommand, ids: readonly strin
       ready: command.chain === null || command.chain.index === 0,
     });
     row.refs++;
-    if (command.push) wantPush(state, enrolmentId, Math.max(at, command.notBefore ?? at));
+    if (command.push) wantPush(state, enrolment, Math.max(at, command.notBefore ?? at));
   }
   if (row.refs > 0) state.commands.set(row.commandUuid, row);
   return row.refs;
 }
 
 /** Makes a push due, unless one is on its way or unanswered. */
-function wantPush(state: MemoryState, enrolmentId: string, at: number): void {
-  const push = state.push.get(enrolmentId);
-  if (push === undefined) return;
+function wantPush(state: MemoryState, { push }: EnrolmentRow, at: number): void {
+  if (push === null) return;
   if (push.dueAt !== null && (push.attempts > 0 || push.lease !== null || push.dueAt <= at)) return;
   state.setDue(push, at);
 }
 
 function takeResult(
   state: MemoryState,
-  { enrolmentId, at, backoff }: PollInput,
+  enrolment: EnrolmentRow,
+  { at, backoff }: PollInput,
   answer: NonNullable<PollInput['result']>,
 ): { result: ResultOutcome; resultCommand: CommandRow | null } {
-  const row = findPending(state, enrolmentId, answer.commandUuid);
+  const row = findPending(enrolment, answer.commandUuid);
   if (row === undefined) {
-    const done = state.history.get(enrolmentId)?.get(answer.commandUuid);
+    const done = findDone(state, enrolment, answer.commandUuid);
     return done === undefined
       ? { result: 'unknown', resultCommand: null }
       : { result: 'repeated', resultCommand: done.command };
@@ -316,8 +308,8 @@ function takeResult(
 }
 
 function offerNext(state: MemoryState, enrolment: EnrolmentRow, at: number, resend: boolean): DueCommand | null {
-  const set = state.pending.get(enrolment.id);
-  if (set === undefined) return null;
+  const set = enrolment.work;
+  if (set === null) return null;
   promote(set, at);
   for (const row of set.rows) {
     if (!row.ready || !hasLife(row, at) || (row.notBefore !== null && row.notBefore > at)) continue;
@@ -334,11 +326,9 @@ function offerNext(state: MemoryState, enrolment: EnrolmentRow, at: number, rese
   return null;
 }
 
-function settleDue(state: MemoryState, enrolmentId: string, { at, backoff }: PollInput): void {
-  const push = state.push.get(enrolmentId);
-  if (push === undefined) return;
+function settleDue(state: MemoryState, { push, work: set }: EnrolmentRow, { at, backoff }: PollInput): void {
+  if (push === null) return;
   let due: number | null = null;
-  const set = state.pending.get(enrolmentId);
   for (const row of set?.rows ?? []) {
     if (!row.command.push || !row.ready || !hasLife(row, at)) continue;
     const when =
@@ -352,8 +342,4 @@ function settleDue(state: MemoryState, enrolmentId: string, { at, backoff }: Pol
   push.attempts = 0;
   push.lease = null;
   state.setDue(push, due);
-}
-
-function isCurrent(state: MemoryState, row: HistoryRow): boolean {
-  return state.history.get(row.enrolmentId)?.get(row.command.commandUuid) === row;
 }

@@ -51,11 +51,12 @@ function* everySealed(state: MemoryState): Generator<SealedItem> {
       yield { ref: { kind: 'secret', key: [scope, name] }, blob, replace: (next) => names.set(name, next) };
     }
   }
-  for (const row of state.push.values()) {
+  for (const { id, push: row } of state.enrolments.values()) {
+    if (row === null) continue;
     const replace = (next: Uint8Array) => {
       row.pushMagic = next;
     };
-    yield { ref: { kind: 'push-magic', key: [row.enrolmentId] }, blob: row.pushMagic, replace };
+    yield { ref: { kind: 'push-magic', key: [id] }, blob: row.pushMagic, replace };
   }
   for (const row of state.commands.values()) {
     if (!row.body.sealed) continue;
@@ -64,13 +65,14 @@ function* everySealed(state: MemoryState): Generator<SealedItem> {
     };
     yield { ref: { kind: 'command', key: [row.commandUuid] }, blob: row.body.bytes, replace };
   }
-  for (const [enrolmentId, history] of state.history) {
-    for (const [uuid, row] of history) {
+  for (const { id, done } of state.enrolments.values()) {
+    for (const row of done) {
       if (row.response?.sealed !== true) continue;
       const replace = (bytes: Uint8Array) => {
-        Object.assign(row, { response: { bytes, sealed: true } });
+        row.response = { bytes, sealed: true };
       };
-      yield { ref: { kind: 'response', key: [enrolmentId, uuid] }, blob: row.response.bytes, replace };
+      const { commandUuid } = row.command;
+      yield { ref: { kind: 'response', key: [id, commandUuid] }, blob: row.response.bytes, replace };
     }
   }
   for (const [id, row] of state.invitations) {

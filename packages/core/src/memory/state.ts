@@ -19,6 +19,7 @@ import type { NewCommand } from '../contracts/queue.ts';
 import type { NewEvent, StoredBytes } from '../contracts/shared.ts';
 import { CoreError } from '../errors.ts';
 import { DueHeap } from './heap.ts';
+import { Line } from './line.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -33,11 +34,16 @@ export interface EnrolmentRow extends Mutable<Omit<Enrolment, 'certificateFinger
   profiles: readonly InstalledProfile[];
   certificates: readonly DeviceCertificate[];
   inventoryAt: number | null;
+  /** What a poll needs is at hand here: it looks one thing up by key, however much there is of the rest. */
+  push: PushRow | null;
+  work: PendingSet | null;
+  /** Finished commands, as they finished. */
+  done: HistoryRow[];
 }
 
 /** Push state of one enrolment. */
 export interface PushRow {
-  enrolmentId: string;
+  readonly enrolment: EnrolmentRow;
   token: Uint8Array;
   pushMagic: Uint8Array;
   topic: string;
@@ -58,12 +64,14 @@ export interface CommandRow extends Omit<NewCommand, 'body'> {
   readonly queuedAt: number;
   /** Rows (pending and finished) that refer to it. */
   refs: number;
+  /** How many of these are pending. */
+  waiting: number;
 }
 
 /** A pending command of one enrolment. */
 export interface PendingRow {
   readonly command: CommandRow;
-  readonly enrolmentId: string;
+  readonly enrolment: EnrolmentRow;
   state: 'queued' | 'sent' | 'not-now';
   notBefore: number | null;
   expiresAt: number | null;
@@ -79,22 +87,25 @@ export interface PendingRow {
 /** A finished command of one enrolment. */
 export interface HistoryRow {
   readonly command: CommandRow;
-  readonly enrolmentId: string;
+  readonly enrolment: EnrolmentRow;
   readonly state: CommandState;
   readonly sentAt: number | null;
   readonly finishedAt: number;
   readonly attempts: number;
   readonly errorChain: readonly AppleError[];
-  readonly response: StoredBytes | null;
+  response: StoredBytes | null;
+  /** Whether it was taken back: it is pending again. */
+  requeued: boolean;
 }
 
-/** An enrolment's pending commands. */
+/** An enrolment's pending commands; kept when there are none left. */
 export interface PendingSet {
   /** Those that may be offered, in the order in which they are. */
   readonly rows: PendingRow[];
   /** Those whose time has not come, earliest first: a poll does not walk through them. */
   readonly later: PendingRow[];
-  readonly byKey: Map<string, PendingRow>;
+  /** Those with a dedupe key; made with the first one. */
+  byKey: Map<string, PendingRow> | null;
 }
 
 /** Everything. */
@@ -103,15 +114,14 @@ export class MemoryState {
   readonly enrolments = new Map<string, EnrolmentRow>();
   readonly children = new Map<string, Set<string>>();
   readonly byPin = new Map<string, Set<string>>();
-  readonly push = new Map<string, PushRow>();
   readonly due = new DueHeap<PushRow>();
   readonly commands = new Map<string, CommandRow>();
-  readonly pending = new Map<string, PendingSet>();
+  /** Commands that are pending anywhere. */
+  readonly waiting = new Set<CommandRow>();
   /** Pending rows that may end by themselves: those with an expiry, and those whose attempts are used up. */
   readonly mortal = new Set<PendingRow>();
-  readonly history = new Map<string, Map<string, HistoryRow>>();
-  /** History rows in the order they finished; a row that was taken back is skipped when its turn comes. */
-  readonly finished: HistoryRow[] = [];
+  /** History rows in the order they finished. */
+  readonly finished = new Line<HistoryRow>();
   readonly followUps = new Map<string, { enrolmentId: string; commandUuid: string; at: number }>();
   readonly certificates = new Map<string, Mutable<CertificateRecord>>();
   readonly certificatesOf = new Map<string, Set<string>>();
