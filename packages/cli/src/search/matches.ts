@@ -23,7 +23,7 @@ function refuse(): never {
 }
 
 // A search opens and seals nothing; this makes sure of it.
-const noKeys: KeyRing = { currentId: 'none', seal: refuse, open: refuse, keyIdOf: refuse };
+const noKeys: KeyRing = { currentId: 'none', ids: ['none'], seal: refuse, open: refuse, keyIdOf: refuse };
 
 /**
  * Lists devices as the engine does, so that the same ones match as in the product.

@@ -290,7 +290,11 @@ export interface Engine {
    * @throws CoreError `core.keys.wrong_key`
    */
   ready(): Promise<void>;
-  /** Seals with the current key what earlier keys sealed. Returns how many values. */
+  /**
+   * Seals with the current key what earlier keys sealed, all at once. Returns how many values. A started engine whose ring
+   * has earlier keys does the same in the background, in small batches.
+   * @throws CoreError `core.keys.wrong_key` at the first value that no key of the ring opens
+   */
   rewrap(): Promise<number>;
   /** Starts the notifier, the reconciler and the housekeeping, each on its interval. */
   start(): void;

@@ -227,6 +227,8 @@ export type EventType =
   | 'certificate.renewed'
   | 'certificate.revoked'
   | 'certificate.expired'
+  | 'keys.rotation-started'
+  | 'keys.rotation-finished'
   | 'invitation.created'
   | 'invitation.consumed';
 

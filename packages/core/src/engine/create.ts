@@ -24,6 +24,7 @@ import { type EngineInput, engineDefaults, silentLogger } from './options.ts';
 import { createProtocol } from './protocol.ts';
 import { createReconciler } from './reconciler.ts';
 import { createRenewals } from './renewal.ts';
+import { createRotation } from './rotation.ts';
 
 /** How old an unapplied result must be to be taken for left behind, and not for under way. */
 const LEFT_BEHIND_MS = 30_000;
@@ -101,7 +102,10 @@ export function createEngine(input: EngineInput): Engine {
   });
   loops.notifier = notifierLoop;
   loops.reconciler = reconcilerLoop;
+  const rotation = createRotation(context, keys);
   const all = [notifierLoop, reconcilerLoop, housekeepingLoop];
+  // Without earlier keys there is nothing that could be sealed anew.
+  if (keys.ids.length > 1) all.push(loop('key-rotation', options.rewrapIntervalMs, () => rotation.run()));
 
   return {
     protocol: meters.protocol(createProtocol(context, labels, effects, renewals)),
@@ -130,6 +134,7 @@ export function createEngine(input: EngineInput): Engine {
       await housekeeping.run(0);
       await reconcile();
       await notifier.run(Number.POSITIVE_INFINITY);
+      await rotation.run();
       await bus.flush();
     },
     async stop() {

@@ -2,7 +2,7 @@
 import type { Clock } from '../api/common.ts';
 import type { Protocol } from '../api/engine.ts';
 import type { Store } from '../contracts/store.ts';
-import type { Counter, Histogram, Metrics } from '../metrics/types.ts';
+import type { Counter, Gauge, Histogram, Metrics } from '../metrics/types.ts';
 import type { Logger } from './options.ts';
 
 /** The engine's instruments. */
@@ -13,6 +13,7 @@ export interface Instruments {
   readonly labelEvaluations: Counter;
   readonly reconciled: Counter;
   readonly resealed: Counter;
+  readonly rotating: Gauge;
   readonly reconcileDuration: Histogram;
   /** Measures one run of a background job. */
   job<T>(name: string, run: () => Promise<T>): Promise<T>;
@@ -82,6 +83,10 @@ export function createInstruments(metrics: Metrics): Instruments {
       name: 'espalier_resealed_total',
       help: 'Sealed values that a change of the master key looked at: resealed, current, unopened.',
       labels: ['outcome'],
+    }),
+    rotating: metrics.gauge({
+      name: 'espalier_key_rotation_active',
+      help: 'Whether this process is sealing with the present master key what earlier ones sealed.',
     }),
     reconcileDuration: metrics.histogram({
       name: 'espalier_reconcile_duration_seconds',

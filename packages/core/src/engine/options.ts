@@ -76,6 +76,10 @@ export interface EngineOptions {
   readonly housekeepingIntervalMs?: number;
   /** How often all dynamic labels are evaluated for all devices, for conditions that time alone changes (default 15 minutes). */
   readonly labelIntervalMs?: number;
+  /** How often a batch of sealed values is looked at while the master key changes (default 1,000). */
+  readonly rewrapIntervalMs?: number;
+  /** How many sealed values such a batch has (default 500). */
+  readonly rewrapBatch?: number;
   /** How long finished commands are kept (default 90 days). */
   readonly historyRetentionMs?: number;
   /** How long events are kept (default 90 days). */
@@ -150,6 +154,8 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   reconcilerIntervalMs: 1_000,
   housekeepingIntervalMs: 30_000,
   labelIntervalMs: 15 * MINUTE,
+  rewrapIntervalMs: 1_000,
+  rewrapBatch: 500,
   historyRetentionMs: 90 * DAY,
   eventRetentionMs: 90 * DAY,
   renewalWindowDays: 270,

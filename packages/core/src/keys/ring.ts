@@ -15,6 +15,8 @@ export interface MasterKey {
 export interface KeyRing {
   /** The id of the key that seals. */
   readonly currentId: string;
+  /** The ids of all keys that it opens with, the current one first. */
+  readonly ids: readonly string[];
   seal(plaintext: Uint8Array, place: readonly string[]): Uint8Array;
   /** @throws CoreError `core.keys.wrong_key`: no key of the ring opens it, or it was sealed for another place, or it is damaged. */
   open(envelope: Uint8Array, place: readonly string[]): Uint8Array;
@@ -55,6 +57,7 @@ export function createKeyRing(options: {
   const header = headerOf(current.id);
   return {
     currentId: current.id,
+    ids: [...keys.keys()],
 
     seal(plaintext, place) {
       const nonce = random(NONCE);

@@ -4,6 +4,7 @@ import type { RandomBytes } from '../api/common.ts';
 import type { SealedRef } from '../contracts/secrets.ts';
 import type { StoredBytes } from '../contracts/shared.ts';
 import type { Store } from '../contracts/store.ts';
+import { CoreError } from '../errors.ts';
 import type { KeyRing } from './ring.ts';
 
 /**
@@ -12,6 +13,16 @@ import type { KeyRing } from './ring.ts';
  */
 export const INDEX_KEY_SETTING = 'core.index-key';
 const INDEX_KEY_PLACE = ['setting', INDEX_KEY_SETTING] as const;
+
+/** What came of a batch of sealed values. */
+export interface RewrapBatch {
+  readonly resealed: number;
+  readonly current: number;
+  /** No key of the ring opens it, or it is damaged. */
+  readonly unopened: number;
+  /** Where the next batch begins; `null` at the end. */
+  readonly next: string | null;
+}
 
 /** Seals and opens by place, and hashes for look-ups. */
 export interface Vault {
@@ -27,8 +38,17 @@ export interface Vault {
   read(stored: StoredBytes, ref: SealedRef): Uint8Array;
   /** HMAC-SHA-256 under the index key, lower-case hex: equal secrets are found without being readable. */
   hash(purpose: string, secret: string): Promise<string>;
-  /** Seals with the current key everything that an earlier key sealed. Returns how many values. */
+  /**
+   * Seals with the current key everything that an earlier key sealed. Returns how many values.
+   * @throws CoreError `core.keys.wrong_key` at the first value that no key of the ring opens
+   */
   rewrap(): Promise<number>;
+  /** The id of the key that sealed the index key. */
+  indexKeyId(): Promise<string>;
+  /** Seals the index key with the current key; false when it is so already. */
+  rewrapIndexKey(): Promise<boolean>;
+  /** The same for the next values after a place that an earlier batch gave (`null`: the beginning). What does not open is left. */
+  rewrapBatch(after: string | null, limit: number): Promise<RewrapBatch>;
 }
 
 /** Where a value of this kind is kept, as additional data. */
@@ -61,6 +81,28 @@ export function createVault(store: Store, keys: KeyRing, random: RandomBytes): V
   const bytesOf = (plaintext: Uint8Array | string): Uint8Array =>
     typeof plaintext === 'string' ? new TextEncoder().encode(plaintext) : plaintext;
 
+  /** The value sealed with the current key, unless it is so already (`current`) or no key of the ring opens it. */
+  function again(blob: Uint8Array, ref: SealedRef, strict: boolean): Uint8Array | 'current' | 'unopened' {
+    try {
+      return keys.keyIdOf(blob) === keys.currentId ? 'current' : vault.seal(vault.open(blob, ref), ref);
+    } catch (error) {
+      if (strict || !(error instanceof CoreError)) throw error;
+      return 'unopened';
+    }
+  }
+
+  async function batch(after: string | null, limit: number, strict: boolean): Promise<RewrapBatch> {
+    const page = await store.secrets.sealed({ limit, ...(after === null ? {} : { after }) });
+    const counts = { resealed: 0, current: 0, unopened: 0 };
+    for (const { ref, blob } of page.items) {
+      const resealed = again(blob, ref, strict);
+      if (typeof resealed === 'string') counts[resealed]++;
+      // One that changed meanwhile was sealed by somebody else, who used a current key or is found by the next pass.
+      else if (await store.secrets.reseal({ ref, expected: blob, blob: resealed })) counts.resealed++;
+    }
+    return { ...counts, next: page.next };
+  }
+
   const vault: Vault = {
     async ready() {
       await load();
@@ -74,24 +116,26 @@ export function createVault(store: Store, keys: KeyRing, random: RandomBytes): V
         .update(JSON.stringify([purpose, secret]))
         .digest('hex');
     },
+    async indexKeyId() {
+      await load();
+      return keys.keyIdOf(Buffer.from((await store.settings.get(INDEX_KEY_SETTING)) ?? '', 'base64'));
+    },
+    async rewrapIndexKey() {
+      const sealed = Buffer.from((await store.settings.get(INDEX_KEY_SETTING)) ?? '', 'base64');
+      if (sealed.length === 0 || keys.keyIdOf(sealed) === keys.currentId) return false;
+      const again = keys.seal(keys.open(sealed, INDEX_KEY_PLACE), INDEX_KEY_PLACE);
+      await store.settings.set(INDEX_KEY_SETTING, Buffer.from(again).toString('base64'));
+      return true;
+    },
+    rewrapBatch: (after, limit) => batch(after, limit, false),
     async rewrap() {
-      let count = 0;
-      const sealedIndexKey = Buffer.from((await store.settings.get(INDEX_KEY_SETTING)) ?? '', 'base64');
-      if (sealedIndexKey.length > 0 && keys.keyIdOf(sealedIndexKey) !== keys.currentId) {
-        const again = keys.seal(keys.open(sealedIndexKey, INDEX_KEY_PLACE), INDEX_KEY_PLACE);
-        await store.settings.set(INDEX_KEY_SETTING, Buffer.from(again).toString('base64'));
-        count++;
-      }
-      let after: string | undefined;
+      let count = (await vault.rewrapIndexKey()) ? 1 : 0;
+      let after: string | null = null;
       do {
-        const page = await store.secrets.sealed({ limit: 200, ...(after === undefined ? {} : { after }) });
-        for (const { ref, blob } of page.items) {
-          if (keys.keyIdOf(blob) === keys.currentId) continue;
-          const again = vault.seal(vault.open(blob, ref), ref);
-          if (await store.secrets.reseal({ ref, expected: blob, blob: again })) count++;
-        }
-        after = page.next ?? undefined;
-      } while (after !== undefined);
+        const done: RewrapBatch = await batch(after, 200, true);
+        count += done.resealed;
+        after = done.next;
+      } while (after !== null);
       return count;
     },
   };
