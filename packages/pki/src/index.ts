@@ -47,10 +47,34 @@ export {
   openCa,
   selfSignCa,
 } from './ca/ca.ts';
+export {
+  type ClientTemplateOptions,
+  checkTemplateKey,
+  clientTemplate,
+  shortestLifetimeDays,
+} from './ca/client-template.ts';
 export { requestIntermediateCa } from './ca/intermediate.ts';
 export { openScepProxy, type ScepProxyAuthority, type ScepProxyOptions } from './ca/scep-proxy.ts';
+export {
+  type CaCertificate,
+  type CaRole,
+  type CaSet,
+  type CaSetOptions,
+  createCaSet,
+  type RolloverPlan,
+  type RolloverPolicy,
+  retirableCas,
+  rolloverPlan,
+} from './ca/set.ts';
 export { type CertificateTemplate, type TemplateName, templates } from './ca/templates.ts';
 export type { Clock, RandomSource } from './clock.ts';
+export {
+  decryptRecoveryKey,
+  type MachineInfoOptions,
+  type VerifiedMachineInfo,
+  verifyMachineInfo,
+} from './cms/apple.ts';
+export { appleIphoneDeviceCa } from './cms/apple-device-ca.ts';
 export type { ContentCipher } from './cms/ciphers.ts';
 export { decryptCms, type EncryptCmsOptions, encryptCms, type KeyTransport } from './cms/enveloped.ts';
 export { bundleCertificates, type SignCmsOptions, signCms, signCmsWith } from './cms/signed-write.ts';
@@ -74,6 +98,24 @@ export { fromPem, type PemBlock, readPem, toPem } from './pem.ts';
 export { type Pkcs12Identity, type Pkcs12Limits, readPkcs12 } from './pkcs12/read.ts';
 export { type CreatePkcs12Options, createPkcs12 } from './pkcs12/write.ts';
 export {
+  listDue,
+  type MaintenanceDecision,
+  type MaintenancePolicy,
+  type MaintenanceSchedule,
+  maintain,
+  nextMaintenance,
+  type RegisteredCertificate,
+  type RegisteredState,
+  registeredState,
+} from './registry/maintenance.ts';
+export {
+  type CertificateDates,
+  type RenewalDecision,
+  type RenewalPolicy,
+  type RenewalState,
+  renewalDue,
+} from './registry/renewal.ts';
+export {
   type CertificateRevocationList,
   type CreateCrlOptions,
   createCrl,
@@ -87,7 +129,20 @@ export {
   type OcspResponder,
   type OcspResponderOptions,
 } from './revocation/ocsp.ts';
+export {
+  type CrlPolicy,
+  type CrlPublisher,
+  type CrlPublisherOptions,
+  type CrlSchedule,
+  type CrlStore,
+  createCrlPublisher,
+  crlSchedule,
+  type NextCrlOptions,
+  nextCrl,
+  type PublishedCrl,
+} from './revocation/publish.ts';
 export type { RevocationReason } from './revocation/reasons.ts';
+export { createMemoryRevocationStore, type RevocationStore, revocableAuthority } from './revocation/revocable.ts';
 export {
   prepareScepRequest,
   type ScepEnrolOptions,
@@ -121,7 +176,22 @@ export type {
 } from './scep/types.ts';
 export { type Certificate, fingerprintSha256, readCertificate } from './x509/certificate.ts';
 export { type CertificateRequest, type CsrOptions, createCsr, readCsr } from './x509/csr.ts';
-export { type BasicConstraints, type Extension, type KeyUsage, microsoftSid } from './x509/extensions.ts';
+export {
+  type BasicConstraints,
+  type Extension,
+  type KeyUsage,
+  microsoftSid,
+  microsoftSidUri,
+  userSidExtensions,
+} from './x509/extensions.ts';
+export {
+  type CertificateKind,
+  type FileCertificate,
+  type FileIdentity,
+  readCertificateFile,
+  readIdentityFiles,
+  type UploadedFile,
+} from './x509/files.ts';
 export type { AlternativeName } from './x509/general-name.ts';
 export {
   type DistinguishedName,
@@ -133,3 +203,18 @@ export {
   parseName,
 } from './x509/name.ts';
 export { type TrustOptions, type TrustPurpose, verifyTrust } from './x509/trust.ts';
+export {
+  certificateVariables,
+  checkSanTemplates,
+  checkSubjectTemplate,
+  identityVariables,
+  maskIdentityVariables,
+  type ResolveOptions,
+  resolveSans,
+  resolveSubject,
+  type SanTemplate,
+  sidSanTemplate,
+  type TemplateRules,
+  type VariableValues,
+  variablesIn,
+} from './x509/variables.ts';

@@ -80,6 +80,7 @@ export const oids = {
   // extended key usages
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  ipsecIke: '1.3.6.1.5.5.7.3.17',
   codeSigning: '1.3.6.1.5.5.7.3.3',
   emailProtection: '1.3.6.1.5.5.7.3.4',
   ocspSigning: '1.3.6.1.5.5.7.3.9',

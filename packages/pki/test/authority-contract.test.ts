@@ -6,7 +6,9 @@ import { type AuthorityContractRunner, authorityContract, type OpenAuthority } f
 import {
   type AlternativeName,
   type CertificateAuthority,
+  createCaSet,
   createCsr,
+  createMemoryRevocationStore,
   createMemoryScepStore,
   createRootCa,
   createScepServer,
@@ -21,6 +23,7 @@ import {
   PkiError,
   readCertificate,
   requestIntermediateCa,
+  revocableAuthority,
   type ScepServer,
   type ScepServerInfo,
   scepEnrol,
@@ -54,6 +57,24 @@ authorityContract(
     const certificate = await parent.issue({ csr: made.csr, template: 'intermediate-ca' });
     const authority = await openCa({ ...made, certificate, chain: [ecRoot.certificate], clock });
     return { authority, now: clock };
+  },
+  runner,
+);
+
+authorityContract(
+  'an authority with account of its certificates',
+  async () => {
+    const ca = await openCa({ ...root, clock });
+    return { authority: revocableAuthority(ca, { store: createMemoryRevocationStore(), clock }), now: clock };
+  },
+  runner,
+);
+
+authorityContract(
+  'a set of authorities',
+  async () => {
+    const current = await openCa({ ...root, clock });
+    return { authority: createCaSet({ current, earlier: [ecRoot], clock }), now: clock };
   },
   runner,
 );

@@ -181,6 +181,14 @@ export async function openCa(
         request.validityDays ?? template.validityDays ?? 365,
         template.clampToCa ?? true,
       );
+      const wantedDays = request.validityDays ?? template.validityDays ?? 365;
+      const left = (own.notAfter - timeOf(clock)) / DAY_MS;
+      if (left < Math.min(template.minValidityDays ?? 0, wantedDays)) {
+        throw new PkiError('pki.ca.ending', `the authority ends in ${Math.floor(left)} days`, {
+          kind: 'unavailable',
+          remedy: 'Let the next authority take over; see rolloverPlan.',
+        });
+      }
       // keyEncipherment means key transport: only RSA keys can do it.
       const usages = template.keyUsage.filter((name) => key.type === 'rsa' || name !== 'keyEncipherment');
       const extensions: Extension[] = [

@@ -15,6 +15,8 @@ export interface CertificateTemplate {
   readonly minRsaBits?: number;
   /** Used when the request names no validity. Default 365. */
   readonly validityDays?: number;
+  /** Refuse to issue what would live shorter, since the authority itself ends. Default: no such limit. */
+  readonly minValidityDays?: number;
   /** Shorten notAfter to the authority's own. Default true; false refuses instead. */
   readonly clampToCa?: boolean;
   /** At least one alternative name is required. Default false. */

@@ -12,6 +12,7 @@ import {
 import { asciiOf } from '../der/strings.ts';
 import { BIT_STRING, BOOLEAN, context, contextPrimitive, INTEGER, OCTET_STRING } from '../der/tags.ts';
 import { type Bytes, boolean, explicit, ia5, integer, namedBits, octets, oid, sequence, tlv } from '../der/writer.ts';
+import { PkiError } from '../errors.ts';
 import { oids } from '../oids.ts';
 
 /** One extension: `value` is the DER inside the OCTET STRING. */
@@ -172,9 +173,25 @@ export function readOcspUrls(value: Uint8Array): string[] {
   return urls;
 }
 
-/** Microsoft's user SID extension (KB5014754), which maps a certificate strongly to an account. */
-export const microsoftSid = (sid: string): Extension => ({
-  oid: oids.microsoftSid,
-  critical: false,
-  value: sequence(tlv(context(0), oid(oids.microsoftSidValue), explicit(0, octets(Buffer.from(sid, 'latin1'))))),
-});
+/**
+ * Microsoft's user SID extension (KB5014754), which maps a certificate strongly to an account; not critical.
+ *
+ * @throws PkiError `pki.sid.invalid` for what is no security identifier.
+ */
+export function microsoftSid(sid: string): Extension {
+  if (!/^S-1-\d{1,14}(?:-\d{1,10}){1,15}$/.test(sid)) {
+    throw new PkiError('pki.sid.invalid', 'a security identifier has the form S-1-5-21-…');
+  }
+  return {
+    oid: oids.microsoftSid,
+    critical: false,
+    value: sequence(tlv(context(0), oid(oids.microsoftSidValue), explicit(0, octets(Buffer.from(sid, 'latin1'))))),
+  };
+}
+
+/** The extensions of a user's security identifier: none for a user without one. */
+export const userSidExtensions = (sid: string | null | undefined): Extension[] =>
+  sid === null || sid === undefined || sid === '' ? [] : [microsoftSid(sid)];
+
+/** The URI that says the same as {@link microsoftSid} in an alternative name. */
+export const microsoftSidUri = (sid: string): string => `tag:microsoft.com,2022-09-14:sid:${sid}`;

@@ -74,6 +74,13 @@ function nameError(message: string, offset: number): PkiError {
  * @throws PkiError `pki.name.invalid` with the offset.
  */
 export function parseName(text: string, order: 'leaf-first' | 'root-first' = 'leaf-first'): DistinguishedName {
+  const name = parseNameParts(text, order);
+  encodeName(name); // checks lengths and alphabets
+  return name;
+}
+
+/** {@link parseName} without the check of lengths and alphabets: for templates, whose values come later. */
+export function parseNameParts(text: string, order: 'leaf-first' | 'root-first' = 'leaf-first'): DistinguishedName {
   if (text.length > maxText) throw nameError(`a name longer than ${maxText} characters`, maxText);
   const rdns: NameAttribute[][] = [];
   let position = 0;
@@ -98,9 +105,7 @@ export function parseName(text: string, order: 'leaf-first' | 'root-first' = 'le
     position++;
     if (position >= text.length) throw nameError('CODE= was expected', position);
   }
-  const name = order === 'leaf-first' ? rdns.reverse() : rdns;
-  encodeName(name); // checks lengths and alphabets
-  return name;
+  return order === 'leaf-first' ? rdns.reverse() : rdns;
 }
 
 /** Reads an attribute value up to the separator that ends it (its position is `end`) or the end of the text. */

@@ -21,6 +21,11 @@ export interface TrustOptions extends VerifyPolicy {
   readonly purpose?: TrustPurpose;
   /** How long after `notAfter` the leaf is still accepted (a renewal path only). Default 0. */
   readonly graceMs?: number;
+  /**
+   * `ignore` does not look at the dates of issuers, for authorities that ended long before the certificates they issue
+   * (Apple's device authority). Default `check`.
+   */
+  readonly issuerDates?: 'check' | 'ignore';
   /** Critical extensions (OIDs) the caller understands besides the usual ones, e.g. Apple's own markers. */
   readonly criticalExtensions?: readonly string[];
 }
@@ -100,7 +105,7 @@ function issuerProblem(
   policy: TrustOptions,
 ): PkiError | null {
   try {
-    checkValidity(issuer, now, 0);
+    if (policy.issuerDates !== 'ignore') checkValidity(issuer, now, 0);
     checkCritical(issuer, policy);
     const constraints = extensionOf(issuer, oids.basicConstraints);
     const { ca, pathLength } = constraints ? readBasicConstraints(constraints) : { ca: false, pathLength: undefined };
