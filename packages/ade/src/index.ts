@@ -35,6 +35,41 @@ export {
   isAdeError,
 } from './errors.ts';
 export type { FetchFunction, HttpOptions, RetryPolicy, SleepFunction } from './http/exchange.ts';
+export {
+  type AssignableDevice,
+  type AssignmentChoice,
+  type AssignmentRule,
+  type AssignmentRules,
+  createProfileChooser,
+  type ProfileChooser,
+} from './profile/assign.ts';
+export { compileEnrolmentProfile } from './profile/compile.ts';
+export {
+  type ChangePlan,
+  type ProfileChange,
+  type ProfiledDevice,
+  type ProfileState,
+  type ProfileStep,
+  planProfileChange,
+} from './profile/consequences.ts';
+export type {
+  AppleProfile,
+  EnrolmentAuthentication,
+  EnrolmentProfile,
+  MacAccountSettings,
+  SharedIpadSettings,
+} from './profile/model.ts';
+export {
+  hasPane,
+  impliedSkips,
+  type SetupPlatform,
+  type SetupTarget,
+  type SkipItem,
+  skipItems,
+  skipKeysFor,
+  withImpliedSkips,
+} from './profile/skip.ts';
+export { type ProfileCheckOptions, type ProfileIssue, validateEnrolmentProfile } from './profile/validate.ts';
 export { createTokenKeyPair, type TokenKeyPair, type TokenKeyPairOptions } from './token/key-pair.ts';
 export {
   type AccountState,
