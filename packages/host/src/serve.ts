@@ -44,6 +44,8 @@ export interface ServerOptions {
   readonly newAdminToken?: boolean;
   /** The master key, where it is not kept in the data folder. */
   readonly masterKey?: string;
+  /** Master keys from before. */
+  readonly earlierMasterKeys?: readonly string[];
 }
 
 /** A server that runs. */
@@ -126,6 +128,7 @@ const HELP = `Options
   --help
 
 The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) replaces the file master.key,
+ESPALIER_EARLIER_MASTER_KEYS (with commas between them) the file master.earlier.key,
 ESPALIER_DATABASE the flag --database: other users of the machine do not see the password there.
 `;
 
@@ -142,6 +145,7 @@ export function parseServerArguments(
   const port = portOf('--port', flags.port);
   const apns = pushOptions(flags);
   const masterKey = environment['ESPALIER_MASTER_KEY'];
+  const earlier = (environment['ESPALIER_EARLIER_MASTER_KEYS'] ?? '').split(/[\s,]+/).filter((key) => key !== '');
   const database = flags.database ?? environment['ESPALIER_DATABASE'];
   return {
     data: flags.data,
@@ -155,6 +159,7 @@ export function parseServerArguments(
     ...(flags['metrics-port'] === undefined ? {} : { metricsPort: portOf('--metrics-port', flags['metrics-port']) }),
     ...(flags['new-admin-token'] ? { newAdminToken: true } : {}),
     ...(masterKey === undefined || masterKey === '' ? {} : { masterKey }),
+    ...(earlier.length === 0 ? {} : { earlierMasterKeys: earlier }),
   };
 }
 

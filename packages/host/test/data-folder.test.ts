@@ -2,9 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createKeyRing, masterKey } from '@espalier/core';
 import { readCertificate, verifyTrust } from '@espalier/pki';
 import { describe, expect, it } from 'vitest';
-import { type DataFolderOptions, hashAdminToken, openDataFolder } from '../src/index.ts';
+import { type DataFolder, type DataFolderOptions, hashAdminToken, openDataFolder } from '../src/index.ts';
+import { parseServerArguments } from '../src/node.ts';
 import { folder, need, run } from './tools.ts';
 import { START, testClock } from './world.ts';
 
@@ -159,9 +161,51 @@ describe('a data folder', () => {
         expect(error.remedy).toBeTruthy();
         return error.code;
       });
-    expect(await code({ masterKey: Buffer.alloc(32, 6) })).toBe('host.data.wrong_key');
+    expect(await code({ masterKey: Buffer.alloc(32, 7) })).toBe('host.data.wrong_key');
     expect(await code({})).toBe('host.data.master_key_missing');
     expect(await code({ masterKey: 'short' })).toBe('host.data.master_key');
+  });
+
+  it('changes its master key: everything in it is sealed anew, and the old key is not needed any more', async (context) => {
+    const dir = folder(context);
+    const secrets = ({ ca, tls, sessionSecret }: DataFolder) => ({ ca: ca.certificate, tls, sessionSecret });
+    const first = await opened(dir, {}, secrets);
+    const old = readFileSync(join(dir, 'master.key'), 'utf8');
+    const oldId = masterKey(Buffer.from(old, 'base64')).id;
+    const sealedWith = (name: string) => {
+      const { sealed, sealedKey } = JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8'));
+      const blob = Buffer.from(sealed ?? sealedKey, 'base64');
+      return createKeyRing({ current: { id: 'x', key: new Uint8Array(32) } }).keyIdOf(blob);
+    };
+    const files = ['ca', 'tls', 'profile-signing', 'session'];
+    expect(files.map(sealedWith)).toEqual(files.map(() => oldId));
+
+    // As docs/operations.md has it, for a key that is kept in the folder.
+    const fresh = Buffer.alloc(32, 9).toString('base64');
+    writeFileSync(join(dir, 'master.earlier.key'), `\n${old}\n`, { mode: 0o644 });
+    writeFileSync(join(dir, 'master.key'), fresh, { mode: 0o600 });
+    const code = (options: DataFolderOptions = {}) =>
+      opened(dir, options, () => 'opened').catch((error: { code: string }) => error.code);
+    expect(await code()).toBe('host.data.permissions');
+    chmodSync(join(dir, 'master.earlier.key'), 0o600);
+    const ids = await opened(dir, { earlierMasterKeys: [old, fresh] }, ({ keys }) => keys.ids);
+    expect(ids).toEqual([masterKey(Buffer.alloc(32, 9)).id, oldId]);
+    expect(files.map(sealedWith)).toEqual(files.map(() => ids[0]));
+    for (const name of files) expect(statSync(join(dir, `${name}.json`)).mode & 0o077).toBe(0);
+    rmSync(join(dir, 'master.earlier.key'));
+    expect(await opened(dir, {}, secrets)).toEqual(first);
+    expect(await code({ masterKey: old.trim() })).toBe('host.data.wrong_key');
+
+    // And for one from outside.
+    const next = Buffer.alloc(32, 10).toString('hex');
+    expect(await code({ masterKey: next })).toBe('host.data.wrong_key');
+    expect(await code({ masterKey: next, earlierMasterKeys: [fresh] })).toBe('opened');
+    expect(await code({ masterKey: next })).toBe('opened');
+    const environment = { ESPALIER_MASTER_KEY: next, ESPALIER_EARLIER_MASTER_KEYS: `${fresh}, ${old}` };
+    expect(parseServerArguments([], environment)).toMatchObject({
+      masterKey: next,
+      earlierMasterKeys: [fresh, old.trim()],
+    });
   });
 
   it('says what is wrong with its files', async (context) => {

@@ -40,7 +40,10 @@ export interface DataFolderOptions {
   readonly organisation?: string;
   /** 32 bytes, or their base64 or hexadecimal text, kept elsewhere (default: the file `master.key` in the folder). */
   readonly masterKey?: MasterKeyInput;
-  /** Earlier master keys, so that what they sealed can still be opened. */
+  /**
+   * Earlier master keys, besides those of the file `master.earlier.key`: what they sealed in the folder is sealed anew when
+   * the folder is opened, what they sealed in the store while the engine runs.
+   */
   readonly earlierMasterKeys?: readonly MasterKeyInput[];
   /** Make a new admin token; the one before it is no longer valid. */
   readonly newAdminToken?: boolean;
@@ -217,15 +220,23 @@ function stillFits(identity: Identity, ca: CertificateAuthority, clock: Clock, d
 async function secretOf(path: string, keys: KeyRing, random: RandomBytes): Promise<Uint8Array> {
   const file = join(path, 'session.json');
   const place = ['data-folder', 'session'];
+  const write = (secret: Uint8Array) =>
+    writeWhole(
+      file,
+      `${JSON.stringify({ sealed: Buffer.from(keys.seal(secret, place)).toString('base64') })}\n`,
+      0o600,
+    );
   const content = await readJson(file);
   if (content === null) {
     const secret = random(32);
-    const sealed = Buffer.from(keys.seal(secret, place)).toString('base64');
-    await writeWhole(file, `${JSON.stringify({ sealed })}\n`, 0o600);
+    await write(secret);
     return secret;
   }
   if (typeof content['sealed'] !== 'string') throw damaged(file);
-  return openSealed(keys, file, Buffer.from(content['sealed'], 'base64'), place);
+  const sealed = Buffer.from(content['sealed'], 'base64');
+  const secret = openSealed(keys, file, sealed, place);
+  if (keys.keyIdOf(sealed) !== keys.currentId) await write(secret);
+  return secret;
 }
 
 async function adminToken(

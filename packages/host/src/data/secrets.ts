@@ -6,12 +6,15 @@ import { HostError, isEspalierError } from '../errors.ts';
 import { readWhole, refuseIfShared, writeWhole } from './files.ts';
 
 const MASTER = 'master.key';
+/** Keys from before, one a line, so that a folder that holds its key can change it. */
+const EARLIER = 'master.earlier.key';
 
 /** A master key as an option gives it: 32 bytes, or their base64 or hexadecimal text. */
 export type MasterKeyInput = Uint8Array | string;
 
 /**
- * The key ring: over the given master key, or over the one in the folder, which is made on the first start.
+ * The key ring: over the given master key, or over the one in the folder, which is made on the first start. Earlier keys are
+ * those given and those of the file `master.earlier.key`, one a line.
  * @throws HostError `host.data.master_key`, `host.data.master_key_missing`, `host.data.permissions`
  */
 export async function openKeyRing(
@@ -22,7 +25,10 @@ export async function openKeyRing(
   hasData: boolean,
 ): Promise<KeyRing> {
   const current = given === undefined ? await storedKey(dir, random, hasData) : readKey(given);
-  return createKeyRing({ current: masterKey(current), earlier: earlier.map((key) => masterKey(readKey(key))), random });
+  const before = new Map([...earlier.map(readKey), ...(await earlierKeys(dir))].map((key) => [masterKey(key).id, key]));
+  // The same key may be given twice; what is the current key is no earlier one.
+  before.delete(masterKey(current).id);
+  return createKeyRing({ current: masterKey(current), earlier: [...before.values()].map(masterKey), random });
 }
 
 async function storedKey(dir: string, random: RandomBytes, hasData: boolean): Promise<Uint8Array> {
@@ -47,6 +53,18 @@ async function storedKey(dir: string, random: RandomBytes, hasData: boolean): Pr
   return key;
 }
 
+async function earlierKeys(dir: string): Promise<Uint8Array[]> {
+  const file = join(dir, EARLIER);
+  const text = await readWhole(file);
+  if (text === null) return [];
+  await refuseIfShared(file);
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map(readKey);
+}
+
 function readKey(input: MasterKeyInput): Uint8Array {
   const bytes =
     typeof input !== 'string'
@@ -67,10 +85,14 @@ export async function readIdentity(dir: string, name: string, keys: KeyRing): Pr
   if (content === null) return null;
   const { certificate, sealedKey } = content;
   if (typeof certificate !== 'string' || typeof sealedKey !== 'string') throw damaged(file);
-  return {
+  const sealed = Buffer.from(sealedKey, 'base64');
+  const identity = {
     certificate: new Uint8Array(fromPem(certificate, 'CERTIFICATE')),
-    privateKey: openSealed(keys, file, Buffer.from(sealedKey, 'base64'), ['data-folder', name]),
+    privateKey: openSealed(keys, file, sealed, ['data-folder', name]),
   };
+  // Sealed anew when the master key has changed, so that the earlier one is not needed the next time.
+  if (keys.keyIdOf(sealed) !== keys.currentId) await writeIdentity(dir, name, keys, identity);
+  return identity;
 }
 
 /** Writes certificate and sealed key as one file, so that they never part. */
