@@ -34,6 +34,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     ...(apns ? { push: apns } : {}),
     compile: compileConfiguration,
     signProfile: data.signProfile,
+    renewal: { profile: (request) => host.renewalProfile(request) },
     logger,
   });
 

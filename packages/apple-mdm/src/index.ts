@@ -142,6 +142,7 @@ export {
   payloadUuid,
 } from './profile/build.ts';
 export {
+  type AcmeIdentity,
   buildEnrolmentProfile,
   type EnrolmentProfileInput,
   enrolmentProfile,

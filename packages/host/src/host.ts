@@ -1,10 +1,12 @@
 // The host: all routes behind one fetch handler, with errors turned into answers and into the log.
 import { randomBytes } from 'node:crypto';
-import type { Engine, RandomBytes } from '@espalier/core';
+import type { Engine, RandomBytes, RenewalOptions } from '@espalier/core';
 import { type CertificateAuthority, createScepServer } from '@espalier/pki';
 import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
-import { type ProfileOptions, publicUrls } from './enrol/profile.ts';
+import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
+import { createRevocation, type Revocation, type RevocationOptions } from './ca/revocation.ts';
+import { type ProfileOptions, publicUrls, signedEnrolmentProfile } from './enrol/profile.ts';
 import { enrolRoutes } from './enrol/routes.ts';
 import { HostError, isEspalierError } from './errors.ts';
 import { clientAddress, createProxyList } from './http/addresses.ts';
@@ -53,6 +55,10 @@ export interface HostOptions {
   readonly trustedProxies?: readonly string[];
   /** A SCEP server of your own, in place of one over `ca` and the engine's store. */
   readonly scep?: { handle(request: Request): Promise<Response> };
+  /** ACME at `/acme/directory`: `false` for none (default: served, for attested devices). */
+  readonly acme?: AcmeOptions | false;
+  /** The revocation list at `/ca.crl` and OCSP at `/ocsp`; served where the authority's key is at hand. */
+  readonly revocation?: RevocationOptions;
   /** Whether the status page is served (default true). */
   readonly page?: boolean;
   /**
@@ -78,11 +84,19 @@ export interface HostOptions {
 export interface Host {
   /** Answers any request. Never rejects: every fault becomes an answer and, where it matters, a line in the log. */
   readonly fetch: FetchHandler;
+  /**
+   * Makes the profile that renews an enrolment's identity: for the engine's `renewal.profile`. `null` without `publicUrl`,
+   * since a renewal must name the addresses that the device knows.
+   * @example
+   * const engine = createEngine({ store, keys, renewal: { profile: (request) => host.renewalProfile(request) } });
+   * const host = createHost({ engine, ca, identity, profile, publicUrl });
+   */
+  readonly renewalProfile: RenewalOptions['profile'];
 }
 
 /**
  * Composes the routes of an MDM server over an engine:
- * the device protocol (`/mdm/checkin`, `/mdm/connect`), SCEP (`/scep`), enrolment (`/enrol/:token`, `/enrol`),
+ * the device protocol (`/mdm/checkin`, `/mdm/connect`), SCEP (`/scep`), ACME (`/acme`), revocation (`/ca.crl`, `/ocsp`), enrolment (`/enrol/:token`, `/enrol`),
  * the root certificate (`/ca.crt`, `/ca.pem`), the admin API (`/api/v1`), the status page (`/`) and `/health`.
  *
  * @throws HostError `host.options` where the options make no sense.
@@ -110,6 +124,12 @@ export function createHost(options: HostOptions): Host {
   const meters = createHostMeters(engine.metrics);
   const metricsTokens = [...(options.adminTokens ?? []), ...(options.metrics?.tokens ?? [])];
 
+  const revocation =
+    ca.signer === undefined
+      ? null
+      : createRevocation(engine, { ...ca, signer: ca.signer }, options.revocation ?? {}, bodyLimits);
+  const { acme: profileKey } = options.profile;
+
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
     ...mdmRoutes({
@@ -125,11 +145,24 @@ export function createHost(options: HostOptions): Host {
       engine,
       profile: options.profile,
       caCertificate: ca.certificate,
-      scep: options.scep ?? scepServer(options, logger),
+      scep: options.scep ?? scepServer(options, revocation, logger),
       limiter: createLimiter(lockout, now),
       bodyLimits,
       urls,
     }),
+    ...(options.acme === false
+      ? []
+      : acmeRoutes({
+          engine,
+          ca,
+          options: options.acme ?? {},
+          attested: profileKey?.attest ?? profileKey?.hardwareBound ?? true,
+          bodyLimits,
+          logger,
+          fixedUrls,
+          urls,
+        })),
+    ...(revocation?.routes ?? []),
     ...apiRoutes({ engine, basePath, checkToken, limiter: tokenLimiter, bodyLimits, urls }),
     ...(options.page === false
       ? []
@@ -175,6 +208,17 @@ export function createHost(options: HostOptions): Host {
   }
 
   return {
+    async renewalProfile({ enrolment, ttlMinutes }) {
+      if (fixedUrls === null) {
+        logger.warn({ enrolmentId: enrolment.id }, 'no renewal without a public URL');
+        return null;
+      }
+      return await signedEnrolmentProfile(engine, options.profile, ca.certificate, fixedUrls, {
+        enrolment,
+        ttlMinutes,
+      });
+    },
+
     async fetch(request, info = {}) {
       const requestId = Buffer.from(random(8)).toString('hex');
       const measured = meters.request();
@@ -199,11 +243,20 @@ export function createHost(options: HostOptions): Host {
 }
 
 /** SCEP answers refusals inside its own protocol; the log has them too. */
-function scepServer({ ca, engine }: HostOptions, logger: Logger): { handle(request: Request): Promise<Response> } {
+function scepServer(
+  { ca, engine, identity }: HostOptions,
+  revocation: Revocation | null,
+  logger: Logger,
+): { handle(request: Request): Promise<Response> } {
   return createScepServer({
     ca,
     store: engine.enrolling.scepStore,
     clock: engine.clock,
+    renewal: {
+      authorise: ({ certificate }) => engine.enrolling.authoriseRenewal(certificate),
+      graceDays: identity.renewalGraceDays ?? 30,
+    },
+    ...(revocation === null ? {} : { crl: revocation.crl }),
     onEvent: ({ type, error, ...event }) => {
       if (type === 'error') logger.error({ ...event, err: error }, 'scep failed');
       else if (type === 'refused' || type === 'malformed') logger.warn(event, `scep request ${type}`);

@@ -1,5 +1,7 @@
 // @espalier/host: the MDM server as one fetch handler.
 export { createAdminToken, hashAdminToken } from './api/auth.ts';
+export type { AcmeOptions } from './ca/acme.ts';
+export type { RevocationOptions } from './ca/revocation.ts';
 export { type DataFolder, type DataFolderOptions, openDataFolder } from './data/open.ts';
 export type { MasterKeyInput } from './data/secrets.ts';
 export type { ProfileOptions } from './enrol/profile.ts';

@@ -139,10 +139,15 @@ describe('refused with nothing changed', () => {
     });
   });
 
-  it('an expired certificate: 401, also when it was good a moment ago', async () => {
+  it('an expired certificate: 403 while it may still be renewed, then 401, also when it was good a moment ago', async () => {
     const to = await world();
     const phone = await enrol(to, 'A1');
     to.clock.advance(366 * 86_400_000);
+    expect(await refused(to, '/mdm/checkin', phone.request(messages.tokenUpdate('A1')))).toMatchObject({
+      status: 403,
+      code: 'core.enrolment.certificate_expired',
+    });
+    to.clock.advance(30 * 86_400_000);
     expect(await refused(to, '/mdm/connect', phone.request(messages.idle('A1')))).toMatchObject({
       status: 401,
       code: 'host.identity.untrusted',
@@ -307,6 +312,21 @@ describe('forwarded certificates', () => {
       ),
     ).toEqual([200, '']);
     expect(await ask('xfcc', (pem) => `Hash=first,Hash=abc;Cert="${encodeURIComponent(pem)}"`)).toEqual([200, '']);
+    // As Envoy's documentation has it: several elements, quoted values with separators in them, keys in any case.
+    const envoy = (pem: string) =>
+      `By=http://frontend.lyft.com;Hash=468ed33be74eee6556d90c0149c1309e9ba61d6425303443c0748a02dd8de688;` +
+      `Subject="/C=US/ST=CA/L=San Francisco/OU=Lyft/CN=Test Client";URI=http://testclient.lyft.com,` +
+      `By=http://backend.lyft.com;Hash=9ba61d6425303443c0748a02dd8de688468ed33be74eee6556d90c0149c1309e;` +
+      `CERT="${encodeURIComponent(pem)}";Subject="CN=a\\,b;Cert=c";URI=;DNS=a.example;DNS=b.example`;
+    expect(await ask('xfcc', envoy)).toEqual([200, '']);
+    // Only the nearest proxy's element counts: what is before it, a client may have sent.
+    expect(await ask('xfcc', (pem) => `Cert="${encodeURIComponent(pem)}",By=http://proxy;Hash=ab`)).toEqual([
+      ...[401, 'host.identity.untrusted'],
+    ]);
+    expect(await ask('xfcc', (pem) => `Hash=ab;Chain="${encodeURIComponent(pem)}"`)).toEqual([200, '']);
+    // Folded lines, and base64 alone.
+    expect(await ask('pem', (pem) => pem.trim().replaceAll('\n', '\t'))).toEqual([200, '']);
+    expect(await ask('pem', (_pem, der) => Buffer.from(der).toString('base64'))).toEqual([200, '']);
     expect(await ask('rfc9440', (_pem, der) => `:${Buffer.from(der).toString('base64')}:`)).toEqual([200, '']);
     expect(await ask('pem', (pem) => encodeURIComponent(pem), '::ffff:10.0.0.9')).toEqual([200, '']);
     expect(await ask('pem', (pem) => encodeURIComponent(pem), '2001:db8::7')).toEqual([200, '']);

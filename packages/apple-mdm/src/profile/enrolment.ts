@@ -37,6 +37,32 @@ export interface ScepIdentity {
   readonly keyIsExtractable?: boolean;
 }
 
+/** An identity that the device gets by ACME (RFC 8555): the payload `com.apple.security.acme`, iOS 16 and macOS 13.1 on. */
+export interface AcmeIdentity {
+  readonly type: 'acme';
+  /** Where the ACME directory is. `https:`, see `allowHttp`. */
+  readonly directoryUrl: string;
+  /** What the server knows the device by; use a fresh one for each profile. */
+  readonly clientIdentifier: string;
+  /** Default `ECSECPrimeRandom`. */
+  readonly keyType?: 'ECSECPrimeRandom' | 'RSA';
+  /** EC: 192, 256, 384 or 521 (default 384); RSA: 1024 to 4096 in steps of 8 (default 2048). */
+  readonly keySize?: number;
+  /** The Secure Enclave makes and keeps the key (default true): EC with 256 or 384 bits only. */
+  readonly hardwareBound?: boolean;
+  /** The device attests itself and the key to the server (default: as `hardwareBound`, which it needs). */
+  readonly attest?: boolean;
+  /** The subject that the device asks for, as in {@link ScepIdentity}. */
+  readonly subject: readonly (readonly [name: string, value: string])[];
+  readonly subjectAltName?: ScepIdentity['subjectAltName'];
+  /** `UsageFlags`: 1 signing, 4 encryption, 5 both. */
+  readonly usageFlags?: 1 | 4 | 5;
+  /** Dotted OIDs. */
+  readonly extendedKeyUsage?: readonly string[];
+  /** macOS: whether the private key can be exported (our default: no). */
+  readonly keyIsExtractable?: boolean;
+}
+
 /** An identity that the profile itself carries: the payload `com.apple.security.pkcs12`. A secret: sign and encrypt. */
 export interface Pkcs12Identity {
   readonly type: 'pkcs12';
@@ -68,7 +94,7 @@ export interface EnrolmentProfileInput {
   readonly topic: string;
   /** Default: all rights. See `accessRights()`. */
   readonly accessRights?: number;
-  readonly identity: ScepIdentity | Pkcs12Identity;
+  readonly identity: ScepIdentity | AcmeIdentity | Pkcs12Identity;
   /** DER; the device trusts them for TLS. */
   readonly rootCertificates?: readonly Uint8Array[];
   /** Every message carries `Mdm-Signature` (default true, since few proxies pass TLS client certificates on). */
@@ -209,7 +235,45 @@ function identityPayload(identifier: string, input: EnrolmentProfileInput): Prof
       },
     };
   }
+  if (identity.type === 'acme') {
+    return { ...common, type: 'com.apple.security.acme', content: acmeContent(identity, input.allowHttp) };
+  }
   return { ...common, type: 'com.apple.security.scep', content: scepContent(identity) };
+}
+
+const curveSizes = [192, 256, 384, 521];
+
+function acmeContent(acme: AcmeIdentity, allowHttp: boolean | undefined): PayloadContent {
+  checkUrl('DirectoryURL', acme.directoryUrl, allowHttp);
+  const keyType = acme.keyType ?? 'ECSECPrimeRandom';
+  const ec = keyType === 'ECSECPrimeRandom';
+  const keySize = acme.keySize ?? (ec ? 384 : 2048);
+  const hardwareBound = acme.hardwareBound ?? ec;
+  const attest = acme.attest ?? hardwareBound;
+  const fits = ec ? curveSizes.includes(keySize) : keySize % 8 === 0 && keySize >= 1024 && keySize <= 4096;
+  if (!fits) throw badKey('KeySize', `${keySize} is no size of a key of type ${keyType}`);
+  if (hardwareBound && !(ec && (keySize === 256 || keySize === 384))) {
+    throw badKey('HardwareBound', 'only EC keys of 256 and 384 bits can be bound to the hardware');
+  }
+  if (attest && !hardwareBound) throw badKey('Attest', 'only a key that is bound to the hardware is attested');
+  if (acme.clientIdentifier === '') throw badKey('ClientIdentifier', 'ClientIdentifier is empty');
+  return {
+    DirectoryURL: acme.directoryUrl,
+    ClientIdentifier: acme.clientIdentifier,
+    KeyType: keyType,
+    KeySize: keySize,
+    HardwareBound: hardwareBound,
+    Attest: attest,
+    Subject: acme.subject.map(([name, value]) => [[name, value]]),
+    SubjectAltName: acme.subjectAltName,
+    UsageFlags: acme.usageFlags,
+    ExtendedKeyUsage: acme.extendedKeyUsage,
+    KeyIsExtractable: acme.keyIsExtractable ?? false,
+  };
+}
+
+function badKey(key: string, message: string): MdmError {
+  return new MdmError('mdm.profile.bad_key', message, { at: { path: `/${key}` } });
 }
 
 const fingerprintLengths = [16, 20, 32, 64];

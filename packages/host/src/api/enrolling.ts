@@ -1,6 +1,5 @@
-// Admin API: invitations, SCEP challenges, issued certificates, events.
+// Admin API: invitations and SCEP challenges.
 import type { Engine, Invitation } from '@espalier/core';
-import { z } from 'zod';
 import type { PublicUrls } from '../enrol/profile.ts';
 import type { Context } from '../http/router.ts';
 import { type Operation, operation } from './operation.ts';
@@ -65,16 +64,6 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
       response: shape.challenge,
       refusals: [404],
       handle: async ({ body }) => await enrolling.challenge(body),
-    }),
-    operation({
-      id: 'listCertificates',
-      method: 'GET',
-      path: '/certificates',
-      tag: 'Certificates',
-      summary: 'Identity certificates that the CA has issued.',
-      query: shape.pageQuery.extend({ enrolmentId: z.string().max(500).exactOptional() }),
-      response: shape.pageOf(shape.certificate),
-      handle: async ({ query }) => await enrolling.certificates(query),
     }),
   ];
 }

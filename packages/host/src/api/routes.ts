@@ -6,6 +6,7 @@ import type { Limiter } from '../http/limiter.ts';
 import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
+import { certificateOperations } from './certificates.ts';
 import { deviceOperations } from './devices.ts';
 import { enrollingOperations } from './enrolling.ts';
 import { eventOperations } from './events.ts';
@@ -30,6 +31,7 @@ export interface ApiContext {
 export function apiRoutes(api: ApiContext): Route[] {
   const operations = [
     ...enrollingOperations(api.engine, api.urls),
+    ...certificateOperations(api.engine),
     ...deviceOperations(api.engine),
     ...labelOperations(api.engine),
     ...configurationOperations(api.engine),

@@ -198,9 +198,14 @@ export const invitation = z
 
 export const challenge = z.object({ challenge: text, expiresAt: time }).meta({ id: 'ScepChallenge' });
 
+export const clientIdentifier = z
+  .object({ clientIdentifier: text, expiresAt: time })
+  .meta({ id: 'AcmeClientIdentifier' });
+export const renewal = z.object({ queued: z.boolean() }).meta({ id: 'Renewal' });
+
 export const certificateStatus = z.enum(['issued', 'in-force', 'superseded', 'revoked', 'expired']);
 
-/** RFC 5280, 5.3.1: those that are for good. */
+/** RFC 5280, 5.3.1. */
 export const revocationReason = z.enum([
   'unspecified',
   'keyCompromise',
@@ -262,6 +267,25 @@ export const newChallenge = z.strictObject({
     .max(60 * 24 * 30)
     .exactOptional(),
   subject: z.string().max(500).exactOptional(),
+  enrolmentId: z
+    .string()
+    .max(500)
+    .exactOptional()
+    .meta({ description: 'For the renewal of this enrolment’s certificate.' }),
+});
+export const newClientIdentifier = newChallenge.extend({
+  device: z
+    .strictObject({ serialNumber: z.string().max(100).exactOptional(), udid: z.string().max(100).exactOptional() })
+    .exactOptional()
+    .meta({ description: 'The attestation must name this device.' }),
+});
+export const revocation = z.strictObject({ reason: revocationReason.exactOptional() });
+const timeQuery = z.coerce.number().int().exactOptional();
+export const certificateQuery = pageQuery.extend({
+  enrolmentId: z.string().max(500).exactOptional(),
+  status: certificateStatus.exactOptional(),
+  expiresBefore: timeQuery.meta({ description: 'Those that end before this time (milliseconds since the epoch).' }),
+  expiresFrom: timeQuery.meta({ description: 'Those that end at this time or later.' }),
 });
 export const newLabel = z.strictObject({
   name,

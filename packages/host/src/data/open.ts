@@ -19,6 +19,7 @@ import {
   toPem,
 } from '@espalier/pki';
 import { createAdminToken, hashAdminToken } from '../api/auth.ts';
+import { publicUrls } from '../enrol/profile.ts';
 import { HostError } from '../errors.ts';
 import { prepareFolder, readWhole, removeLeftovers, writeWhole } from './files.ts';
 import { lockFolder } from './lock.ts';
@@ -36,6 +37,11 @@ import {
 export interface DataFolderOptions {
   /** The address that devices use; its host goes into the TLS certificate next to localhost. */
   readonly publicUrl?: string;
+  /**
+   * Where this server is reached for revocations, with `http:` as is usual (`http://mdm.example.com`): the addresses of
+   * the CRL and of OCSP below it go into every certificate issued from now on (default: none).
+   */
+  readonly revocationUrl?: string;
   /** Who runs this: the name of the CA (default `Espalier`). Only the first start uses it. */
   readonly organisation?: string;
   /** 32 bytes, or their base64 or hexadecimal text, kept elsewhere (default: the file `master.key` in the folder). */
@@ -113,7 +119,7 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
     await removeLeftovers(path);
     const hasData = (await readWhole(file('ca.json'))) !== null;
     const keys = await openKeyRing(path, options.masterKey, options.earlierMasterKeys ?? [], random, hasData);
-    const ca = await rootCa(path, keys, options.organisation ?? 'Espalier', clock);
+    const ca = await rootCa(path, keys, options.organisation ?? 'Espalier', clock, options.revocationUrl);
     const tls = await serverIdentity(path, keys, ca, hostOf(options.publicUrl), clock);
     const signing = await signingIdentity(path, keys, ca, clock);
     const sessionSecret = await secretOf(path, keys, random);
@@ -141,7 +147,13 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
   }
 }
 
-async function rootCa(path: string, keys: KeyRing, organisation: string, clock: Clock): Promise<CertificateAuthority> {
+async function rootCa(
+  path: string,
+  keys: KeyRing,
+  organisation: string,
+  clock: Clock,
+  revocationUrl: string | undefined,
+): Promise<CertificateAuthority> {
   let root = await readIdentity(path, 'ca', keys);
   if (root === null) {
     // RSA, since SCEP clients encrypt their requests to this key.
@@ -158,7 +170,12 @@ async function rootCa(path: string, keys: KeyRing, organisation: string, clock: 
   const pem = toPem(root.certificate);
   // A copy for people, to be trusted by browsers; the truth is in ca.json.
   if ((await readWhole(join(path, 'ca.pem'))) !== pem) await writeWhole(join(path, 'ca.pem'), pem, 0o644);
-  return await openCa({ ...root, clock });
+  if (revocationUrl === undefined) return await openCa({ ...root, clock });
+  if (!URL.canParse(revocationUrl)) {
+    throw new HostError('invalid', 'host.options', `revocationUrl "${revocationUrl}" is not an address.`);
+  }
+  const { crl, ocsp, base } = publicUrls(revocationUrl);
+  return await openCa({ ...root, clock, crlUrls: [crl], ocspUrls: [ocsp], issuerUrls: [`${base}/ca.crt`] });
 }
 
 async function serverIdentity(

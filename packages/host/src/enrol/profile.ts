@@ -1,7 +1,7 @@
-// Makes the enrolment profile of one invitation: a fresh challenge, the root, the MDM payload; signed.
+// Makes enrolment profiles, for invitations and for renewals: a fresh credential, the root, the MDM payload; signed.
 import { createHash } from 'node:crypto';
-import { enrolmentProfile } from '@espalier/apple-mdm';
-import type { Engine, Invitation } from '@espalier/core';
+import { type AcmeIdentity, enrolmentProfile, type ScepIdentity } from '@espalier/apple-mdm';
+import type { Engine, Enrolment, Invitation } from '@espalier/core';
 
 /** What the enrolment profile says. */
 export interface ProfileOptions {
@@ -19,9 +19,20 @@ export interface ProfileOptions {
   readonly accessRights?: number;
   /** Roots (DER) that the device shall trust (default: the CA's certificate). */
   readonly rootCertificates?: readonly Uint8Array[];
-  /** RSA bits of the device's key (default 2048). */
+  /** How the device gets its identity (default `scep`). ACME needs iOS 16, tvOS 16 or macOS 13.1. */
+  readonly identity?: 'scep' | 'acme';
+  /** RSA bits of the device's key with SCEP (default 2048). */
   readonly keySize?: 1024 | 2048 | 4096;
-  /** Minutes that the SCEP challenge lives (default 60): the user still has to confirm the installation. */
+  /** The device's key with ACME. */
+  readonly acme?: {
+    /** Bits of the EC key (default 384). */
+    readonly keySize?: 256 | 384;
+    /** The Secure Enclave keeps the key (default true; Macs: macOS 14 with Apple silicon or a T2 chip). */
+    readonly hardwareBound?: boolean;
+    /** Apple attests device and key (default: as `hardwareBound`). Without it the identifier alone lets a device in. */
+    readonly attest?: boolean;
+  };
+  /** Minutes that the SCEP challenge or the ACME identifier lives (default 60): the user still has to confirm the installation. */
   readonly challengeMinutes?: number;
 }
 
@@ -31,6 +42,9 @@ export interface PublicUrls {
   readonly checkIn: string;
   readonly connect: string;
   readonly scep: string;
+  readonly acme: string;
+  readonly crl: string;
+  readonly ocsp: string;
   enrol(token: string): string;
 }
 
@@ -42,12 +56,21 @@ export function publicUrls(base: string): PublicUrls {
     checkIn: `${root}/mdm/checkin`,
     connect: `${root}/mdm/connect`,
     scep: `${root}/scep`,
+    acme: `${root}/acme`,
+    crl: `${root}/ca.crl`,
+    ocsp: `${root}/ocsp`,
     enrol: (token) => `${root}/enrol/${encodeURIComponent(token)}`,
   };
 }
 
+/** For whom a profile is made: a device that is invited, or one that is enrolled and renews its identity. */
+export type ProfilePurpose =
+  | { readonly invitation: Pick<Invitation, 'id'> }
+  | { readonly enrolment: Pick<Enrolment, 'id' | 'invitationId'>; readonly ttlMinutes: number };
+
 /**
- * The signed `.mobileconfig` for one invitation. Each call makes a new single-use challenge bound to the invitation.
+ * The signed `.mobileconfig`. Each call makes a new single-use credential, bound to the invitation or the enrolment. A
+ * renewal differs in nothing else, so that the device takes it as the profile that it has (CERT-14).
  * @throws MdmError where the options make no valid profile (a topic that is not Apple's, a URL that is not https)
  */
 export async function signedEnrolmentProfile(
@@ -55,12 +78,8 @@ export async function signedEnrolmentProfile(
   options: ProfileOptions,
   caCertificate: Uint8Array,
   urls: PublicUrls,
-  invitation: Invitation,
+  purpose: ProfilePurpose,
 ): Promise<Uint8Array> {
-  const { challenge } = await engine.enrolling.challenge({
-    invitationId: invitation.id,
-    ttlMinutes: options.challengeMinutes ?? 60,
-  });
   const profile = enrolmentProfile({
     organisation: options.organisation,
     displayName: options.displayName ?? `${options.organisation} device management`,
@@ -69,21 +88,43 @@ export async function signedEnrolmentProfile(
     checkInUrl: urls.checkIn,
     topic: options.topic,
     ...(options.accessRights === undefined ? {} : { accessRights: options.accessRights }),
-    identity: {
-      url: urls.scep,
-      challenge,
-      subject: [
-        ['O', options.organisation],
-        ['CN', `Device ${invitation.id}`],
-      ],
-      keySize: options.keySize ?? 2048,
-      // SHA-1, as every Apple system reads it. It only names the certificate; TLS already proves who serves it.
-      caFingerprint: createHash('sha1').update(caCertificate).digest(),
-    },
+    identity: await identityOf(engine, options, caCertificate, urls, purpose),
     rootCertificates: options.rootCertificates ?? [caCertificate],
     signMessage: true,
     // Without TLS only simulators enrol; whoever gives an http: public URL wants just that.
     ...(urls.base.startsWith('http:') ? { allowHttp: true } : {}),
   });
   return await options.sign(profile);
+}
+
+async function identityOf(
+  { enrolling }: Engine,
+  options: ProfileOptions,
+  caCertificate: Uint8Array,
+  urls: PublicUrls,
+  purpose: ProfilePurpose,
+): Promise<ScepIdentity | AcmeIdentity> {
+  const credential =
+    'invitation' in purpose
+      ? { invitationId: purpose.invitation.id, ttlMinutes: options.challengeMinutes ?? 60 }
+      : { enrolmentId: purpose.enrolment.id, ttlMinutes: purpose.ttlMinutes };
+  const name =
+    'invitation' in purpose ? purpose.invitation.id : (purpose.enrolment.invitationId ?? purpose.enrolment.id);
+  const subject = [
+    ['O', options.organisation],
+    ['CN', `Device ${name}`],
+  ] as const;
+  if (options.identity === 'acme') {
+    const { clientIdentifier } = await enrolling.clientIdentifier(credential);
+    return { ...options.acme, type: 'acme', directoryUrl: `${urls.acme}/directory`, clientIdentifier, subject };
+  }
+  const { challenge } = await enrolling.challenge(credential);
+  return {
+    url: urls.scep,
+    challenge,
+    subject,
+    keySize: options.keySize ?? 2048,
+    // SHA-1, as every Apple system reads it. It only names the certificate; TLS already proves who serves it.
+    caFingerprint: createHash('sha1').update(caCertificate).digest(),
+  };
 }

@@ -25,13 +25,9 @@ export interface EnrolContext {
 /** `/enrol/:token`, `/enrol`, `/scep`, `/ca.crt`, `/ca.pem`. */
 export function enrolRoutes(host: EnrolContext): Route[] {
   async function answer(context: Context, invitation: Invitation): Promise<Response> {
-    const profile = await signedEnrolmentProfile(
-      host.engine,
-      host.profile,
-      host.caCertificate,
-      host.urls(context),
+    const profile = await signedEnrolmentProfile(host.engine, host.profile, host.caCertificate, host.urls(context), {
       invitation,
-    );
+    });
     return bytes(profile, 200, profileContentType, {
       'content-disposition': 'attachment; filename="enrolment.mobileconfig"',
       'cache-control': 'no-store',

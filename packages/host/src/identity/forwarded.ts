@@ -4,8 +4,10 @@ import { HostError } from '../errors.ts';
 
 /**
  * How the proxy writes the certificate.
- * - `pem`: URL-encoded PEM, as nginx's `$ssl_client_escaped_cert` and AWS load balancers do;
- * - `xfcc`: Envoy's `x-forwarded-client-cert`, element key `Cert`;
+ * - `pem`: PEM, URL-encoded as nginx's `$ssl_client_escaped_cert` and AWS load balancers do it, or with spaces or tabs where
+ *   its lines end, as Apache and nginx's older `$ssl_client_cert` do it; also the base64 between the lines alone, as Traefik
+ *   and HAProxy (`base64` of DER) send it;
+ * - `xfcc`: Envoy's `x-forwarded-client-cert`, element key `Cert`, or the first of `Chain`;
  * - `rfc9440`: `Client-Cert` of RFC 9440, base64 DER between colons.
  */
 export type ForwardedFormat = 'pem' | 'xfcc' | 'rfc9440';
@@ -20,15 +22,25 @@ const MAX_LENGTH = 16_384;
 export function readForwarded(value: string, format: ForwardedFormat): Uint8Array {
   if (value.length > MAX_LENGTH) throw unreadable('it is too long');
   try {
-    const input =
-      format === 'rfc9440'
-        ? Buffer.from(betweenColons(value), 'base64')
-        : decodeURIComponent(format === 'xfcc' ? xfccCertificate(value) : value);
-    return new X509Certificate(input).raw;
+    if (format === 'rfc9440') return new X509Certificate(Buffer.from(betweenColons(value), 'base64')).raw;
+    const text = decodeURIComponent(format === 'xfcc' ? xfccCertificate(value) : value);
+    return new X509Certificate(Buffer.from(firstBase64(text), 'base64')).raw;
   } catch (cause) {
     if (cause instanceof HostError) throw cause;
     throw unreadable('it holds no certificate', cause);
   }
+}
+
+/** The base64 of the first PEM block, however its lines were joined; or the text itself where there is no block. */
+function firstBase64(text: string): string {
+  const begin = '-----BEGIN CERTIFICATE-----';
+  const start = text.indexOf(begin);
+  const end = text.indexOf('-----END CERTIFICATE-----', start);
+  if (start >= 0 && end < 0) throw unreadable('its PEM has no end');
+  const inside = start < 0 ? text : text.slice(start + begin.length, end);
+  const base64 = inside.replaceAll(/\s/g, '');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) throw unreadable('it is neither PEM nor base64');
+  return base64;
 }
 
 function betweenColons(value: string): string {
@@ -40,13 +52,18 @@ function betweenColons(value: string): string {
 /** The `Cert` of the last element: the certificate that the proxy nearest to this server saw itself. */
 function xfccCertificate(value: string): string {
   const elements = splitOutsideQuotes(value, ',');
+  const pairs = new Map<string, string>();
   for (const pair of splitOutsideQuotes(elements.at(-1) ?? '', ';')) {
     const equals = pair.indexOf('=');
-    if (equals < 0 || pair.slice(0, equals).trim().toLowerCase() !== 'cert') continue;
+    const key = pair.slice(0, Math.max(0, equals)).trim().toLowerCase();
     const content = pair.slice(equals + 1).trim();
-    return content.startsWith('"') ? content.slice(1, -1).replaceAll('\\"', '"') : content;
+    // Of a key that is there twice (DNS, URI) the first; Envoy writes Cert and Chain once.
+    if (!pairs.has(key))
+      pairs.set(key, content.startsWith('"') ? content.slice(1, -1).replaceAll('\\"', '"') : content);
   }
-  throw unreadable('its last element has no Cert');
+  const found = pairs.get('cert') ?? pairs.get('chain');
+  if (found === undefined) throw unreadable('its last element has no Cert');
+  return found;
 }
 
 function splitOutsideQuotes(text: string, separator: string): string[] {

@@ -18,6 +18,11 @@ export interface IdentityOptions {
   readonly intermediates?: readonly Uint8Array[];
   /** Which proofs are accepted; the first one present decides (default: `mdm-signature`, then `tls`). */
   readonly sources?: readonly IdentitySource[];
+  /**
+   * For how many days after its end a certificate is let through to get its renewal, and nothing else (CERT-10, CERT-14;
+   * default 30).
+   */
+  readonly renewalGraceDays?: number;
   /** The header of `forwarded`; only read when the peer is one of `trustedProxies`. */
   readonly forwarded?: { readonly header: string; readonly format: ForwardedFormat };
 }
@@ -39,6 +44,7 @@ export interface Identifier {
 /** A verified chain is believed for this long before it is verified again. */
 const TRUST_MS = 600_000;
 const TRUST_ENTRIES = 20_000;
+const DAY_MS = 86_400_000;
 /** An `Mdm-Signature` is a few kilobytes; Node itself refuses headers above 16 KiB in total. */
 const MAX_SIGNATURE = 65_536;
 
@@ -52,6 +58,7 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
     throw new HostError('internal', 'host.options', 'The identity source "forwarded" needs identity.forwarded.');
   }
   const believed = createBelief(now);
+  const graceMs = (options.renewalGraceDays ?? 30) * DAY_MS;
 
   function present(source: IdentitySource, request: Request, info: ConnectionInfo): boolean {
     if (source === 'mdm-signature') return request.headers.has('mdm-signature');
@@ -95,16 +102,17 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
       const source = choose(request, info);
       const certificate = certificateOf(source, request, info, body);
       const fingerprint = createHash('sha256').update(certificate).digest('hex');
-      believed.check(fingerprint, () => {
+      const notAfter = believed.check(fingerprint, () => {
         try {
           verifyTrust(certificate, {
             anchors: options.anchors,
             ...(options.intermediates ? { intermediates: options.intermediates } : {}),
             now: now(),
+            graceMs,
             // The CA's other certificates (TLS servers, profile signers) name no device.
             purpose: 'client-auth',
           });
-          return readCertificate(certificate);
+          return Number(readCertificate(certificate).notAfter);
         } catch (cause) {
           if (!isEspalierError(cause)) throw cause;
           throw new HostError(
@@ -117,22 +125,25 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
           );
         }
       });
-      return { fingerprint, certificate, source };
+      return { fingerprint, certificate, source, ...(now() > notAfter ? { expired: true } : {}) };
     },
   };
 }
 
 /** Remembers verified certificates for a while: a fleet polls far more often than its certificates change. */
 function createBelief(now: () => number) {
-  const until = new Map<string, number>();
+  const held = new Map<string, { readonly until: number; readonly notAfter: number }>();
   return {
-    check(fingerprint: string, verify: () => { readonly notAfter: Date | number }): void {
-      const known = until.get(fingerprint);
-      if (known !== undefined && known > now()) return;
-      until.delete(fingerprint);
-      const { notAfter } = verify();
-      until.set(fingerprint, Math.min(now() + TRUST_MS, Number(notAfter)));
-      if (until.size > TRUST_ENTRIES) until.delete(until.keys().next().value as string);
+    /** When the certificate ends, as `verify` tells, which throws for one that is not trusted. */
+    check(fingerprint: string, verify: () => number): number {
+      const known = held.get(fingerprint);
+      if (known !== undefined && known.until > now()) return known.notAfter;
+      held.delete(fingerprint);
+      const notAfter = verify();
+      // One that has ended is looked at each time: its grace may be over.
+      held.set(fingerprint, { until: Math.min(now() + TRUST_MS, notAfter), notAfter });
+      if (held.size > TRUST_ENTRIES) held.delete(held.keys().next().value as string);
+      return notAfter;
     },
   };
 }
