@@ -1,5 +1,15 @@
 // The public names of the package.
 export type { Clock } from './clock.ts';
+export type { CsvFault } from './csv/parse.ts';
+export {
+  type DeviceAttribute,
+  type PreAssignment,
+  type PreAssignmentOptions,
+  type PreAssignmentProblem,
+  type PreAssignmentResult,
+  readPreAssignment,
+} from './csv/pre-assign.ts';
+export type { AttributeType, AttributeValue } from './csv/values.ts';
 export {
   type BypassCode,
   createBypassCode,
