@@ -38,6 +38,13 @@ export type {
 } from './checkin/messages.ts';
 export { checkinTypes, readCheckin } from './checkin/read.ts';
 export {
+  type Capability,
+  type CommandCheck,
+  checkCommand,
+  commandCapabilities,
+  requiredAccessRight,
+} from './command/capability.ts';
+export {
   type Command,
   type CommandOptions,
   command,
@@ -107,17 +114,38 @@ export {
 } from './enrolment.ts';
 export { MdmError, type MdmErrorCode, type MdmPlace } from './errors.ts';
 export { deviceInformationFacts } from './facts/device-information.ts';
+export {
+  type DeviceLocation,
+  type DeviceRestrictions,
+  type DeviceUser,
+  type ManagedApp,
+  type ManagedBook,
+  type ProvisioningProfile,
+  readLocation,
+  readManagedApps,
+  readManagedBooks,
+  readProvisioningProfiles,
+  readRestrictions,
+  readUsers,
+} from './facts/device-lists.ts';
 export { type Inventory, inventoryCommands, readInventory } from './facts/inventory.ts';
 export {
   type InstalledApp,
   type InstalledCertificate,
   type InstalledProfile,
-  type ReadList,
   readCertificateList,
   readInstalledApps,
   readProfileList,
 } from './facts/lists.ts';
+export type { ReadList } from './facts/read.ts';
 export { securityInfoFacts } from './facts/security-info.ts';
+export {
+  type AvailableUpdate,
+  mainUpdate,
+  readAvailableUpdates,
+  readUpdateStatus,
+  type UpdateStatus,
+} from './facts/updates.ts';
 export { authenticateFacts, type Facts, type FactValue, platformOf, tokenUpdateFacts } from './facts/values.ts';
 export { checkinContentType, connectContentType, profileContentType, signatureHeader } from './http.ts';
 export { defaultMessageLimits, type MessageLimits } from './keys.ts';

@@ -70,7 +70,11 @@ describe('commands', () => {
         kind: 'invalid',
       });
     }
-    await expect(engine.commands.enqueue({ enrolmentIds: ['U1'] }, '', {})).rejects.toMatchObject({ name: 'MdmError' });
+    for (const options of [{}, { allowUnknown: true }]) {
+      await expect(engine.commands.enqueue({ enrolmentIds: ['U1'] }, '', {}, options)).rejects.toMatchObject({
+        kind: 'invalid',
+      });
+    }
   });
 });
 

@@ -154,6 +154,35 @@ describe('devices', () => {
 });
 
 describe('commands', () => {
+  it('are refused where they are wrong, or the device would refuse them', async () => {
+    const to = await world();
+    const tv = await enrol(to, 'TV', { ProductName: 'AppleTV14,1' });
+    await enrol(to, 'A1');
+    const post = async (enrolmentIds: string[], requestType: string, payload = {}, options = {}) => {
+      const answer = await to.api('POST', '/commands', { target: { enrolmentIds }, requestType, payload, options });
+      return [answer.status, (await answer.json()) as unknown] as const;
+    };
+    expect(await post(['A1'], 'InstallProfile')).toMatchObject([
+      400,
+      { code: 'core.command.invalid', path: '/Payload' },
+    ]);
+    expect(await post(['TV'], 'EnableLostMode', { Message: 'x' })).toMatchObject([
+      409,
+      { code: 'core.command.unsupported' },
+    ]);
+    expect(await post(['TV', 'A1'], 'DeviceLock')).toMatchObject([
+      202,
+      { queued: 1, refused: { count: 1, devices: [{ enrolmentId: 'TV', reasons: [{ code: 'target.platform' }] }] } },
+    ]);
+    expect(await post(['TV'], 'DeviceLock', {}, { force: true })).toMatchObject([202, { queued: 1 }]);
+    expect(await (await to.fetch('/mdm/connect', tv.request(messages.idle('TV')))).text()).toContain('<string>');
+    const { items } = (await (await to.api('GET', '/devices/TV/capabilities')).json()) as {
+      items: { requestType: string }[];
+    };
+    expect(items.find((row) => row.requestType === 'DeviceLock')).toMatchObject({ supported: false });
+    expect((await to.api('GET', '/devices/nobody/capabilities')).status).toBe(404);
+  });
+
   it('go to devices, labels and searches, with bytes and dates as JSON has them', async () => {
     const to = await world();
     const phone = await enrol(to, 'A1');
@@ -169,11 +198,11 @@ describe('commands', () => {
           Extra: { $date: '2026-02-03T04:05:06Z' },
           More: [{ $data: 'AQI=' }],
         },
-        options: { priority: 1000 },
+        options: { priority: 1000, allowUnknown: true },
       },
       202,
     );
-    expect(queued).toEqual({ commandUuid: expect.any(String), queued: 1 });
+    expect(queued).toEqual({ commandUuid: expect.any(String), queued: 1, refused: { count: 0, devices: [] } });
     const text = await (await to.fetch('/mdm/connect', phone.request(messages.idle('A1')))).text();
     expect(text).toContain(queued.commandUuid);
     expect(text.replaceAll(/\s/g, '')).toContain('<key>Payload</key><data>aGVsbG8=</data>');

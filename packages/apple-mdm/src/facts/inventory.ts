@@ -2,15 +2,37 @@
 import type { PlistDict } from '../plist.ts';
 import { deviceInformationFacts } from './device-information.ts';
 import {
+  type DeviceLocation,
+  type DeviceRestrictions,
+  type DeviceUser,
+  type ManagedApp,
+  type ManagedBook,
+  type ProvisioningProfile,
+  readLocation,
+  readManagedApps,
+  readManagedBooks,
+  readProvisioningProfiles,
+  readRestrictions,
+  readUsers,
+} from './device-lists.ts';
+import {
   type InstalledApp,
   type InstalledCertificate,
   type InstalledProfile,
-  type ReadList,
   readCertificateList,
   readInstalledApps,
   readProfileList,
 } from './lists.ts';
+import type { ReadList } from './read.ts';
 import { securityInfoFacts } from './security-info.ts';
+import {
+  type AvailableUpdate,
+  availableUpdateFacts,
+  readAvailableUpdates,
+  readUpdateStatus,
+  type UpdateStatus,
+  updateStatusFacts,
+} from './updates.ts';
 import type { Facts } from './values.ts';
 
 /** What an inventory response tells; only the parts that its command is about. */
@@ -19,6 +41,14 @@ export interface Inventory {
   readonly apps?: ReadList<InstalledApp>;
   readonly profiles?: ReadList<InstalledProfile>;
   readonly certificates?: ReadList<InstalledCertificate>;
+  readonly managedApps?: ReadList<ManagedApp>;
+  readonly provisioningProfiles?: ReadList<ProvisioningProfile>;
+  readonly users?: ReadList<DeviceUser>;
+  readonly books?: ReadList<ManagedBook>;
+  readonly restrictions?: DeviceRestrictions;
+  readonly updates?: ReadList<AvailableUpdate>;
+  readonly updateStatus?: ReadList<UpdateStatus>;
+  readonly location?: DeviceLocation;
 }
 
 const readers: { readonly [requestType: string]: (value: PlistDict) => Inventory } = {
@@ -27,7 +57,80 @@ const readers: { readonly [requestType: string]: (value: PlistDict) => Inventory
   InstalledApplicationList: readApps,
   ProfileList: (value) => ({ facts: {}, profiles: readProfileList(value) }),
   CertificateList: (value) => ({ facts: {}, certificates: readCertificateList(value) }),
+  ManagedApplicationList: managedApps,
+  ProvisioningProfileList: provisioningProfiles,
+  UserList: users,
+  ManagedMediaList: (value) => ({ facts: {}, books: readManagedBooks(value) }),
+  Restrictions: restrictions,
+  AvailableOSUpdates: (value) => {
+    const updates = readAvailableUpdates(value);
+    return { facts: availableUpdateFacts(updates.items), updates };
+  },
+  OSUpdateStatus: (value) => {
+    const updateStatus = readUpdateStatus(value);
+    return { facts: updateStatusFacts(updateStatus.items), updateStatus };
+  },
+  DeviceLocation: (value) => {
+    const location = readLocation(value);
+    // Where a device is stays out of the facts, which everybody may search; that it was asked does not.
+    if (location === null) return { facts: {} };
+    return { facts: location.at === undefined ? {} : { 'common.location_last_captured_at': location.at }, location };
+  },
+  EnableLostMode: () => ({ facts: { 'ios.IsMDMLostModeEnabled': true } }),
+  DisableLostMode: () => ({ facts: { 'ios.IsMDMLostModeEnabled': false } }),
+  DeviceConfigured: () => ({ facts: { 'ios.AwaitingConfiguration': false } }),
 };
+
+function managedApps(value: PlistDict): Inventory {
+  const apps = readManagedApps(value);
+  return {
+    facts: {
+      'ios.managed_app_identifiers': apps.items.filter((app) => app.status === 'Managed').map((app) => app.bundleId),
+      'ios.managed_app_states': apps.items.map((app) => `${app.bundleId}=${app.status}`),
+    },
+    managedApps: apps,
+  };
+}
+
+function provisioningProfiles(value: PlistDict): Inventory {
+  const profiles = readProvisioningProfiles(value);
+  const ends = profiles.items.flatMap(({ expiresAt }) => expiresAt ?? []);
+  return {
+    facts: {
+      'ios.provisioning_profile_uuids': profiles.items.map(({ uuid }) => uuid),
+      'ios.provisioning_profile_expires_at': ends.length === 0 ? null : Math.min(...ends),
+    },
+    provisioningProfiles: profiles,
+  };
+}
+
+function users(value: PlistDict): Inventory {
+  const list = readUsers(value);
+  return {
+    facts: {
+      'ios.users': list.items.map(({ name }) => name),
+      'ios.logged_in_users': list.items.filter(({ loggedIn }) => loggedIn).map(({ name }) => name),
+      // Only a Shared iPad has a quota for each user; a Mac's accounts are no residents.
+      ...(list.items.some(({ dataQuota }) => dataQuota !== undefined)
+        ? { 'ios.active_resident_users': list.items.length }
+        : {}),
+    },
+    users: list,
+  };
+}
+
+function restrictions(value: PlistDict): Inventory {
+  const read = readRestrictions(value);
+  const names = Object.entries(read.booleans);
+  return {
+    facts: {
+      'ios.restrictions_off': names.flatMap(([name, on]) => (on ? [] : [name])),
+      'ios.restrictions_on': names.flatMap(([name, on]) => (on ? [name] : [])),
+      'ios.forceEncryptedBackup': read.booleans['forceEncryptedBackup'] ?? null,
+    },
+    restrictions: read,
+  };
+}
 
 /** Apps as a list, and their identifiers and names as facts, so that devices can be searched by app. */
 function readApps(value: PlistDict): Inventory {

@@ -1,6 +1,7 @@
 // The list responses, structured: installed apps, profiles and certificates. Keys: Apple's schema, mdm/commands.
 import { optional } from '../optional.ts';
-import { isDict, type PlistDict, type PlistValue } from '../plist.ts';
+import type { PlistDict } from '../plist.ts';
+import { flag, integer, type ReadList, readList, text } from './read.ts';
 
 /** An app on the device (`InstalledApplicationList`). Items that the device did not report are absent. */
 export interface InstalledApp {
@@ -59,13 +60,6 @@ export interface InstalledCertificate {
   readonly isIdentity: boolean;
   /** DER. */
   readonly data: Uint8Array;
-}
-
-/** A list that was read. */
-export interface ReadList<T> {
-  readonly items: readonly T[];
-  /** Entries that lack what makes them usable (an identifier, the data); they are in the raw response only. */
-  readonly unreadable: number;
 }
 
 /** Reads an `InstalledApplicationList` response. */
@@ -142,26 +136,4 @@ export function readCertificateList(value: PlistDict): ReadList<InstalledCertifi
       data,
     };
   });
-}
-
-function readList<T>(value: PlistValue | undefined, read: (item: PlistDict) => T | undefined): ReadList<T> {
-  if (!Array.isArray(value)) return { items: [], unreadable: 0 };
-  const items: T[] = [];
-  for (const entry of value) {
-    const item = isDict(entry) ? read(entry) : undefined;
-    if (item !== undefined) items.push(item);
-  }
-  return { items, unreadable: value.length - items.length };
-}
-
-function text(value: PlistValue | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-function flag(value: PlistValue | undefined): boolean | undefined {
-  return typeof value === 'boolean' ? value : undefined;
-}
-
-function integer(value: PlistValue | undefined): number | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
 }

@@ -17,6 +17,7 @@
  * - `target.platform`, `target.introduced`, `target.deprecated`, `target.removed`: not on this platform or OS version.
  * - `target.supervised`, `target.shared_ipad`, `target.user_enrolment`, `target.enrolment`, `target.channel`, `target.ade`,
  *   `target.user_approved`, `target.manual`: not for a device managed like this.
+ * - `target.access_rights`: the enrolment does not give the server the right (`checkCommand`).
  */
 export type IssueCode =
   | 'schema.unknown'
@@ -47,6 +48,7 @@ export type IssueCode =
   | 'target.enrolment'
   | 'target.channel'
   | 'target.ade'
+  | 'target.access_rights'
   | 'target.user_approved'
   | 'target.manual';
 

@@ -1,4 +1,5 @@
 // The engine's interface: what a host calls. Each service is a handful of functions over the storage contracts.
+import type { Capability } from '@espalier/apple-mdm';
 import type {
   AcmeDeviceFacts,
   AcmeStore,
@@ -75,17 +76,45 @@ export interface EnqueueOptions {
   readonly origin?: string;
   /** Wake the devices (default true). */
   readonly push?: boolean;
+  /** Queue what Apple's schema does not know: a request type, a key or a value of a newer system (default false). */
+  readonly allowUnknown?: boolean;
+  /** Queue it also for devices that, by what is known of them, would refuse it (default false). */
+  readonly force?: boolean;
+}
+
+/** A device for which a command was not queued, since it would refuse it. */
+export interface RefusedTarget {
+  readonly enrolmentId: string;
+  /** `code` as `validate` of `@espalier/apple-mdm` has it: `target.supervised`, `target.introduced` … */
+  readonly reasons: readonly {
+    readonly code: string;
+    readonly path: string;
+    readonly message: string;
+    readonly remedy: string;
+  }[];
+}
+
+/** Devices for which a command was not queued. */
+export interface Refusals {
+  readonly count: number;
+  /** The first thousand. */
+  readonly devices: readonly RefusedTarget[];
 }
 
 /** The command queue (per enrolment, in order of priority, then age). */
 export interface Commands {
-  /** Queues one command for each enrolment; one `CommandUUID` for all of them. */
+  /**
+   * Queues one command for each enrolment; one `CommandUUID` for all of them. The command is checked against Apple's
+   * schema first; devices that would refuse it are left out and told in `refused`.
+   * @throws CoreError `core.command.invalid` (invalid, with the path) for a command that is wrong or unknown;
+   *   `core.command.unsupported` (conflict) when the only device named would refuse it.
+   */
   enqueue(
     target: { readonly enrolmentIds: readonly string[] } | { readonly labelId: string } | { readonly search: string },
     requestType: string,
     payload: Readonly<Record<string, unknown>>,
     options?: EnqueueOptions,
-  ): Promise<{ readonly commandUuid: string; readonly queued: number }>;
+  ): Promise<{ readonly commandUuid: string; readonly queued: number; readonly refused: Refusals }>;
   cancel(enrolmentId: string, commandUuid: string): Promise<boolean>;
   /** Cancels all pending commands of one enrolment, or those with a dedupe key. Returns how many ended. */
   clear(enrolmentId: string, dedupeKey?: string): Promise<number>;
@@ -93,13 +122,19 @@ export interface Commands {
   requeue(enrolmentId: string, commandUuid: string): Promise<boolean>;
   /**
    * Queues commands that go one after the other, each only after the one before succeeded. When one does not, the rest is
-   * cancelled, or held until it is requeued (`onError: 'fail'`).
+   * cancelled, or held until it is requeued (`onError: 'fail'`). A device that would refuse one of them gets none.
+   * @throws as {@link Commands.enqueue}
    */
   enqueueChain(
     enrolmentIds: readonly string[],
     commands: readonly { readonly requestType: string; readonly payload: Readonly<Record<string, unknown>> }[],
     options?: Omit<EnqueueOptions, 'dedupeKey' | 'onDuplicate'>,
-  ): Promise<{ readonly commandUuids: readonly string[] }>;
+  ): Promise<{ readonly commandUuids: readonly string[]; readonly refused: Refusals }>;
+  /**
+   * What a device takes: one row for each command of Apple's schema, with the reasons against it.
+   * @throws CoreError `core.enrolment.unknown` (not-found)
+   */
+  capabilities(enrolmentId: string): Promise<readonly Capability[]>;
   /** Pending and finished commands of one enrolment, newest first. */
   history(enrolmentId: string, page?: PageRequest): Promise<Page<CommandEntry>>;
   get(enrolmentId: string, commandUuid: string): Promise<CommandOutcome | null>;

@@ -1,8 +1,9 @@
 // The command service: builds commands, finds their targets, and queues them.
-import { type RawPayload, rawCommand } from '@espalier/apple-mdm';
-import type { Commands, EnqueueOptions } from '../api/engine.ts';
+import { commandCapabilities, inventoryCommands, type RawPayload, rawCommand } from '@espalier/apple-mdm';
+import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
 import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
+import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
 import { matchingDevices } from './matching.ts';
 import { isSecretCommand } from './sensitive.ts';
@@ -16,16 +17,7 @@ export interface CommandInput extends EnqueueOptions {
 }
 
 /** Commands whose results change something in the engine; their ends are kept until that is done. */
-const withFollowUp = new Set([
-  'CertificateList',
-  'DeviceInformation',
-  'DeviceLock',
-  'InstallProfile',
-  'InstalledApplicationList',
-  'ProfileList',
-  'RemoveProfile',
-  'SecurityInfo',
-]);
+const withFollowUp = new Set([...inventoryCommands, 'DeviceLock', 'InstallProfile', 'RemoveProfile']);
 
 /** Builds a command as the queue takes it: bytes, UUID, sealed when it may hold secrets. */
 export function buildCommand(context: Context, input: CommandInput): NewCommand {
@@ -101,6 +93,25 @@ async function resolveTarget(context: Context, target: Parameters<Commands['enqu
   return ids;
 }
 
+/**
+ * Checks commands, and finds who takes them.
+ * @throws CoreError `core.command.invalid`, `core.command.unsupported`
+ */
+async function takers(
+  context: Context,
+  enrolmentIds: readonly string[],
+  commands: readonly ProposedCommand[],
+  options: EnqueueOptions,
+): Promise<{ readonly allowed: readonly string[]; readonly refused: Refusals }> {
+  for (const command of commands) checkCommandItself(command, options);
+  if (options.force === true) return { allowed: enrolmentIds, refused: { count: 0, devices: [] } };
+  const { allowed, refused } = await splitByCapability(context, enrolmentIds, commands);
+  if (enrolmentIds.length === 1 && refused[0] !== undefined) {
+    throw unsupported(commands.map(({ requestType }) => requestType).join(', '), refused[0]);
+  }
+  return { allowed, refused: { count: refused.length, devices: refused.slice(0, 1000) } };
+}
+
 /** Makes the command service. */
 export function createCommands(context: Context): Commands {
   const { store, vault, clock } = context;
@@ -116,9 +127,10 @@ export function createCommands(context: Context): Commands {
       ) {
         throw new CoreError('core.enrolment.unknown', 'not-found', 'there is no such enrolment');
       }
+      const { allowed, refused } = await takers(context, enrolmentIds, [{ requestType, payload }], options);
       const command = buildCommand(context, { ...options, requestType, payload });
-      const [queued = 0] = await enqueueCommands(context, [command], enrolmentIds);
-      return { commandUuid: command.commandUuid, queued };
+      const [queued = 0] = await enqueueCommands(context, [command], allowed);
+      return { commandUuid: command.commandUuid, queued, refused };
     },
 
     async cancel(enrolmentId, commandUuid) {
@@ -150,8 +162,17 @@ export function createCommands(context: Context): Commands {
         ...buildCommand(context, { ...options, requestType, payload, onError: options.onError ?? 'drop-chain' }),
         chain: { id, index },
       }));
-      await enqueueCommands(context, built, enrolmentIds);
-      return { commandUuids: built.map((command) => command.commandUuid) };
+      const { allowed, refused } = await takers(context, enrolmentIds, commands, options);
+      await enqueueCommands(context, built, allowed);
+      return { commandUuids: built.map((command) => command.commandUuid), refused };
+    },
+
+    async capabilities(enrolmentId) {
+      const target = await targetFor(context, enrolmentId);
+      if (target === undefined) {
+        throw new CoreError('core.enrolment.unknown', 'not-found', 'there is no such enrolment');
+      }
+      return target === null ? [] : commandCapabilities(target.target, target.accessRights);
     },
 
     history: (enrolmentId, page) => store.queue.list(enrolmentId, pageOf(page)),

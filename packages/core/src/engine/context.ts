@@ -1,6 +1,7 @@
 // What all services of one engine share.
 import type { Clock, RandomBytes } from '../api/common.ts';
 import type { ProtocolHooks } from '../api/hooks.ts';
+import type { Enrolment } from '../api/records.ts';
 import type { Store } from '../contracts/store.ts';
 import { CoreError } from '../errors.ts';
 import type { Vault } from '../keys/vault.ts';
@@ -19,6 +20,8 @@ export interface Context {
   readonly logger: Logger;
   readonly options: Required<EngineOptions>;
   readonly hooks: ProtocolHooks;
+  /** The access rights that an enrolment's profile gave; `null` when they are not known. */
+  readonly accessRights?: (enrolment: Enrolment) => number | null;
   readonly bus: EventBus;
   readonly door: Door;
   readonly meters: Instruments;

@@ -58,6 +58,7 @@ export function createEngine(input: EngineInput): Engine {
     logger,
     options,
     hooks: input.hooks ?? {},
+    ...rightsOf(input.accessRights),
     bus,
     door: { pass: (caller, identity, step, pass) => door.pass(caller, identity, step, pass) },
     meters,
@@ -142,4 +143,9 @@ export function createEngine(input: EngineInput): Engine {
       await bus.flush();
     },
   };
+}
+
+function rightsOf(rights: EngineInput['accessRights']): Pick<Context, 'accessRights'> {
+  if (rights === undefined) return {};
+  return { accessRights: typeof rights === 'number' ? () => rights : rights };
 }

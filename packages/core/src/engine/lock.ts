@@ -1,6 +1,7 @@
 // Locking a device (ACT-9), and the PINs that unlock Macs.
 import type { Devices } from '../api/engine.ts';
 import { CoreError } from '../errors.ts';
+import { splitByCapability, unsupported } from './capabilities.ts';
 import { buildCommand, enqueueCommands } from './commands.ts';
 import { type Context, randomDigits, uuid } from './context.ts';
 
@@ -30,6 +31,10 @@ export async function lockDevice(
   if (pin !== undefined && !/^[0-9]{6}$/.test(pin)) {
     throw new CoreError('core.lock.bad_pin', 'invalid', 'a lock PIN has six digits');
   }
+  // Without the PIN, which not every platform has: whether the device takes a lock at all.
+  const lock = { requestType: 'DeviceLock', payload: {} };
+  const { refused } = await splitByCapability(context, [enrolmentId], [lock]);
+  if (refused[0] !== undefined) throw unsupported(lock.requestType, refused[0]);
   const commandUuid = uuid(random);
   const payload: Record<string, unknown> = {};
   if (message !== undefined) payload['Message'] = message;

@@ -137,6 +137,11 @@ export interface EngineInput {
   readonly options?: EngineOptions;
   /** What the product decides in the protocol; each hook has a default. */
   readonly hooks?: ProtocolHooks;
+  /**
+   * The access rights that the enrolment profiles give (the mask of `AccessRights`, of the host's `profile`), so that a
+   * command without its right is refused before it is queued. Default: not judged. User Enrolments have none.
+   */
+  readonly accessRights?: number | ((enrolment: Enrolment) => number | null);
 }
 
 const MINUTE = 60_000;

@@ -104,6 +104,17 @@ export function deviceOperations(engine: Engine): Operation[] {
       },
     }),
     operation({
+      id: 'getCapabilities',
+      method: 'GET',
+      path: '/devices/{id}/capabilities',
+      tag: 'Commands',
+      summary: "Which commands of Apple's schema the device takes, and what speaks against the others.",
+      params: shape.idParam,
+      response: z.object({ items: z.array(shape.capability).readonly() }),
+      refusals: [404],
+      handle: async ({ params: { id } }) => ({ items: await commands.capabilities(id) }),
+    }),
+    operation({
       id: 'listCommands',
       method: 'GET',
       path: '/devices/{id}/commands',
@@ -156,8 +167,8 @@ export function deviceOperations(engine: Engine): Operation[] {
       summary: 'Queues one command for devices, for the members of a label, or for what a search finds.',
       body: shape.newCommand,
       status: 202,
-      response: z.object({ commandUuid: z.string(), queued: z.number().int() }),
-      refusals: [404],
+      response: shape.enqueued,
+      refusals: [404, 409],
       handle: async ({ body: { target, requestType, payload, options } }) =>
         await commands.enqueue(target, requestType, payloadFromJson(requestType, payload ?? {}), {
           origin: 'admin',

@@ -339,6 +339,25 @@ export const newCommand = z.strictObject({
       onDuplicate: z.enum(['replace', 'keep']).exactOptional(),
       maxAttempts: z.number().int().min(1).max(1000).exactOptional(),
       push: z.boolean().exactOptional(),
+      allowUnknown: z
+        .boolean()
+        .exactOptional()
+        .meta({ description: "Queue what Apple's schema does not know: a request type or a key of a newer system." }),
+      force: z
+        .boolean()
+        .exactOptional()
+        .meta({ description: 'Queue it also for devices that would refuse it, by what is known of them.' }),
     })
     .exactOptional(),
 });
+const reasons = z
+  .array(z.object({ code: z.string(), path: z.string(), message: z.string(), remedy: z.string() }))
+  .readonly();
+export const enqueued = z.object({
+  commandUuid: z.string(),
+  queued: z.number().int(),
+  refused: z
+    .object({ count: z.number().int(), devices: z.array(z.object({ enrolmentId: z.string(), reasons })).readonly() })
+    .meta({ description: 'Devices for which it was not queued, since they would refuse it: the first thousand.' }),
+});
+export const capability = z.object({ requestType: z.string(), supported: z.boolean(), reasons });
