@@ -167,6 +167,7 @@ export {
   type ProfileInput,
   type ProfilePayload,
   payload,
+  payloadIdentifier,
   payloadUuid,
 } from './profile/build.ts';
 export {

@@ -7,6 +7,7 @@ export {
   type DroppedSetting,
   type PolicyConfiguration,
 } from './compile.ts';
+export * from './credentials/index.ts';
 export { type FactValue, type PolicyDevice, targetOf } from './device.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
 export { validateSettings } from './settings.ts';

@@ -92,7 +92,7 @@ export function buildProfile(input: ProfileInput): BuiltProfile {
   const identifiers = new Set<string>();
   const uuids = new Set<string>();
   const built = input.payloads.map((item, index) => {
-    const identifier = item.identifier ?? defaultIdentifier(input.identifier, item.type, identifiers);
+    const identifier = item.identifier ?? payloadIdentifier(input.identifier, item.type, identifiers);
     const whole = buildPayload(item, identifier, index);
     claim(identifiers, identifier, index, 'identifier');
     claim(uuids, whole.PayloadUUID, index, 'UUID');
@@ -160,7 +160,11 @@ export function payloadUuid(type: string, identifier: string, content: PayloadCo
   return uuidFrom('payload', type, identifier, encodePlist(content, { sortKeys: true }));
 }
 
-function defaultIdentifier(profile: string, type: string, taken: ReadonlySet<string>): string {
+/**
+ * The `PayloadIdentifier` that {@link buildProfile} derives for a payload without one, given those taken before it: for
+ * payloads whose UUIDs have to be known before the profile is built.
+ */
+export function payloadIdentifier(profile: string, type: string, taken: ReadonlySet<string>): string {
   const short = type.split('.').at(-1) ?? type;
   let identifier = `${profile}.${short}`;
   for (let n = 2; taken.has(identifier); n++) identifier = `${profile}.${short}.${n}`;
