@@ -11,6 +11,8 @@ export interface TestServer {
   /** The URL of its database `espalier`. */
   readonly url: string;
   readonly port: number;
+  /** Where its files are. */
+  readonly dataDir: string;
   /** Stops the server; its data stay, so that {@link TestServer.start} brings them back on the same port. */
   stop(options?: {
     /** As a crash would: no transaction is finished, nothing is written any more. Only a `durable` server keeps its data. */
@@ -78,6 +80,7 @@ export async function startServer(
   return {
     url: `postgres://espalier:espalier@127.0.0.1:${port}/espalier`,
     port,
+    dataDir: databaseDir,
     start,
     stop: async ({ immediate = false } = {}) => {
       if (immediate) {
