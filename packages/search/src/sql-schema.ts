@@ -19,6 +19,11 @@ export interface FactTable {
   readonly key?: string;
   readonly number?: string;
   readonly version?: string;
+  /**
+   * For tables that cut long keys ({@link FactRowOptions.keyLength}), because indexes take no long texts: the column with
+   * the whole of those, `NULL` for others.
+   */
+  readonly whole?: { readonly column: string; readonly keyLength: number };
 }
 
 /** A field that has a column of its own in the query around the filter; `NULL` (or an empty text) is a missing value. */
@@ -29,12 +34,20 @@ export interface SqlColumn {
   readonly version?: string;
 }
 
+/**
+ * A field with few values, each of which is a condition on the query around the filter (a status that the search words
+ * in another way than the table does). Exactly one of the conditions holds for every row, and none is ever NULL.
+ */
+export interface SqlCases {
+  readonly cases: readonly { readonly value: string | boolean; readonly when: string }[];
+}
+
 /** Where the fields are. */
 export interface SqlSchema {
   /** The table of facts, or the one for each field (device facts here, user facts there). */
   readonly facts: FactTable | ((token: string, field: Field | undefined) => FactTable);
   /** What the fact table's field column holds. By default the token. */
   readonly fieldId?: (token: string) => string | number;
-  /** Fields that have their own column. */
-  readonly column?: (token: string, field: Field | undefined) => SqlColumn | undefined;
+  /** Fields that have their own column, or follow from conditions. */
+  readonly column?: (token: string, field: Field | undefined) => SqlColumn | SqlCases | undefined;
 }

@@ -5,7 +5,8 @@ import { SearchError } from './errors.ts';
 import type { Expression } from './expression.ts';
 import { plan } from './meaning.ts';
 import type { Bound, Plan, Predicate, Test } from './plan.ts';
-import type { FactTable, SqlColumn, SqlDialect, SqlSchema } from './sql-schema.ts';
+import { valueTest } from './predicate.ts';
+import type { FactTable, SqlCases, SqlColumn, SqlDialect, SqlSchema } from './sql-schema.ts';
 import { storageOf } from './storage.ts';
 import type { MeaningOptions } from './typing.ts';
 
@@ -76,7 +77,9 @@ class SqlWriter {
   #test(test: Test, negated: boolean): string {
     const { schema } = this.#options;
     const column = schema.column?.(test.token, test.field);
-    if (column !== undefined) return this.#columnTest(test, column, negated);
+    if (column !== undefined) {
+      return 'cases' in column ? casesTest(test, column, negated) : this.#columnTest(test, column, negated);
+    }
     const facts = typeof schema.facts === 'function' ? schema.facts(test.token, test.field) : schema.facts;
     const matching = this.#exists(facts, test, test.predicate, negated);
     if (!test.missing) return matching;
@@ -99,6 +102,9 @@ class SqlWriter {
         ? ''
         : ` AND ${this.#condition(predicate, {
             text: `f.${key}`,
+            ...(facts.whole === undefined
+              ? {}
+              : { whole: `coalesce(f.${facts.whole.column}, f.${key})`, keyLength: facts.whole.keyLength }),
             number: `f.${number}`,
             version: `f.${version}`,
             flag: (value) => `f.${number} = ${this.#bind(value ? 1 : 0)}`,
@@ -134,11 +140,22 @@ class SqlWriter {
 
   #condition(
     predicate: Exclude<Predicate, { kind: 'present' }>,
-    columns: { text: string; number: string; version: string; flag: (value: boolean) => string },
+    columns: {
+      text: string;
+      /** The uncut text, where `text` has no more than `keyLength` characters of it. */
+      whole?: string;
+      keyLength?: number;
+      number: string;
+      version: string;
+      flag: (value: boolean) => string;
+    },
   ): string {
     // Byte order: what the keys are made for, and what an index can serve.
     const bytes = (column: string): string => (this.#postgres ? `${column} COLLATE "C"` : column);
-    const text = bytes(columns.text);
+    const { whole = columns.text, keyLength = Number.POSITIVE_INFINITY } = columns;
+    // What is shorter than the cut is decided by the cut text, which an index can serve.
+    const textFor = (keys: readonly string[], most: number): string =>
+      bytes(keys.some((key) => key.length > most && [...key].length > most) ? whole : columns.text);
     switch (predicate.kind) {
       case 'flag':
         return columns.flag(predicate.value);
@@ -152,22 +169,24 @@ class SqlWriter {
         return this.#range(bytes(columns.version), predicate.min, predicate.max);
       case 'equals': {
         const [first = '', ...rest] = predicate.keys;
+        const text = textFor(predicate.keys, keyLength - 1);
         if (rest.length === 0) return `${text} = ${this.#bind(first)}`;
         return `${text} IN (${predicate.keys.map((key) => this.#bind(key)).join(', ')})`;
       }
       case 'prefix': {
         // A range instead of LIKE: nothing to escape, and an index serves it whatever the parameter.
+        const text = textFor([predicate.key], keyLength);
         const from = `${text} >= ${this.#bind(predicate.key)}`;
         const end = afterPrefix(predicate.key);
         return end === null ? from : `${from} AND ${text} < ${this.#bind(end)}`;
       }
       case 'suffix': {
         const length = this.#bind([...predicate.key].length);
-        const end = this.#postgres ? `right(${columns.text}, ${length})` : `substr(${text}, -${length})`;
+        const end = this.#postgres ? `right(${whole}, ${length})` : `substr(${whole}, -${length})`;
         return `${end} = ${this.#bind(predicate.key)}`;
       }
       case 'substring':
-        return `${this.#postgres ? 'strpos' : 'instr'}(${columns.text}, ${this.#bind(predicate.key)}) > 0`;
+        return `${this.#postgres ? 'strpos' : 'instr'}(${whole}, ${this.#bind(predicate.key)}) > 0`;
     }
   }
 
@@ -180,6 +199,14 @@ class SqlWriter {
     if (max !== undefined) parts.push(`${column} ${max.inclusive ? '<=' : '<'} ${this.#bind(max.value)}`);
     return parts.join(' AND ');
   }
+}
+
+/** A field of few values: those that satisfy the predicate are found here, not in the database. */
+function casesTest(test: Test, { cases }: SqlCases, negated: boolean): string {
+  const holds = valueTest(test.predicate, test.type);
+  const chosen = cases.filter(({ value }) => holds(value, 0) !== negated);
+  if (chosen.length === cases.length) return '1 = 1';
+  return chosen.length === 0 ? '1 = 0' : `(${chosen.map(({ when }) => when).join(' OR ')})`;
 }
 
 /**

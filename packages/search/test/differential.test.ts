@@ -12,12 +12,23 @@ const DEVICES = 40;
 const PER_POPULATION = 100;
 
 const FACTS = `CREATE TABLE fact (device_id INTEGER NOT NULL, field TEXT NOT NULL, ordinal INTEGER NOT NULL, text TEXT,
-  "key" TEXT, number DOUBLE PRECISION, version TEXT, PRIMARY KEY (device_id, field, ordinal))`;
+  "key" TEXT, number DOUBLE PRECISION, version TEXT, cut TEXT, whole TEXT, PRIMARY KEY (device_id, field, ordinal))`;
+// So short that many of the texts are cut.
+const KEY_LENGTH = 3;
 const device = (flag: string): string =>
   `CREATE TABLE device (id INTEGER PRIMARY KEY, c_text TEXT, c_version TEXT, c_version_key TEXT, c_flag ${flag},
   c_number DOUBLE PRECISION, c_list TEXT, c_flag_default ${flag}, c_seen DOUBLE PRECISION)`;
 
 const factsOnly: SqlSchema = { facts: { table: 'fact', subject: 'device_id', outer: 'd.id' } };
+const cutKeys: SqlSchema = {
+  facts: {
+    table: 'fact',
+    subject: 'device_id',
+    outer: 'd.id',
+    key: 'cut',
+    whole: { column: 'whole', keyLength: KEY_LENGTH },
+  },
+};
 const columns: Record<string, SqlColumn> = {
   't.text': { value: 'd.c_text' },
   't.version': { value: 'd.c_version', version: 'd.c_version_key' },
@@ -83,9 +94,13 @@ async function load(records: readonly SearchRecord[]): Promise<void> {
   const facts: Row[] = [];
   const devices = records.map((r, id) => deviceRow(id, r));
   for (const [id, r] of records.entries()) {
-    for (const f of factRows(r, catalogue)) facts.push([id, f.field, f.ordinal, f.text, f.key, f.number, f.version]);
+    const cut = factRows(r, catalogue, { keyLength: KEY_LENGTH });
+    for (const [i, f] of factRows(r, catalogue).entries()) {
+      const { key, whole } = cut[i]!;
+      facts.push([id, f.field, f.ordinal, f.text, f.key, f.number, f.version, key, whole]);
+    }
   }
-  const insertFact = sqlite.prepare('INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?, ?)');
+  const insertFact = sqlite.prepare('INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const insertDevice = sqlite.prepare('INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
   for (const row of facts) insertFact.run(...row);
   for (const row of devices) insertDevice.run(...row);
@@ -95,8 +110,9 @@ async function load(records: readonly SearchRecord[]): Promise<void> {
   await client.query('TRUNCATE fact, device');
   const column = (rows: readonly Row[], i: number): unknown[] => rows.map((row) => row[i]);
   await client.query(
-    'INSERT INTO fact SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::text[])',
-    [0, 1, 2, 3, 4, 5, 6].map((i) => column(facts, i)),
+    `INSERT INTO fact SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::text[],
+     $8::text[], $9::text[])`,
+    [0, 1, 2, 3, 4, 5, 6, 7, 8].map((i) => column(facts, i)),
   );
   await client.query(
     `INSERT INTO device SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::float8[], $7::text[],
@@ -128,7 +144,7 @@ test(`closure, SQLite and PostgreSQL agree in ${CASES} cases`, { timeout: 3_600_
       const matches = compile(tree, { catalogue });
       const wanted = records.flatMap((r, id) => (matches(r, NOW) ? [id] : []));
       selected += wanted.length;
-      const schema = i % 2 === 0 ? factsOnly : withColumns;
+      const schema = [factsOnly, withColumns, cutKeys][i % 3]!;
       const said = `${print(tree)} (seed ${seed}, ${i})`;
       expect(await select('sqlite', tree, schema), `SQLite: ${said}`).toEqual(wanted);
       if (postgres !== null) expect(await select('postgres', tree, schema), `PostgreSQL: ${said}`).toEqual(wanted);
@@ -142,7 +158,7 @@ test(`closure, SQLite and PostgreSQL agree in ${CASES} cases`, { timeout: 3_600_
 test('no value ever becomes part of the SQL', () => {
   const hostile = `'; DROP TABLE fact; -- " \\ % _ ?1 $1`;
   for (const dialect of ['sqlite', 'postgres'] as const) {
-    for (const schema of [factsOnly, withColumns]) {
+    for (const schema of [factsOnly, withColumns, cutKeys]) {
       const trees = fc.sample(expression, { seed: 11, numRuns: 500 });
       for (const tree of trees) {
         const { text } = toSql(tree, { dialect, schema, catalogue, now: NOW });
