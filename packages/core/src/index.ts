@@ -4,7 +4,9 @@ export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
 export type * from './api/records.ts';
 export type * from './contracts/index.ts';
+export { FACT_KEY_LENGTH, LABEL_ID_TOKEN } from './contracts/search.ts';
 export { createEngine } from './engine/create.ts';
+export { type ServerColumns, serverColumns } from './engine/facts.ts';
 export {
   type CompileConfiguration,
   type CompiledConfiguration,

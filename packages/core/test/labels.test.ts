@@ -40,12 +40,13 @@ describe('dynamic labels', () => {
     await device.enrol();
     await device.session(answer('18.3', true));
     await engine.labels.create({ name: 'supervised', expression: '"ios.Supervised" = true' });
-    const rows = store.inventory.rows.bind(store.inventory);
+    await engine.labels.create({ name: 'of one model', expression: '"common.model_name" = "iPhone 15"' });
+    const look = store.labels.look.bind(store.labels);
     let evaluated = 0;
-    Object.assign(store.inventory, {
-      rows: (ids: readonly string[]) => {
+    Object.assign(store.labels, {
+      look: (ids: readonly string[]) => {
         evaluated++;
-        return rows(ids);
+        return look(ids);
       },
     });
     await engine.devices.refresh(['U1']);

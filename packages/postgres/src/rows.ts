@@ -1,5 +1,5 @@
 // How values go into statements and rows come out of them.
-import type { Enrolment, NewEvent } from '@espalier/core';
+import type { Enrolment, Facts, NewEvent, StoredDevice } from '@espalier/core';
 import type { Queryable, Value } from './database.ts';
 
 /** The columns of an {@link Enrolment}, from "live" as `l` and "enrolment" as `e`. */
@@ -33,6 +33,17 @@ export function enrolmentOf(row: Enrolment): Enrolment {
     checkedOutAt: row.checkedOutAt,
     invitationId: row.invitationId,
   };
+}
+
+/** A row of {@link deviceColumns}. */
+export type DeviceColumns = Enrolment & { readonly facts: Facts; readonly revision: number };
+
+/** The columns of a device with its facts, from "live" as `l`, "enrolment" as `e` and "inventory" as `i`. */
+export const deviceColumns = (s: string): string => `${enrolmentColumns(s)}, i.facts, i.revision`;
+
+/** The device of a row. */
+export function deviceOf(row: DeviceColumns): StoredDevice {
+  return { enrolment: enrolmentOf(row), facts: row.facts, revision: row.revision };
 }
 
 /** Text that a device or a person wrote, as PostgreSQL can hold it: NUL and half surrogate pairs become U+FFFD. */

@@ -8,11 +8,13 @@ import { postgresCertificates } from './stores/certificates.ts';
 import { postgresConfigurations } from './stores/configurations.ts';
 import { postgresEnrolments } from './stores/enrolments.ts';
 import { postgresEvents } from './stores/events.ts';
+import { createFactTables } from './stores/facts.ts';
 import { postgresInventory } from './stores/inventory.ts';
 import { postgresInvitations } from './stores/invitations.ts';
 import { postgresLabels } from './stores/labels.ts';
 import { postgresPush } from './stores/push.ts';
 import { postgresQueue } from './stores/queue.ts';
+import { postgresSearch } from './stores/search.ts';
 import { postgresSecrets } from './stores/secrets.ts';
 import { postgresSettings } from './stores/settings.ts';
 
@@ -42,6 +44,7 @@ export async function openPostgresStore(
     await db.close();
     throw error;
   }
+  const facts = createFactTables(db);
   return {
     enrolments: postgresEnrolments(db),
     queue: postgresQueue(db),
@@ -49,12 +52,13 @@ export async function openPostgresStore(
     certificates: postgresCertificates(db),
     acme: postgresAcme(db),
     secrets: postgresSecrets(db),
-    inventory: postgresInventory(db),
+    inventory: postgresInventory(db, facts),
     labels: postgresLabels(db),
     configurations: postgresConfigurations(db),
     events: postgresEvents(db),
     settings: postgresSettings(db),
     invitations: postgresInvitations(db),
+    search: postgresSearch(db, facts),
     close: () => db.close(),
   };
 }

@@ -63,6 +63,11 @@ export class Database {
     return this.#prepare(sql).all(...values) as T[];
   }
 
+  /** All rows of a statement that is not kept prepared: one of many different ones. */
+  query<T>(sql: string, ...values: readonly SQLInputValue[]): T[] {
+    return this.#db.prepare(sql).all(...values) as T[];
+  }
+
   /** The first row. */
   get<T>(sql: string, ...values: readonly SQLInputValue[]): T | undefined {
     return this.#prepare(sql).get(...values) as T | undefined;

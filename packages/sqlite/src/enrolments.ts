@@ -301,6 +301,7 @@ function leave(db: Database, nr: number, at: number): void {
   clearPending(db, nr, at);
   db.run('UPDATE push SET due_at = NULL, lease = NULL, dead = 1 WHERE nr = ?', nr);
   db.run('DELETE FROM label_members WHERE enrolment = ?', nr);
+  db.run('UPDATE enrolments SET labels_due_at = NULL, awaits_contact = 0 WHERE nr = ?', nr);
   db.run('DELETE FROM assignments WHERE enrolment = ?', nr);
   db.run('DELETE FROM reconcile_marks WHERE enrolment = ?', nr);
 }

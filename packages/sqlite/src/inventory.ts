@@ -1,8 +1,6 @@
 // Facts and inventory on SQLite.
 import {
   type DeviceCertificate,
-  type DeviceRow,
-  type Facts,
   type FactValue,
   type InstalledApp,
   type InstalledProfile,
@@ -12,7 +10,16 @@ import {
 } from '@espalier/core';
 import type { Database } from './database.ts';
 import { filterSql } from './enrolments.ts';
-import { appendEvents, type EnrolmentRow, enrolmentColumns, enrolmentOf, enrolmentTables, pageOf } from './rows.ts';
+import { putFactRows } from './facts.ts';
+import {
+  appendEvents,
+  type DeviceRowColumns,
+  deviceColumns,
+  deviceOf,
+  deviceTables,
+  pageOf,
+  parseFacts,
+} from './rows.ts';
 
 const listNames = ['apps', 'profiles', 'certificates'] as const;
 
@@ -22,17 +29,13 @@ export function sqliteInventory(db: Database): InventoryStore {
     const row = db.get<{ body: string }>('SELECT body FROM inventory_lists WHERE nr = ? AND name = ?', nr, name);
     return row === undefined ? [] : (JSON.parse(row.body) as readonly T[]);
   };
-  const rowOf = (row: EnrolmentRow & { facts: string | null }): DeviceRow => ({
-    enrolment: enrolmentOf(row),
-    facts: parseFacts(row.facts),
-  });
-  const rowsFrom = `SELECT ${enrolmentColumns}, f.facts FROM ${enrolmentTables} LEFT JOIN facts f ON f.nr = e.nr`;
+  const rowsFrom = `SELECT ${deviceColumns} FROM ${deviceTables}`;
 
   return {
     apply: (report) =>
       db.write(() => {
-        const row = db.get<{ nr: number; facts: string | null }>(
-          'SELECT e.nr, f.facts FROM enrolments e LEFT JOIN facts f ON f.nr = e.nr WHERE e.id = ?',
+        const row = db.get<{ nr: number; channel: string; facts: string | null }>(
+          'SELECT e.nr, e.channel, f.facts FROM enrolments e LEFT JOIN facts f ON f.nr = e.nr WHERE e.id = ?',
           report.enrolmentId,
         );
         if (row === undefined) return null;
@@ -46,10 +49,12 @@ export function sqliteInventory(db: Database): InventoryStore {
         }
         if (changed.length > 0) {
           db.run(
-            'INSERT INTO facts (nr, facts) VALUES (?, ?) ON CONFLICT (nr) DO UPDATE SET facts = excluded.facts',
+            `INSERT INTO facts (nr, facts, revision) VALUES (?, ?, 1)
+             ON CONFLICT (nr) DO UPDATE SET facts = excluded.facts, revision = revision + 1`,
             row.nr,
             JSON.stringify(Object.fromEntries(facts)),
           );
+          if (row.channel === 'device') putFactRows(db, row.nr, changed, report.rows ?? []);
         }
         let listsChanged = false;
         for (const name of listNames) {
@@ -88,21 +93,18 @@ export function sqliteInventory(db: Database): InventoryStore {
     rows: (ids) =>
       db.read(() =>
         db
-          .all<EnrolmentRow & { facts: string | null }>(
-            `${rowsFrom} WHERE e.id IN (SELECT value FROM json_each(?))`,
-            JSON.stringify(ids),
-          )
-          .map(rowOf),
+          .all<DeviceRowColumns>(`${rowsFrom} WHERE e.id IN (SELECT value FROM json_each(?))`, JSON.stringify(ids))
+          .map(deviceOf),
       ),
 
     scan: (filter, { after, limit }) =>
       db.read(() => {
-        const rows = db.all<EnrolmentRow & { facts: string | null }>(
+        const rows = db.all<DeviceRowColumns>(
           `${rowsFrom} WHERE e.id > ? AND ${filterSql(filter)} ORDER BY e.id LIMIT ?`,
           after ?? '',
           limit + 1,
         );
-        return pageOf(rows, limit, (row) => row.id, rowOf);
+        return pageOf(rows, limit, (row) => row.id, deviceOf);
       }),
 
     profiles: (ids) =>
@@ -118,8 +120,4 @@ export function sqliteInventory(db: Database): InventoryStore {
         return new Map(ids.map((id) => [id, found.get(id) ?? []]));
       }),
   };
-}
-
-function parseFacts(text: string | null): Facts {
-  return text === null ? {} : (JSON.parse(text) as Facts);
 }

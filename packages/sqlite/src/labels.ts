@@ -1,9 +1,20 @@
 // Labels and members on SQLite.
-import type { Label, LabelDefinition, LabelStore, MembershipChange } from '@espalier/core';
+import type { Label, LabelDefinition, LabelLook, LabelStore, MembershipChange } from '@espalier/core';
 import type { Database } from './database.ts';
 import { duplicateId } from './errors.ts';
 import { markReconcile } from './marks.ts';
-import { appendEvents, type EnrolmentRow, enrolmentColumns, enrolmentOf, enrolmentTables, pageOf } from './rows.ts';
+import {
+  appendEvents,
+  type DeviceRowColumns,
+  deviceColumns,
+  deviceOf,
+  deviceTables,
+  type EnrolmentRow,
+  enrolmentColumns,
+  enrolmentOf,
+  enrolmentTables,
+  pageOf,
+} from './rows.ts';
 
 interface LabelRow {
   readonly id: string;
@@ -31,7 +42,8 @@ export function sqliteLabels(db: Database): LabelStore {
           throw duplicateId('label', label.id);
         }
         db.run(
-          'INSERT INTO labels (id, name, description, kind, expression, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+          `INSERT INTO labels (id, name, description, kind, expression, created_at, updated_at, evaluated)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5 IS NULL)`,
           label.id,
           label.name,
           label.description,
@@ -40,6 +52,7 @@ export function sqliteLabels(db: Database): LabelStore {
           label.createdAt,
           label.updatedAt,
         );
+        changeVersion(db);
         return 'created';
       }),
 
@@ -48,7 +61,8 @@ export function sqliteLabels(db: Database): LabelStore {
         if (db.get('SELECT 1 AS one FROM labels WHERE id = ?', label.id) === undefined) return 'unknown';
         if (nameTaken(label)) return 'name-taken';
         db.run(
-          'UPDATE labels SET name = ?, description = ?, kind = ?, expression = ?, created_at = ?, updated_at = ? WHERE id = ?',
+          `UPDATE labels SET name = ?1, description = ?2, kind = ?3, expression = ?4, created_at = ?5, updated_at = ?6,
+             evaluated = CASE WHEN ?4 IS NULL THEN 1 WHEN expression IS ?4 THEN evaluated ELSE 0 END WHERE id = ?7`,
           label.name,
           label.description,
           label.kind,
@@ -57,6 +71,7 @@ export function sqliteLabels(db: Database): LabelStore {
           label.updatedAt,
           label.id,
         );
+        changeVersion(db);
         return 'updated';
       }),
 
@@ -79,12 +94,24 @@ export function sqliteLabels(db: Database): LabelStore {
         }
         db.run('DELETE FROM configuration_labels WHERE label = ?', id);
         db.run('DELETE FROM label_members WHERE label = ?', id);
+        changeVersion(db);
         return true;
       }),
 
     list: () => db.read(() => db.all<LabelRow>(`${counted} ORDER BY l.name`).map(labelOf)),
 
     definitions: () => db.read(() => db.all<LabelRow>('SELECT * FROM labels ORDER BY name').map(definitionOf)),
+
+    version: () =>
+      db.read(() => db.get<{ value: number }>("SELECT value FROM counters WHERE name = 'labels'")?.value ?? 0),
+
+    unevaluated: () =>
+      db.read(() => db.all<{ id: string }>('SELECT id FROM labels WHERE evaluated = 0').map((row) => row.id)),
+
+    evaluated: (id, expression) =>
+      db.write(() => {
+        db.run('UPDATE labels SET evaluated = 1 WHERE id = ? AND expression = ?', id, expression);
+      }),
 
     get: (id) =>
       db.read(() => {
@@ -137,8 +164,95 @@ export function sqliteLabels(db: Database): LabelStore {
         return found;
       }),
 
-    change: ({ changes, at, cause }) => db.write(() => change(db, changes, at, cause)),
+    look: (ids) =>
+      db.read(() => {
+        const asked = JSON.stringify(ids);
+        const labels = new Map<number, string[]>();
+        const members = db.all<{ nr: number; label: string }>(
+          `SELECT e.nr, m.label FROM enrolments e JOIN label_members m ON m.enrolment = e.nr
+           WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY m.label`,
+          asked,
+        );
+        for (const { nr, label } of members) labels.set(nr, [...(labels.get(nr) ?? []), label]);
+        return db
+          .all<DeviceRowColumns & { labels_due_at: number | null; awaits_contact: number }>(
+            `SELECT ${deviceColumns}, e.labels_due_at, e.awaits_contact FROM ${deviceTables}
+             WHERE e.id IN (SELECT value FROM json_each(?)) AND e.channel = 'device'`,
+            asked,
+          )
+          .map((row) => ({
+            ...deviceOf(row),
+            labelIds: labels.get(row.nr) ?? [],
+            labelsDueAt: row.labels_due_at,
+            awaitsContact: row.awaits_contact === 1,
+          }));
+      }),
+
+    change: ({ changes, at, cause, looks = [] }) =>
+      db.write(() => {
+        const outdated = new Set(looks.flatMap((look) => (settle(db, look, at) ? [] : [look.enrolmentId])));
+        const left = outdated.size === 0 ? changes : changes.filter((one) => !outdated.has(one.enrolmentId));
+        return change(db, left, at, cause);
+      }),
+
+    takeDue: ({ at, leaseMs, limit }) =>
+      db.write(() => {
+        const ids: string[] = [];
+        for (;;) {
+          const rows = db.all<{ nr: number; id: string; active: number }>(
+            `SELECT nr, id, (status = 'active' AND channel = 'device') AS active FROM enrolments
+             WHERE labels_due_at <= ? ORDER BY labels_due_at LIMIT ?`,
+            at,
+            limit - ids.length,
+          );
+          for (const { nr, id, active } of rows) {
+            db.run('UPDATE enrolments SET labels_due_at = ? WHERE nr = ?', active === 1 ? at + leaseMs : null, nr);
+            if (active === 1) ids.push(id);
+          }
+          if (rows.length === 0 || ids.length >= limit || leaseMs <= 0) return ids;
+        }
+      }),
+
+    dueAll: (at) =>
+      db.write(() => {
+        db.run(
+          `UPDATE enrolments SET labels_due_at = min(coalesce(labels_due_at, ?1), ?1)
+           WHERE channel = 'device' AND status = 'active'`,
+          at,
+        );
+      }),
   };
+}
+
+function changeVersion(db: Database): void {
+  db.run(`INSERT INTO counters (name, value) VALUES ('labels', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1`);
+}
+
+/** Notes what a look came to; false when the facts are no longer those that were looked at. Inside a write. */
+function settle(db: Database, look: LabelLook, at: number): boolean {
+  const row = db.get<{ nr: number; last_seen_at: number | null; labels_due_at: number | null; revision: number }>(
+    `SELECT e.nr, e.last_seen_at, e.labels_due_at, coalesce(f.revision, 0) AS revision
+     FROM enrolments e LEFT JOIN facts f ON f.nr = e.nr WHERE e.id = ?`,
+    look.enrolmentId,
+  );
+  if (row === undefined) return false;
+  const sameFacts = row.revision === look.revision;
+  const { next } = look;
+  const times: (number | null)[] = [row.labels_due_at];
+  if (sameFacts && next !== undefined) {
+    if (row.labels_due_at === look.labelsDueAt) times.pop();
+    times.push(next.dueAt);
+  }
+  const seen = next?.awaitsContact === true && row.last_seen_at !== look.lastSeenAt;
+  if (!sameFacts || seen) times.push(at);
+  const due = times.filter((time) => time !== null);
+  db.run(
+    'UPDATE enrolments SET labels_due_at = ?1, awaits_contact = coalesce(?2, awaits_contact) WHERE nr = ?3',
+    due.length === 0 ? null : Math.min(...due),
+    seen ? 0 : sameFacts && next !== undefined ? Number(next.awaitsContact) : null,
+    row.nr,
+  );
+  return sameFacts;
 }
 
 function change(

@@ -1,5 +1,14 @@
 // Rows as they are stored, and the records that they stand for.
-import type { AssignmentRecord, Configuration, EngineEvent, Enrolment, NewEvent, StoredBytes } from '@espalier/core';
+import type {
+  AssignmentRecord,
+  Configuration,
+  EngineEvent,
+  Enrolment,
+  Facts,
+  NewEvent,
+  StoredBytes,
+  StoredDevice,
+} from '@espalier/core';
 import type { Database } from './database.ts';
 
 /** A row of `enrolments`, with the pin that it answers to and its parent's id. */
@@ -57,6 +66,28 @@ export function enrolmentOf(row: EnrolmentRow): Enrolment {
     checkedOutAt: row.checked_out_at,
     invitationId: row.invitation_id,
   };
+}
+
+/** An enrolment with its facts. */
+export interface DeviceRowColumns extends EnrolmentRow {
+  readonly facts: string | null;
+  readonly revision: number;
+}
+
+/** The columns of {@link DeviceRowColumns}. */
+export const deviceColumns = `${enrolmentColumns}, f.facts, coalesce(f.revision, 0) AS revision`;
+
+/** The tables of {@link DeviceRowColumns}. */
+export const deviceTables = `${enrolmentTables} LEFT JOIN facts f ON f.nr = e.nr`;
+
+/** The device of a row. */
+export function deviceOf(row: DeviceRowColumns): StoredDevice {
+  return { enrolment: enrolmentOf(row), facts: parseFacts(row.facts), revision: row.revision };
+}
+
+/** Facts from their text. */
+export function parseFacts(text: string | null): Facts {
+  return text === null ? {} : (JSON.parse(text) as Facts);
 }
 
 /** Finds an enrolment. */

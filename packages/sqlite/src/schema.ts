@@ -224,4 +224,37 @@ export const migrations: readonly string[] = [
   CREATE INDEX invitations_valid ON invitations (expires_at) WHERE status = 'valid';
   `,
   certificateLifecycle,
+  `
+  -- Facts as rows, for searching: one for each value; a field's token is written once, in fact_fields.
+  CREATE TABLE fact_fields (id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE fact_rows (
+    enrolment INTEGER NOT NULL,
+    field INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    key TEXT,
+    whole TEXT,
+    number REAL,
+    version TEXT,
+    PRIMARY KEY (enrolment, field, ordinal)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX fact_rows_key ON fact_rows (field, key, enrolment) WHERE key IS NOT NULL;
+  CREATE INDEX fact_rows_number ON fact_rows (field, number, enrolment) WHERE number IS NOT NULL;
+  CREATE INDEX fact_rows_version ON fact_rows (field, version, enrolment) WHERE version IS NOT NULL;
+  ALTER TABLE facts ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+
+  -- Devices whose labels are to be looked at again at a time, or when they are heard of.
+  ALTER TABLE enrolments ADD COLUMN labels_due_at INTEGER;
+  ALTER TABLE enrolments ADD COLUMN awaits_contact INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX enrolments_labels_due ON enrolments (labels_due_at) WHERE labels_due_at IS NOT NULL;
+  CREATE TRIGGER enrolments_contact AFTER UPDATE OF last_seen_at ON enrolments
+    WHEN OLD.awaits_contact = 1 AND NEW.last_seen_at IS NOT OLD.last_seen_at
+  BEGIN
+    UPDATE enrolments SET awaits_contact = 0, labels_due_at = NEW.last_seen_at WHERE nr = NEW.nr;
+  END;
+
+  -- 0: its members do not follow from its expression yet.
+  ALTER TABLE labels ADD COLUMN evaluated INTEGER NOT NULL DEFAULT 1;
+  UPDATE labels SET evaluated = 0 WHERE expression IS NOT NULL;
+  CREATE INDEX labels_unevaluated ON labels (id) WHERE evaluated = 0;
+  `,
 ];

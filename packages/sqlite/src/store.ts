@@ -6,6 +6,7 @@ import { sqliteConfigurations } from './configurations.ts';
 import { Database, type Durability } from './database.ts';
 import { sqliteEnrolments } from './enrolments.ts';
 import { sqliteEvents } from './events.ts';
+import { sqliteSearch } from './facts.ts';
 import { sqliteInventory } from './inventory.ts';
 import { sqliteInvitations } from './invitations.ts';
 import { sqliteLabels } from './labels.ts';
@@ -41,6 +42,7 @@ export function storeOver(db: Database): Store {
     events: sqliteEvents(db),
     settings: sqliteSettings(db),
     invitations: sqliteInvitations(db),
+    search: sqliteSearch(db),
     async close() {
       db.close();
     },

@@ -145,9 +145,22 @@ export interface Commands {
 /** Devices and what is known of them. */
 export interface Devices {
   get(enrolmentId: string): Promise<DeviceDetail | null>;
-  /** All devices, or those that a search picks: an advanced expression, or the one-box search when `basic` is set. */
+  /**
+   * All devices, or those that a search picks: an advanced expression, or the one-box search when `basic` is set; of one
+   * label with `labelId`. Ordered by id. Retired devices are left out of searches (not of the list of all) unless
+   * `excludeRetired` says otherwise. Secrets may only be compared with `sensitive` (default false), which the caller allows
+   * to whoever may read them.
+   * @throws SearchSyntaxError, SearchError `search.sensitive` (forbidden); CoreError `core.search.unknown_field`,
+   *   `core.search.two_queries`, `core.label.unknown`
+   */
   list(
-    query?: { readonly expression?: string; readonly basic?: string } & PageRequest,
+    query?: {
+      readonly expression?: string;
+      readonly basic?: string;
+      readonly labelId?: string;
+      readonly excludeRetired?: boolean;
+      readonly sensitive?: boolean;
+    } & PageRequest,
   ): Promise<Page<DeviceRow> & { readonly total: number }>;
   /** Queues the inventory batch and wakes the device (ACT-17). */
   refresh(enrolmentIds: readonly string[]): Promise<void>;
@@ -160,14 +173,57 @@ export interface Devices {
   lockPin(enrolmentId: string): Promise<string | null>;
 }
 
-/** Labels and their members. */
+/** A search that becomes a label (SRCH-16). */
+export interface SavedSearch {
+  readonly name: string;
+  readonly description?: string;
+  /** The advanced search, or else `basic`. */
+  readonly expression?: string;
+  readonly basic?: string;
+  /** Whether a label of this name gets the search, provided that nothing uses it (default false). */
+  readonly overwrite?: boolean;
+}
+
+/** What a label with another expression would hold. */
+export interface LabelPreview {
+  /** Devices that would join: how many, and the first of them by id. */
+  readonly joining: { readonly count: number; readonly items: readonly Enrolment[] };
+  readonly leaving: { readonly count: number; readonly items: readonly Enrolment[] };
+  /** How many members would stay. */
+  readonly staying: number;
+  /** Labels that refer to this one, whose members may change as well. */
+  readonly dependants: readonly { readonly id: string; readonly name: string }[];
+}
+
+/**
+ * Labels and their members. An expression may refer to other labels by name (`"common.label" = "Sales"`, `!=`, `in`,
+ * `not in`), but not to itself through them.
+ */
 export interface Labels {
+  /**
+   * @throws CoreError `core.label.name_taken`, `core.label.cycle` (conflict); `core.label.bad_name`,
+   *   `core.label.unknown_reference`, `core.label.open_reference` (invalid); SearchSyntaxError, SearchError
+   */
   create(label: { readonly name: string; readonly description?: string; readonly expression?: string }): Promise<Label>;
+  /** @throws as {@link create}; `core.label.in_use` (conflict) for a new name of a label that others refer to */
   update(
     id: string,
     change: { readonly name?: string; readonly description?: string; readonly expression?: string },
   ): Promise<Label>;
+  /** @throws CoreError `core.label.in_use` (conflict) when other labels refer to it */
   delete(id: string): Promise<void>;
+  /** Makes a search a label. @throws as {@link create}; `core.label.in_use` when the label to overwrite is in use */
+  saveSearch(search: SavedSearch): Promise<Label>;
+  /**
+   * What changing a label's expression (or, without `labelId`, creating a label) would do; nothing is changed.
+   * `limit`: how many devices of each kind are listed (default 20).
+   * @throws as {@link create}; `core.label.unknown`
+   */
+  preview(change: {
+    readonly expression: string;
+    readonly labelId?: string;
+    readonly limit?: number;
+  }): Promise<LabelPreview>;
   list(): Promise<readonly Label[]>;
   get(id: string): Promise<Label | null>;
   members(id: string, page?: PageRequest): Promise<Page<Enrolment>>;

@@ -70,6 +70,7 @@ export function faultyStore(store: Store, plan: FaultPlan): Store {
     events: wrap('events', store.events),
     settings: wrap('settings', store.settings),
     invitations: wrap('invitations', store.invitations),
+    ...(store.search === undefined ? {} : { search: wrap('search', store.search) }),
     close: () => store.close(),
   };
 }

@@ -9,6 +9,7 @@ export type * from './invitations.ts';
 export type * from './labels.ts';
 export type * from './push.ts';
 export type * from './queue.ts';
+export type * from './search.ts';
 export type * from './secrets.ts';
 export type * from './settings.ts';
 export type * from './shared.ts';

@@ -2,6 +2,7 @@
 import type { Facts, FactValue, Page } from '../api/common.ts';
 import type { DeviceCertificate, DeviceRow, InstalledApp, InstalledProfile } from '../api/records.ts';
 import type { EnrolmentFilter } from './enrolments.ts';
+import type { FactRow } from './search.ts';
 import type { NewEvent, StorePage } from './shared.ts';
 
 /** What one report says of a device. */
@@ -10,6 +11,11 @@ export interface InventoryReport {
   readonly at: number;
   /** Merged into the facts; `null` removes a token. */
   readonly facts: Readonly<Record<string, FactValue>>;
+  /**
+   * The same facts as rows, for a store that searches by itself ({@link SearchStore}): those of each token that changed
+   * replace the ones kept. Without them a changed token is not found by searches until it is reported again.
+   */
+  readonly rows?: readonly FactRow[];
   /** Each list, when given, replaces the one kept. */
   readonly apps?: readonly InstalledApp[];
   readonly profiles?: readonly InstalledProfile[];
@@ -29,6 +35,11 @@ export interface InventoryRecord {
   readonly inventoryAt: number | null;
 }
 
+/** A device with the state of its facts: `revision` grows with each change of them. */
+export interface StoredDevice extends DeviceRow {
+  readonly revision: number;
+}
+
 /** Facts and inventory, by enrolment. */
 export interface InventoryStore {
   /**
@@ -40,9 +51,9 @@ export interface InventoryStore {
   ): Promise<{ readonly changed: readonly string[]; readonly listsChanged: boolean } | null>;
   get(enrolmentId: string): Promise<InventoryRecord | null>;
   /** Enrolments with their facts: those of `ids` that exist. */
-  rows(ids: readonly string[]): Promise<readonly DeviceRow[]>;
+  rows(ids: readonly string[]): Promise<readonly StoredDevice[]>;
   /** Enrolments with their facts, ordered by id: for searches and label evaluation. */
-  scan(filter: EnrolmentFilter, page: StorePage): Promise<Page<DeviceRow>>;
+  scan(filter: EnrolmentFilter, page: StorePage): Promise<Page<StoredDevice>>;
   /** Installed profiles of many enrolments at once. */
   profiles(ids: readonly string[]): Promise<ReadonlyMap<string, readonly InstalledProfile[]>>;
 }

@@ -9,6 +9,7 @@ import type { InvitationStore } from './invitations.ts';
 import type { LabelStore } from './labels.ts';
 import type { PushStore } from './push.ts';
 import type { QueueStore } from './queue.ts';
+import type { SearchStore } from './search.ts';
 import type { SecretStore } from './secrets.ts';
 import type { SettingStore } from './settings.ts';
 
@@ -29,6 +30,8 @@ export interface Store {
   readonly events: EventStore;
   readonly settings: SettingStore;
   readonly invitations: InvitationStore;
+  /** For stores that search by themselves. */
+  readonly search?: SearchStore;
   /** Releases what the store holds. Calls after it throw. */
   close(): Promise<void>;
 }

@@ -5,7 +5,6 @@ import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
-import { matchingDevices } from './matching.ts';
 import { isSecretCommand } from './sensitive.ts';
 
 /** What a command needs to be queued. */
@@ -78,7 +77,7 @@ export async function enqueueCommands(
 
 /** The enrolments that a target stands for. */
 async function resolveTarget(context: Context, target: Parameters<Commands['enqueue']>[0]): Promise<readonly string[]> {
-  const { store, clock } = context;
+  const { store } = context;
   if ('enrolmentIds' in target) return target.enrolmentIds;
   if ('labelId' in target) {
     if ((await store.labels.get(target.labelId)) === null) {
@@ -87,8 +86,9 @@ async function resolveTarget(context: Context, target: Parameters<Commands['enqu
     return store.labels.memberIds(target.labelId);
   }
   const ids: string[] = [];
-  for await (const rows of matchingDevices(store, clock, context.matcher.advanced(target.search), ['active'])) {
-    for (const row of rows) ids.push(row.enrolment.id);
+  const query = { matching: context.matcher.advanced(target.search), statuses: ['active'] } as const;
+  for await (const devices of context.searching.found(query)) {
+    for (const device of devices) ids.push(device.enrolmentId);
   }
   return ids;
 }

@@ -10,6 +10,7 @@ import type { Door } from './door.ts';
 import type { Instruments } from './instruments.ts';
 import type { Matcher } from './matching.ts';
 import type { EngineOptions, Logger } from './options.ts';
+import type { Searching } from './searching.ts';
 
 /** The shared parts. */
 export interface Context {
@@ -26,6 +27,7 @@ export interface Context {
   readonly door: Door;
   readonly meters: Instruments;
   readonly matcher: Matcher;
+  readonly searching: Searching;
   /** Tells the loops that there is work. */
   readonly kick: { notifier(): void; reconciler(): void };
 }

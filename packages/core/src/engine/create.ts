@@ -14,6 +14,7 @@ import { createDevices } from './devices.ts';
 import { createDoor } from './door.ts';
 import { createEffects } from './effects.ts';
 import { createEnrolling } from './enrolling.ts';
+import { createFactIndex, withFactRows } from './fact-index.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createInstruments, measureQueue } from './instruments.ts';
 import { createLabels } from './labels.ts';
@@ -25,6 +26,7 @@ import { createProtocol } from './protocol.ts';
 import { createReconciler } from './reconciler.ts';
 import { createRenewals } from './renewal.ts';
 import { createRotation } from './rotation.ts';
+import { createSearching } from './searching.ts';
 
 /** How old an unapplied result must be to be taken for left behind, and not for under way. */
 const LEFT_BEHIND_MS = 30_000;
@@ -39,16 +41,19 @@ const LEFT_BEHIND_MS = 30_000;
  */
 export function createEngine(input: EngineInput): Engine {
   const { keys, push, compile, signProfile } = input;
+  const fields = input.catalogue ?? catalogue;
   const clock = input.clock ?? { now: () => Date.now() };
   const random = input.random ?? ((length: number) => randomBytes(length));
   const logger = input.logger ?? silentLogger;
   const options = { ...engineDefaults, ...input.options };
   const metrics = input.metrics ?? createMetrics();
-  const store = measureStore(input.store, metrics);
+  const store = withFactRows(measureStore(input.store, metrics), fields);
   const meters = createInstruments(metrics);
   measureQueue(metrics, store, clock, logger);
   const vault = createVault(store, keys, random);
   const bus = createEventBus(store.events, logger);
+  const matcher = createMatcher(fields);
+  const index = createFactIndex(store, fields);
   const loops: { notifier?: Loop; reconciler?: Loop } = {};
   const context: Context = {
     store,
@@ -62,7 +67,8 @@ export function createEngine(input: EngineInput): Engine {
     bus,
     door: { pass: (caller, identity, step, pass) => door.pass(caller, identity, step, pass) },
     meters,
-    matcher: createMatcher(input.catalogue ?? catalogue),
+    matcher,
+    searching: createSearching(store, clock, matcher, index),
     kick: { notifier: () => loops.notifier?.kick(), reconciler: () => loops.reconciler?.kick() },
   };
   const labels = createLabels(context);
@@ -71,7 +77,7 @@ export function createEngine(input: EngineInput): Engine {
   const notifier = createNotifier(context, push);
   const renewals = createRenewals(context, input.renewal);
   const door = createDoor(context, renewals);
-  const housekeeping = createHousekeeping(context, effects, labels, renewals);
+  const housekeeping = createHousekeeping(context, effects, labels, index, renewals);
 
   // The pace: each interval earns its share of pushes, at most one second's worth at once.
   const { pushesPerSecond, notifierIntervalMs } = options;
@@ -101,10 +107,11 @@ export function createEngine(input: EngineInput): Engine {
     keptHouse = true;
     return housekeeping.run(leftBehindMs);
   });
+  const labelLoop = loop('labels', options.labelIntervalMs, () => labels.evaluation.due());
   loops.notifier = notifierLoop;
   loops.reconciler = reconcilerLoop;
   const rotation = createRotation(context, keys);
-  const all = [notifierLoop, reconcilerLoop, housekeepingLoop];
+  const all = [notifierLoop, reconcilerLoop, housekeepingLoop, labelLoop];
   // Without earlier keys there is nothing that could be sealed anew.
   if (keys.ids.length > 1) all.push(loop('key-rotation', options.rewrapIntervalMs, () => rotation.run()));
 
@@ -133,6 +140,7 @@ export function createEngine(input: EngineInput): Engine {
     },
     async tick() {
       await housekeeping.run(0);
+      await labels.evaluation.due();
       await reconcile();
       await notifier.run(Number.POSITIVE_INFINITY);
       await rotation.run();

@@ -7,11 +7,10 @@ import { type Context, pageOf } from './context.ts';
 import { allFacts } from './facts.ts';
 import { queueInventory } from './inventory.ts';
 import { lockDevice, readLockPin } from './lock.ts';
-import { matchingDevices } from './matching.ts';
 
 /** Makes the device service. */
 export function createDevices(context: Context): Devices {
-  const { store, clock } = context;
+  const { store, clock, matcher, searching } = context;
   const shown = (row: DeviceRow): DeviceRow => ({ enrolment: row.enrolment, facts: allFacts(row) });
   return {
     async get(enrolmentId) {
@@ -36,31 +35,28 @@ export function createDevices(context: Context): Devices {
 
     async list(query = {}) {
       const page = pageOf(query);
-      const { expression, basic } = query;
+      const { expression, basic, labelId, sensitive = false } = query;
       if (expression !== undefined && basic !== undefined) {
         throw new CoreError('core.search.two_queries', 'invalid', 'give an expression or a basic search, not both');
       }
-      if (expression === undefined && (basic === undefined || basic.trim() === '')) {
+      if (labelId !== undefined && (await store.labels.get(labelId)) === null) {
+        throw new CoreError('core.label.unknown', 'not-found', `there is no label ${JSON.stringify(labelId)}`);
+      }
+      const asked = expression !== undefined || (basic !== undefined && basic.trim() !== '');
+      const { excludeRetired = asked } = query;
+      if (!asked && !excludeRetired && labelId === undefined) {
         const [rows, total] = await Promise.all([
           store.inventory.scan({ channel: 'device' }, page),
           store.enrolments.count({ channel: 'device' }),
         ]);
         return { items: rows.items.map(shown), next: rows.next, total };
       }
-      const search =
-        expression === undefined ? context.matcher.basic(basic ?? '') : context.matcher.advanced(expression);
-      const items: DeviceRow[] = [];
-      let total = 0;
-      let more = false;
-      for await (const rows of matchingDevices(store, clock, search)) {
-        total += rows.length;
-        for (const row of rows) {
-          if (page.after !== undefined && row.enrolment.id <= page.after) continue;
-          if (items.length < page.limit) items.push(shown(row));
-          else more = true;
-        }
-      }
-      return { items, next: more ? (items.at(-1)?.enrolment.id ?? null) : null, total };
+      const meaning = { sensitive, excludeRetired };
+      const matching =
+        expression === undefined ? matcher.basic(basic ?? '', meaning) : matcher.advanced(expression, meaning);
+      const label = labelId === undefined ? {} : { label: { id: labelId, member: true } };
+      const found = await searching.page({ matching, ...label }, page);
+      return { ...found, items: found.items.map(shown) };
     },
 
     async refresh(enrolmentIds) {

@@ -14,8 +14,8 @@ import { assignmentEvent } from './reconciler.ts';
 
 /** Applies the ends of commands. Every effect may be applied again without harm. */
 export interface Effects {
-  /** Applies one end, then marks it done. `value` is the decoded response where the caller has it. */
-  apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void>;
+  /** Applies one end, then marks it done. `value` is the decoded response where the caller has it, `again` says that it may have been applied before. */
+  apply(enrolmentId: string, commandUuid: string, value?: PlistDict, again?: boolean): Promise<void>;
   /** Applies those that were left behind (a crash between the result and its effects). Returns how many. */
   applyLeftBehind(olderThanMs: number): Promise<number>;
 }
@@ -24,14 +24,15 @@ export interface Effects {
 export function createEffects(context: Context, labels: LabelService): Effects {
   const { store, clock, vault } = context;
 
-  async function inventory(enrolmentId: string, requestType: string, value: PlistDict): Promise<void> {
+  async function inventory(enrolmentId: string, requestType: string, value: PlistDict, again: boolean): Promise<void> {
     const report = reportOf(enrolmentId, requestType, value, clock.now());
     if (report === null) return;
     const first = report.complete && (await store.inventory.get(enrolmentId))?.inventoryAt === null;
     const applied = await store.inventory.apply(report);
     if (applied === null) return;
     context.bus.poke();
-    if (first) await labels.evaluateDevices([enrolmentId], null, requestType);
+    // Where it may have been cut off before, the facts are there already and nobody knows which of them changed.
+    if (first || again) await labels.evaluateDevices([enrolmentId], null, requestType);
     else if (applied.changed.length > 0) await labels.evaluateDevices([enrolmentId], applied.changed, requestType);
     // A compiled configuration may depend on any fact (an OS version, supervision), not only through labels.
     if (first || applied.changed.length > 0) await markAssigned(enrolmentId);
@@ -100,7 +101,12 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     await queueProfileList(context, enrolmentId);
   }
 
-  async function applyEnd(enrolmentId: string, commandUuid: string, value: PlistDict | undefined): Promise<void> {
+  async function applyEnd(
+    enrolmentId: string,
+    commandUuid: string,
+    value: PlistDict | undefined,
+    again: boolean,
+  ): Promise<void> {
     const outcome = await store.queue.get(enrolmentId, commandUuid);
     if (outcome === null || outcome.finishedAt === null) return;
     const { requestType, state, errorChain, response } = outcome;
@@ -113,13 +119,13 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       await confirmLockPin(context, enrolmentId, commandUuid);
     } else if (response !== null) {
       const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
-      await inventory(enrolmentId, requestType, value ?? readResponse(vault.read(response, ref)).value);
+      await inventory(enrolmentId, requestType, value ?? readResponse(vault.read(response, ref)).value, again);
     }
   }
 
-  async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict): Promise<void> {
+  async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict, again = false): Promise<void> {
     try {
-      await applyEnd(enrolmentId, commandUuid, value);
+      await applyEnd(enrolmentId, commandUuid, value, again);
     } catch (error) {
       // What the store could not do is tried again. What the engine cannot do it could not do the next time either, and
       // it must not keep the device, or other results, from going on.
@@ -136,7 +142,7 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       for (;;) {
         const left = await store.queue.followUps({ before: clock.now() - olderThanMs, limit: 200 });
         for (const { enrolmentId, commandUuid } of left) {
-          await apply(enrolmentId, commandUuid);
+          await apply(enrolmentId, commandUuid, undefined, true);
           count++;
         }
         if (left.length < 200) return count;

@@ -1,15 +1,22 @@
 // The record that searches and labels see: what the device reported, and what the server knows of its enrolment.
 import type { Facts, FactValue } from '../api/common.ts';
-import type { DeviceRow, Enrolment } from '../api/records.ts';
+import type { DeviceRow, Enrolment, EnrolmentStatus } from '../api/records.ts';
+import type { SqlCases, SqlColumn } from '../contracts/search.ts';
 
 /** How the statuses are called in searches (the catalogue's `common.status`). */
-const statusNames: Readonly<Record<Enrolment['status'], string>> = {
+const statusNames: Readonly<Record<EnrolmentStatus, string>> = {
   pending: 'Pending',
   active: 'Active',
   'checked-out': 'Retired',
   retired: 'Retired',
   wiped: 'Wiped',
 };
+
+/** The field of the labels that a device is in. */
+export const LABEL_TOKEN = 'common.label';
+
+/** The fields that change whenever a device is heard of. */
+export const CONTACT_TOKENS: readonly string[] = ['common.last_connected_at', 'common.mdm_last_checkin'];
 
 /** What the server knows of an enrolment, as facts; they are not stored, so that a poll does not rewrite them. */
 export function serverFacts(enrolment: Enrolment): Facts {
@@ -19,14 +26,56 @@ export function serverFacts(enrolment: Enrolment): Facts {
     'common.retired': statusNames[enrolment.status] === 'Retired',
   };
   if (enrolment.enrolledAt !== null) facts['common.registration_date'] = enrolment.enrolledAt;
-  if (enrolment.lastSeenAt !== null) {
-    facts['common.last_connected_at'] = enrolment.lastSeenAt;
-    facts['common.mdm_last_checkin'] = enrolment.lastSeenAt;
-  }
+  if (enrolment.lastSeenAt !== null) for (const token of CONTACT_TOKENS) facts[token] = enrolment.lastSeenAt;
   return facts;
 }
 
-/** All facts of a device. */
-export function allFacts({ enrolment, facts }: DeviceRow): Facts {
-  return { ...facts, ...serverFacts(enrolment) };
+/** All facts of a device; with the names of its labels where they are given. */
+export function allFacts({ enrolment, facts }: DeviceRow, labels?: readonly string[]): Facts {
+  const all = { ...facts, ...serverFacts(enrolment) };
+  return labels === undefined ? all : { ...all, [LABEL_TOKEN]: labels };
+}
+
+/** The columns of a store's enrolments that searches read: SQL expressions; times are epoch milliseconds. */
+export interface ServerColumns {
+  readonly status: string;
+  readonly enrolledAt: string;
+  readonly lastSeenAt: string;
+}
+
+/**
+ * What the server knows of an enrolment (`common.status` and the like), for a store's SQL: the same as the facts that the
+ * engine adds to each device. For the `column` of a search's schema.
+ */
+export function serverColumns(columns: ServerColumns): (token: string) => SqlColumn | SqlCases | undefined {
+  const { status, enrolledAt, lastSeenAt } = columns;
+  const names = Object.entries(statusNames);
+  const has = (statuses: readonly string[]): string =>
+    statuses.length === 1
+      ? `${status} = '${statuses[0]}'`
+      : `${status} IN (${statuses.map((one) => `'${one}'`).join(', ')})`;
+  const where = (test: (name: string, status: string) => boolean): string =>
+    has(names.filter(([key, name]) => test(name, key)).map(([key]) => key));
+  const flag = (test: (name: string, status: string) => boolean): SqlCases => ({
+    cases: [
+      { value: true, when: where(test) },
+      { value: false, when: where((name, key) => !test(name, key)) },
+    ],
+  });
+  const found = new Map<string, SqlColumn | SqlCases>([
+    [
+      'common.status',
+      {
+        cases: [...new Set(names.map(([, name]) => name))].map((value) => ({
+          value,
+          when: where((name) => name === value),
+        })),
+      },
+    ],
+    ['common.mdm_managed', flag((_, key) => key === 'active')],
+    ['common.retired', flag((name) => name === 'Retired')],
+    ['common.registration_date', { value: enrolledAt }],
+    ...CONTACT_TOKENS.map((token) => [token, { value: lastSeenAt }] as const),
+  ]);
+  return (token) => found.get(token);
 }

@@ -1,28 +1,51 @@
-// Searching devices: expressions are parsed, checked and compiled once, then run over the facts.
-import { type Catalogue, check, compile, type Expression, fieldsOf, parse, parseBasic } from '@espalier/search';
-import type { Clock } from '../api/common.ts';
-import type { DeviceRow, EnrolmentStatus } from '../api/records.ts';
-import type { Store } from '../contracts/store.ts';
+// Search expressions, parsed, checked and compiled once: what they match, what they read, when the result may change.
+import {
+  type Catalogue,
+  check,
+  compile,
+  type Expression,
+  excludeRetired,
+  fieldsOf,
+  isTimeDependent,
+  nextChange,
+  parse,
+  parseBasic,
+} from '@espalier/search';
+import type { Facts } from '../api/common.ts';
 import { CoreError } from '../errors.ts';
-import { allPages } from './context.ts';
-import { allFacts } from './facts.ts';
 
 /** A compiled expression. */
 export interface Matching {
-  /** The fields that it reads. */
+  readonly expression: Expression;
+  /** Whether it may probe secrets. */
+  readonly sensitive: boolean;
+  /** The fields that it reads, by canonical token. */
   readonly tokens: ReadonlySet<string>;
-  matches(row: DeviceRow, now: number): boolean;
+  /** Whether the result can change though no fact does. */
+  readonly timeDependent: boolean;
+  matches(facts: Facts, now: number): boolean;
+  /** The earliest time after `now` at which the result may change though no fact does; `null` when it never does. */
+  nextChange(facts: Facts, now: number): number | null;
+}
+
+/** How a search is meant. */
+export interface SearchMeaning {
+  /** Secrets may be compared, not only tested for being there. Default false. */
+  readonly sensitive?: boolean;
+  /** Without retired devices. Default false. */
+  readonly excludeRetired?: boolean;
 }
 
 /** Compiles expressions. */
 export interface Matcher {
+  readonly catalogue: Catalogue;
   /**
    * An advanced search.
    * @throws SearchSyntaxError, SearchError for a text that is no expression; CoreError `core.search.unknown_field`
    */
-  advanced(text: string): Matching;
+  advanced(text: string, meaning?: SearchMeaning): Matching;
   /** The one-box search. @throws SearchSyntaxError */
-  basic(text: string): Matching;
+  basic(text: string, meaning?: SearchMeaning): Matching;
 }
 
 /** How many compiled expressions are kept. */
@@ -32,42 +55,36 @@ const KEPT = 500;
 export function createMatcher(catalogue: Catalogue): Matcher {
   const compiled = new Map<string, Matching>();
 
-  function matchingOf(expression: Expression): Matching {
-    for (const { code, message, suggestion } of check(expression, catalogue)) {
+  function matchingOf(asked: Expression, meaning: SearchMeaning): Matching {
+    const { sensitive = false } = meaning;
+    for (const { code, message, suggestion } of check(asked, catalogue, { sensitive })) {
       if (code !== 'unknown-field') continue;
       const remedy = suggestion === undefined ? {} : { remedy: `perhaps ${suggestion} was meant` };
       throw new CoreError('core.search.unknown_field', 'invalid', message, remedy);
     }
-    const test = compile(expression, { catalogue });
+    const expression = meaning.excludeRetired === true ? excludeRetired(asked) : asked;
+    const timeDependent = isTimeDependent(expression);
     return {
+      expression,
+      sensitive,
       tokens: new Set(fieldsOf(expression, catalogue)),
-      matches: (row, now) => test(allFacts(row), now),
+      timeDependent,
+      matches: compile(expression, { catalogue, sensitive }),
+      nextChange: timeDependent ? nextChange(expression, { catalogue, sensitive }) : () => null,
     };
   }
 
   return {
-    advanced(text) {
-      const kept = compiled.get(text);
+    catalogue,
+    advanced(text, meaning = {}) {
+      const key = `${meaning.sensitive === true} ${meaning.excludeRetired === true} ${text}`;
+      const kept = compiled.get(key);
       if (kept !== undefined) return kept;
-      const made = matchingOf(parse(text));
+      const made = matchingOf(parse(text), meaning);
       if (compiled.size >= KEPT) compiled.delete(compiled.keys().next().value ?? '');
-      compiled.set(text, made);
+      compiled.set(key, made);
       return made;
     },
-    basic: (text) => matchingOf(parseBasic(text)),
+    basic: (text, meaning = {}) => matchingOf(parseBasic(text), meaning),
   };
-}
-
-/** The device channels that match, in order of id, a chunk at a time. */
-export async function* matchingDevices(
-  store: Store,
-  clock: Clock,
-  search: Matching,
-  statuses?: readonly EnrolmentStatus[],
-): AsyncGenerator<readonly DeviceRow[]> {
-  const filter = { channel: 'device', ...(statuses === undefined ? {} : { statuses }) } as const;
-  for await (const rows of allPages((page) => store.inventory.scan(filter, page))) {
-    const now = clock.now();
-    yield rows.filter((row) => search.matches(row, now));
-  }
 }

@@ -74,7 +74,7 @@ export interface EngineOptions {
   readonly reconcilerIntervalMs?: number;
   /** How often expired things are ended and lost work is found (default 30,000). */
   readonly housekeepingIntervalMs?: number;
-  /** How often all dynamic labels are evaluated for all devices, for conditions that time alone changes (default 15 minutes). */
+  /** How often devices are looked for whose labels are due because time passed (default 5 seconds). */
   readonly labelIntervalMs?: number;
   /** How often a batch of sealed values is looked at while the master key changes (default 1,000). */
   readonly rewrapIntervalMs?: number;
@@ -158,7 +158,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   notifierIntervalMs: 250,
   reconcilerIntervalMs: 1_000,
   housekeepingIntervalMs: 30_000,
-  labelIntervalMs: 15 * MINUTE,
+  labelIntervalMs: 5_000,
   rewrapIntervalMs: 1_000,
   rewrapBatch: 500,
   historyRetentionMs: 90 * DAY,

@@ -83,7 +83,9 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
     // Also of a repeated result: the first time, its effects may have been cut off together with our answer.
     const taken = outcome.result === 'stored' || outcome.result === 'repeated';
     const hasEffects = taken && outcome.resultCommand?.followUp === true;
-    if (hasEffects) await effects.apply(enrolmentId, response.commandUuid, response.value);
+    if (hasEffects) {
+      await effects.apply(enrolmentId, response.commandUuid, response.value, outcome.result === 'repeated');
+    }
     context.bus.poke();
     return hasEffects;
   }

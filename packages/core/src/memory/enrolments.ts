@@ -56,7 +56,7 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       }
       const first = row.status !== 'active';
       if (first) activate(state, row, at);
-      row.lastSeenAt = Math.max(row.lastSeenAt ?? at, at);
+      state.seen(row, at);
       row.topic = input.topic;
       row.pushable = true;
       assignDetails(row, input.details);
@@ -108,7 +108,7 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
           const user = state.enrolments.get(child);
           if (user !== undefined && user.status !== 'checked-out') leave(state, user, at);
         }
-        row.lastSeenAt = Math.max(row.lastSeenAt ?? at, at);
+        state.seen(row, at);
         state.appendEvents(events);
       }
       return { outcome: 'ok', enrolment: enrolmentOf(state, row) };
@@ -119,7 +119,7 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       const row = state.living(id);
       if (row === null) return { outcome: 'unknown' };
       if (state.pinOf(row) !== certificateFingerprint) return { outcome: 'identity-mismatch' };
-      row.lastSeenAt = Math.max(row.lastSeenAt ?? at, at);
+      state.seen(row, at);
       for (const { name, blob } of secrets ?? []) state.putSecret(id, name, blob);
       return { outcome: 'ok', enrolment: enrolmentOf(state, row) };
     },
@@ -219,6 +219,10 @@ function newRow(
     push: null,
     work: null,
     done: [],
+    revision: 0,
+    labelsDueAt: null,
+    awaitsContact: false,
+    place: -1,
   };
 }
 
@@ -276,6 +280,8 @@ function leave(state: MemoryState, row: EnrolmentRow, at: number): void {
   }
   for (const labelId of state.labelsOf.get(row.id) ?? []) state.members.get(labelId)?.delete(row.id);
   state.labelsOf.delete(row.id);
+  row.awaitsContact = false;
+  state.setLabelsDue(row, null);
   dropAssignments(state, row.id);
   state.marks.delete(row.id);
   state.withoutInventory.delete(row.id);

@@ -7,7 +7,11 @@ import { type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './stat
 
 /** Inventory over the state. */
 export function memoryInventory(state: MemoryState): InventoryStore {
-  const rowOf = (row: EnrolmentRow) => ({ enrolment: enrolmentOf(state, row), facts: row.facts });
+  const rowOf = (row: EnrolmentRow) => ({
+    enrolment: enrolmentOf(state, row),
+    facts: row.facts,
+    revision: row.revision,
+  });
   return {
     async apply(report) {
       state.open();
@@ -21,7 +25,10 @@ export function memoryInventory(state: MemoryState): InventoryStore {
         if (value === null) facts.delete(token);
         else facts.set(token, value);
       }
-      if (changed.length > 0) row.facts = Object.fromEntries(facts);
+      if (changed.length > 0) {
+        row.facts = Object.fromEntries(facts);
+        row.revision++;
+      }
       let listsChanged = false;
       for (const name of ['apps', 'profiles', 'certificates'] as const) {
         const list = report[name];

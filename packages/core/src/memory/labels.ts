@@ -1,6 +1,6 @@
 // Labels and members in memory.
-import type { LabelDefinition, LabelStore } from '../contracts/labels.ts';
-import { addTo, compare, duplicateId, enrolmentOf, idPage, type MemoryState } from './state.ts';
+import type { LabelDefinition, LabelLook, LabelStore } from '../contracts/labels.ts';
+import { addTo, compare, duplicateId, type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
 
 /** Labels over the state. */
 export function memoryLabels(state: MemoryState): LabelStore {
@@ -16,14 +16,20 @@ export function memoryLabels(state: MemoryState): LabelStore {
       if (byName().some(({ name }) => name === label.name)) return 'name-taken';
       if (state.labels.has(label.id)) throw duplicateId('label', label.id);
       state.labels.set(label.id, label);
+      state.labelsVersion++;
+      if (label.expression !== null) state.unevaluated.add(label.id);
       return 'created';
     },
 
     async update(label) {
       state.open();
-      if (!state.labels.has(label.id)) return 'unknown';
+      const old = state.labels.get(label.id);
+      if (old === undefined) return 'unknown';
       if (nameTaken(label)) return 'name-taken';
       state.labels.set(label.id, label);
+      state.labelsVersion++;
+      if (label.expression === null) state.unevaluated.delete(label.id);
+      else if (label.expression !== old.expression) state.unevaluated.add(label.id);
       return 'updated';
     },
 
@@ -37,6 +43,8 @@ export function memoryLabels(state: MemoryState): LabelStore {
       }
       state.members.delete(id);
       state.labels.delete(id);
+      state.unevaluated.delete(id);
+      state.labelsVersion++;
       for (const [key, configuration] of state.configurations) {
         if (!configuration.labelIds.includes(id)) continue;
         const labelIds = configuration.labelIds.filter((labelId) => labelId !== id);
@@ -53,6 +61,21 @@ export function memoryLabels(state: MemoryState): LabelStore {
     async definitions() {
       state.open();
       return byName();
+    },
+
+    async version() {
+      state.open();
+      return state.labelsVersion;
+    },
+
+    async unevaluated() {
+      state.open();
+      return [...state.unevaluated].sort(compare);
+    },
+
+    async evaluated(id, expression) {
+      state.open();
+      if (state.labels.get(id)?.expression === expression) state.unevaluated.delete(id);
     },
 
     async get(id) {
@@ -86,13 +109,25 @@ export function memoryLabels(state: MemoryState): LabelStore {
       return new Map(enrolmentIds.map((id) => [id, [...(state.labelsOf.get(id) ?? [])]]));
     },
 
-    async change({ changes, at, cause }) {
+    async look(ids) {
       state.open();
+      return [...new Set(ids)].flatMap((id) => {
+        const row = state.enrolments.get(id);
+        if (row?.channel !== 'device') return [];
+        const { facts, revision, labelsDueAt, awaitsContact } = row;
+        const labelIds = [...(state.labelsOf.get(id) ?? [])].sort(compare);
+        return [{ enrolment: enrolmentOf(state, row), facts, revision, labelIds, labelsDueAt, awaitsContact }];
+      });
+    },
+
+    async change({ changes, at, cause, looks = [] }) {
+      state.open();
+      const outdated = new Set(looks.flatMap((look) => (settle(state, look, at) ? [] : [look.enrolmentId])));
       const real = changes.filter(({ labelId, enrolmentId, member }) => {
         const label = state.labels.get(labelId);
         const enrolment = state.enrolments.get(enrolmentId);
         const members = state.members.get(labelId);
-        if (label === undefined || enrolment === undefined) return false;
+        if (label === undefined || enrolment === undefined || outdated.has(enrolmentId)) return false;
         if ((members?.has(enrolmentId) ?? false) === member) return false;
         if (member && (enrolment.channel !== 'device' || enrolment.status !== 'active')) return false;
         if (member) {
@@ -113,5 +148,48 @@ export function memoryLabels(state: MemoryState): LabelStore {
       }
       return real;
     },
+
+    async takeDue({ at, leaseMs, limit }) {
+      state.open();
+      const ids: string[] = [];
+      while (ids.length < limit) {
+        const first = state.labelsDue.peek();
+        if (first === null || first.dueAt > at) break;
+        const row = first.item;
+        const active = row.status === 'active' && row.channel === 'device';
+        state.setLabelsDue(row, active ? at + leaseMs : null);
+        if (active) ids.push(row.id);
+      }
+      return ids;
+    },
+
+    async dueAll(at) {
+      state.open();
+      for (const row of state.enrolments.values()) {
+        if (row.status === 'active' && row.channel === 'device') dueBy(state, row, at);
+      }
+    },
   };
+}
+
+function dueBy(state: MemoryState, row: EnrolmentRow, at: number): void {
+  state.setLabelsDue(row, Math.min(row.labelsDueAt ?? at, at));
+}
+
+/** Notes what a look came to; false when the facts are no longer those that were looked at. */
+function settle(state: MemoryState, look: LabelLook, at: number): boolean {
+  const row = state.enrolments.get(look.enrolmentId);
+  if (row === undefined) return false;
+  const sameFacts = row.revision === look.revision;
+  const { next } = look;
+  if (next !== undefined && sameFacts) {
+    const untouched = row.labelsDueAt === look.labelsDueAt;
+    const earlier = [row.labelsDueAt, next.dueAt].filter((time) => time !== null);
+    row.awaitsContact = next.awaitsContact;
+    state.setLabelsDue(row, untouched ? next.dueAt : earlier.length === 0 ? null : Math.min(...earlier));
+  }
+  const seen = next?.awaitsContact === true && row.lastSeenAt !== look.lastSeenAt;
+  if (seen) row.awaitsContact = false;
+  if (!sameFacts || seen) dueBy(state, row, at);
+  return sameFacts;
 }

@@ -52,7 +52,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       const row = state.living(input.enrolmentId);
       if (row === null) return { outcome: 'unknown' };
       if (state.pinOf(row) !== input.certificateFingerprint) return { outcome: 'identity-mismatch' };
-      row.lastSeenAt = Math.max(row.lastSeenAt ?? input.at, input.at);
+      state.seen(row, input.at);
       let result: ResultOutcome | null = null;
       let resultCommand: CommandRow | null = null;
       if (input.result === undefined) row.session++;

@@ -39,6 +39,14 @@ export interface EnrolmentRow extends Mutable<Omit<Enrolment, 'certificateFinger
   work: PendingSet | null;
   /** Finished commands, as they finished. */
   done: HistoryRow[];
+  /** Grows with each change of the facts. */
+  revision: number;
+  /** When its labels are to be looked at. Set by `setLabelsDue` only. */
+  labelsDueAt: number | null;
+  /** Whether its labels are to be looked at after its next contact. */
+  awaitsContact: boolean;
+  /** Its place in the heap of devices whose labels are due. */
+  place: number;
 }
 
 /** Push state of one enrolment. */
@@ -129,6 +137,9 @@ export class MemoryState {
   readonly transactions = new Map<string, Uint8Array>();
   readonly secrets = new Map<string, Map<string, Uint8Array>>();
   readonly labels = new Map<string, LabelDefinition>();
+  labelsVersion = 0;
+  readonly unevaluated = new Set<string>();
+  readonly labelsDue = new DueHeap<EnrolmentRow>();
   readonly members = new Map<string, Set<string>>();
   readonly labelsOf = new Map<string, Set<string>>();
   readonly configurations = new Map<string, Configuration>();
@@ -210,6 +221,21 @@ export class MemoryState {
   setDue(row: PushRow, dueAt: number | null): void {
     row.dueAt = dueAt;
     this.due.set(row, row.dead ? null : dueAt);
+  }
+
+  setLabelsDue(row: EnrolmentRow, dueAt: number | null): void {
+    row.labelsDueAt = dueAt;
+    this.labelsDue.set(row, dueAt);
+  }
+
+  /** The enrolment was heard of. */
+  seen(row: EnrolmentRow, at: number): void {
+    const lastSeenAt = Math.max(row.lastSeenAt ?? at, at);
+    if (row.awaitsContact && row.lastSeenAt !== lastSeenAt) {
+      row.awaitsContact = false;
+      this.setLabelsDue(row, lastSeenAt);
+    }
+    row.lastSeenAt = lastSeenAt;
   }
 
   markReconcile(enrolmentId: string, at: number): void {

@@ -7,6 +7,7 @@ import { eventRoutines } from './03-events.ts';
 import { queueRoutines } from './04-queue.ts';
 import { fleetRoutines } from './05-fleet.ts';
 import { certificateLifecycle } from './06-certificates.ts';
+import { searchTables } from './07-search.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -16,6 +17,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   queueRoutines,
   fleetRoutines,
   certificateLifecycle,
+  searchTables,
 ];
 
 /** The version that this release of the package works with. */

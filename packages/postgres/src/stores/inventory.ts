@@ -1,30 +1,22 @@
 // Facts and inventory on PostgreSQL.
-import type {
-  DeviceRow,
-  Enrolment,
-  Facts,
-  FactValue,
-  InstalledProfile,
-  InventoryRecord,
-  InventoryStore,
-} from '@espalier/core';
+import type { Enrolment, FactValue, InstalledProfile, InventoryRecord, InventoryStore } from '@espalier/core';
 import { sameFact, sameList } from '@espalier/core';
 import type { Database } from '../database.ts';
-import { appendEvents, cut, enrolmentColumns, enrolmentOf } from '../rows.ts';
+import { appendEvents, cut, type DeviceColumns, deviceColumns, deviceOf } from '../rows.ts';
 import { filterClause, filterValues } from './enrolments.ts';
-
-type RowWithFacts = Enrolment & { readonly facts: Facts };
+import type { FactTables } from './facts.ts';
 
 /** Inventory over the database. */
-export function postgresInventory(db: Database): InventoryStore {
+export function postgresInventory(db: Database, facts: FactTables): InventoryStore {
   const s = db.schema;
   const record = `i.facts, i.apps, i.profiles, i.certificates, l.inventory_at AS "inventoryAt"
     FROM ${s}.live l JOIN ${s}.inventory i ON i.enrolment_id = l.id`;
-  const rowColumns = `${enrolmentColumns(s)}, i.facts`;
+  const rowColumns = deviceColumns(s);
   const text = {
-    lock: `SELECT ${record} WHERE l.id = $1 FOR NO KEY UPDATE OF l, i`,
+    lock: `SELECT l.nr, l.channel, ${record} WHERE l.id = $1 FOR NO KEY UPDATE OF l, i`,
     get: `SELECT ${record} WHERE l.id = $1`,
-    update: `UPDATE ${s}.inventory SET facts = coalesce($2::json, facts), apps = coalesce($3::json, apps),
+    update: `UPDATE ${s}.inventory SET facts = coalesce($2::json, facts),
+        revision = revision + CASE WHEN $2::json IS NULL THEN 0 ELSE 1 END, apps = coalesce($3::json, apps),
         profiles = coalesce($4::json, profiles), certificates = coalesce($5::json, certificates)
       WHERE enrolment_id = $1`,
     complete: `UPDATE ${s}.live SET inventory_at = $2 WHERE id = $1`,
@@ -35,21 +27,25 @@ export function postgresInventory(db: Database): InventoryStore {
       WHERE ${filterClause} AND l.id > $3 ORDER BY l.id LIMIT $4`,
     profiles: `SELECT i.enrolment_id AS id, i.profiles FROM ${s}.inventory i WHERE i.enrolment_id = ANY ($1::text[])`,
   };
-  const rowOf = (row: RowWithFacts): DeviceRow => ({ enrolment: enrolmentOf(row), facts: row.facts });
 
   return {
-    apply: (report) =>
-      db.transaction(async (q) => {
+    async apply(report) {
+      const ids = await facts.idsFor((report.rows ?? []).map((row) => row.field));
+      return db.transaction(async (q) => {
         const id = report.enrolmentId;
-        const [known] = await q.query<InventoryRecord>('inventory.lock', text.lock, [id]);
+        const [known] = await q.query<InventoryRecord & { nr: number; channel: Enrolment['channel'] }>(
+          'inventory.lock',
+          text.lock,
+          [id],
+        );
         if (known === undefined) return null;
-        const facts = new Map<string, FactValue>(Object.entries(known.facts));
+        const merged = new Map<string, FactValue>(Object.entries(known.facts));
         const changed: string[] = [];
         for (const [token, value] of Object.entries(report.facts)) {
-          if (sameFact(facts.get(token) ?? null, value)) continue;
+          if (sameFact(merged.get(token) ?? null, value)) continue;
           changed.push(token);
-          if (value === null) facts.delete(token);
-          else facts.set(token, value);
+          if (value === null) merged.delete(token);
+          else merged.set(token, value);
         }
         const lists = (['apps', 'profiles', 'certificates'] as const).map((name) => {
           const list = report[name];
@@ -58,26 +54,30 @@ export function postgresInventory(db: Database): InventoryStore {
         });
         const listsChanged = lists.some((list) => list !== null);
         if (changed.length > 0 || listsChanged) {
-          const json = changed.length > 0 ? JSON.stringify(Object.fromEntries(facts)) : null;
+          const json = changed.length > 0 ? JSON.stringify(Object.fromEntries(merged)) : null;
           await q.query('inventory.update', text.update, [id, json, ...lists]);
+        }
+        if (changed.length > 0 && known.channel === 'device') {
+          await facts.put(q, known.nr, changed, report.rows ?? [], ids);
         }
         if (report.complete) await q.query('inventory.complete', text.complete, [id, report.at]);
         if (report.event !== null && (changed.length > 0 || listsChanged)) await appendEvents(q, s, [report.event]);
         return { changed, listsChanged };
-      }),
+      });
+    },
 
     async get(enrolmentId) {
       return (await db.query<InventoryRecord>('inventory.get', text.get, [enrolmentId]))[0] ?? null;
     },
 
     async rows(ids) {
-      return (await db.query<RowWithFacts>('inventory.rows', text.rows, [[...new Set(ids)]])).map(rowOf);
+      return (await db.query<DeviceColumns>('inventory.rows', text.rows, [[...new Set(ids)]])).map(deviceOf);
     },
 
     async scan(filter, { after, limit }) {
       const values = [...filterValues(filter), after ?? '', limit + 1];
-      const rows = await db.query<RowWithFacts>('inventory.scan', text.scan, values);
-      return cut(rows, limit, (row) => row.id, rowOf);
+      const rows = await db.query<DeviceColumns>('inventory.scan', text.scan, values);
+      return cut(rows, limit, (row) => row.id, deviceOf);
     },
 
     async profiles(ids) {
