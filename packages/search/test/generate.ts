@@ -1,5 +1,6 @@
 // Random typed records and random expressions over them, for the property tests.
 import fc from 'fast-check';
+import { vi } from 'vitest';
 import type {
   Comparison,
   Condition,
@@ -256,3 +257,4 @@ const condition = (depth: number): fc.Arbitrary<Condition> => {
 export const expression: fc.Arbitrary<Expression> = condition(3);
 
 export const nightly = process.env['ESPALIER_NIGHTLY'] === '1';
+if (nightly) vi.setConfig({ testTimeout: 3_600_000 });

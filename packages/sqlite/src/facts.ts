@@ -97,9 +97,9 @@ export function sqliteSearch(db: Database): SearchStore {
         const rows = db.query<DeviceRowColumns & { total: number }>(
           `WITH hit AS MATERIALIZED (SELECT e.nr, e.id FROM enrolments e WHERE ${text}),
            total AS (SELECT count(*) AS total FROM hit),
-           page AS (SELECT hit.nr FROM hit WHERE hit.id > ? ORDER BY hit.id LIMIT ?)
-           SELECT total.total, ${deviceColumns}
-           FROM total LEFT JOIN (page JOIN ${deviceTables} ON e.nr = page.nr) ON TRUE ORDER BY e.id`,
+           page AS (SELECT hit.nr FROM hit WHERE hit.id > ? ORDER BY hit.id LIMIT ?),
+           device AS (SELECT ${deviceColumns} FROM ${deviceTables} WHERE e.nr IN (SELECT nr FROM page))
+           SELECT total.total, device.* FROM total LEFT JOIN device ON TRUE ORDER BY device.id`,
           ...values,
           after ?? '',
           limit + 1,

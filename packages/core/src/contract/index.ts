@@ -5,6 +5,7 @@ import { deviceTests } from './devices.ts';
 import { enrolmentTests } from './enrolments.ts';
 import { faultTests } from './faults.ts';
 import { identityTests } from './identities.ts';
+import { labelsDueTests } from './labels-due.ts';
 import { logTests } from './log.ts';
 import { modelTests } from './model-tests.ts';
 import { pushTests } from './push.ts';
@@ -25,6 +26,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['renewal, revocation and expiry', certificateTests],
   ['the state of ACME', acmeTests],
   ['inventory, labels and configurations', deviceTests],
+  ['label evaluation and searches', labelsDueTests],
   ['events, settings and leases', logTests],
   ['the queue against a model', modelTests],
   ['an engine on a store that fails', faultTests],
