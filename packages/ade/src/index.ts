@@ -1,4 +1,15 @@
 // The public names of the package.
+export {
+  type ActivationLockState,
+  type ActivityWait,
+  type AuditQuery,
+  type BusinessClient,
+  type BusinessClientOptions,
+  createBusinessClient,
+} from './business/client.ts';
+export { type BusinessEndpoint, businessEndpoints } from './business/endpoints.ts';
+export { type BusinessErrorFacts, businessErrors, tokenErrors } from './business/errors.ts';
+export type { AuditEvent, DeviceActivity, MdmServer, OrgDevice } from './business/types.ts';
 export type { Clock } from './clock.ts';
 export type { CsvFault } from './csv/parse.ts';
 export {

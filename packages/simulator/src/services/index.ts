@@ -1,6 +1,11 @@
 // Simulated Apple services for organisations.
 export { type Handler, type ListeningService, listenService } from './answers.ts';
 export {
+  createSimulatedBusinessApi,
+  type SimulatedBusinessApi,
+  type SimulatedBusinessOptions,
+} from './business/server.ts';
+export {
   createSimulatedEnrolmentService,
   type ServiceRequest,
   type SimulatedEnrolmentOptions,
