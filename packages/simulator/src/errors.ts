@@ -8,6 +8,7 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `simulator.option`: an option makes no sense.
  * - `simulator.profile`: the enrolment profile is not one that a device would install.
  * - `simulator.signature`: the profile's signature does not hold.
+ * - `simulator.acme`: the ACME server refused, or does not keep to the protocol.
  * - `simulator.scep`: the SCEP server refused, or kept the device waiting too long.
  * - `simulator.refused`: the server refused a request of the enrolment (4xx).
  * - `simulator.unreachable`: the server could not be reached, or failed (5xx), as often as the device tries.
@@ -18,6 +19,7 @@ export type SimulatorErrorCode =
   | 'simulator.option'
   | 'simulator.profile'
   | 'simulator.signature'
+  | 'simulator.acme'
   | 'simulator.scep'
   | 'simulator.refused'
   | 'simulator.unreachable'
@@ -28,6 +30,7 @@ const kinds = {
   'simulator.option': 'invalid',
   'simulator.profile': 'invalid',
   'simulator.signature': 'unauthenticated',
+  'simulator.acme': 'forbidden',
   'simulator.scep': 'forbidden',
   'simulator.refused': 'forbidden',
   'simulator.unreachable': 'unavailable',

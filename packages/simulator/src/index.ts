@@ -17,11 +17,18 @@ export {
   versionsOf,
 } from './catalogue.ts';
 export { knownCommands } from './commands/execute.ts';
+export {
+  type AttestationRequest,
+  type AttestationService,
+  createSimulatedAttestation,
+  type SimulatedAttestation,
+} from './device/attestation.ts';
 export type { RequestEvent } from './device/channel.ts';
 export { createSimulatedDevice, restoreDevice } from './device/device.ts';
 export type { DeviceTraits } from './device/factory.ts';
 export type { ExecutedCommand, SessionResult } from './device/session.ts';
 export type {
+  AcmeSettings,
   DeviceState,
   EnrolmentPhase,
   MdmSettings,

@@ -2,7 +2,7 @@
 import type { PlistDict, PlistInput } from '@espalier/plist';
 import type { Platform } from '../catalogue.ts';
 import type { ErrorItem } from '../device/messages.ts';
-import type { DeviceState } from '../device/state.ts';
+import type { DeviceState, MdmSettings } from '../device/state.ts';
 
 /** What a handler works on. It changes the state as the command asks. */
 export interface CommandContext {
@@ -21,6 +21,8 @@ export interface CommandResult {
   readonly errors?: readonly ErrorItem[];
   /** `erase`: all is gone. `leave`: the enrolment profile is removed. `restart`, `halt`: the session ends. */
   readonly effect?: 'erase' | 'leave' | 'restart' | 'halt';
+  /** Before the answer: the device gets a new identity, and then does this; without one the command fails. */
+  readonly renewal?: { readonly mdm: MdmSettings; apply(): void };
 }
 
 /** One command. */

@@ -32,8 +32,13 @@ function install(state: DeviceState, bytes: Uint8Array): CommandResult {
       const mdm = readEnrolment(opened);
       const refusal = updateRefusal(state, mdm);
       if (refusal !== undefined) return refusal;
-      state.mdm = mdm;
-      state.profiles = replaced(state, { ...stored, managed: false });
+      const apply = (): void => {
+        state.mdm = mdm;
+        state.profiles = replaced(state, { ...stored, managed: false });
+      };
+      // Another identity payload: the certificate is had anew before the profile counts as installed.
+      if (mdm.identityUuid !== state.mdm?.identityUuid) return { ...acknowledged(), renewal: { mdm, apply } };
+      apply();
       return acknowledged();
     }
     if (stored.identifier === state.mdm?.profileIdentifier) {

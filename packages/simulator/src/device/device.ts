@@ -1,13 +1,14 @@
 // The simulated device: enrols, is woken, polls, answers, and remembers.
 import { readCertificate, verifyTrust } from '@espalier/pki';
 import type { DeviceKind } from '../catalogue.ts';
+import { acknowledged, type CommandResult, failed } from '../commands/handler.ts';
 import { SimulatorError } from '../errors.ts';
 import { createKeyPool, type KeyPool } from '../key-pool.ts';
 import { createFetchTransport, createNodeTransport, type Transport } from '../net/transport.ts';
 import { createRandom, type Random } from '../random.ts';
 import { Channel } from './channel.ts';
 import { createState } from './factory.ts';
-import { requestIdentity } from './identity.ts';
+import { makeKey, renewIdentity, requestIdentityOf, type ScepContext } from './identity.ts';
 import { authenticateMessage, checkOutMessage, tokenUpdateMessage } from './messages.ts';
 import { openProfile, ProfileProblem, readEnrolment } from './profile.ts';
 import { runSession, type SessionResult } from './session.ts';
@@ -154,8 +155,16 @@ class Device implements SimulatedDevice {
   async #getIdentity(): Promise<void> {
     const state = this.#state;
     // The key is kept before it is used: whatever happens in between, the SCEP transaction stays the same.
-    state.privateKey ??= toBase64(await this.#keyPool.take());
-    const certificate = await requestIdentity(this.#mdm().scep, fromBase64(state.privateKey), {
+    state.privateKey ??= toBase64(await makeKey(this.#mdm(), this.#keyPool));
+    const key = fromBase64(state.privateKey);
+    const { attestation } = this.#environment;
+    const certificate = await requestIdentityOf(this.#mdm(), key, state, attestation, this.#identityContext());
+    state.certificate = toBase64(certificate);
+    state.phase = 'identity';
+  }
+
+  #identityContext(): ScepContext {
+    return {
       transport: this.#channel.scepTransport(),
       connection: this.#channel.connection(),
       userAgent: this.#channel.userAgent,
@@ -163,9 +172,19 @@ class Device implements SimulatedDevice {
       sleep: this.#sleep,
       random: () => this.#random.next(),
       now: this.#now,
-    });
-    state.certificate = toBase64(certificate);
-    state.phase = 'identity';
+    };
+  }
+
+  /** The identity of a profile that replaces the enrolment's. */
+  async #renew({ mdm, apply }: NonNullable<CommandResult['renewal']>): Promise<CommandResult> {
+    try {
+      await renewIdentity(this.#state, mdm, this.#keyPool, this.#environment.attestation, this.#identityContext());
+      apply();
+      return acknowledged();
+    } catch (error) {
+      if (!(error instanceof SimulatorError)) throw error;
+      return failed('MCInstallationErrorDomain', 4001, `Profile Installation Failed: ${error.message}`);
+    }
   }
 
   async #tell(kind: 'authenticate' | 'token-update', body: Uint8Array): Promise<void> {
@@ -199,7 +218,7 @@ class Device implements SimulatedDevice {
     if (state.lockPin !== null) return { commands: [], ended: 'halt', status: 0 };
     try {
       const max = this.#environment.maxCommandsPerSession ?? 1000;
-      const result = await runSession(state, this.#channel, this.#now, max);
+      const result = await runSession(state, this.#channel, this.#now, max, (renewal) => this.#renew(renewal));
       this.#saidNotNow = result.commands.some((command) => command.status === 'NotNow');
       await this.#after(result);
       return result;

@@ -1,4 +1,4 @@
-// How a device gets its identity: SCEP, with the same transaction for as long as it takes.
+// How a device gets its identity: by ACME, or by SCEP with the same transaction for as long as it takes.
 import {
   type FetchFunction,
   getScepServerInfo,
@@ -10,9 +10,13 @@ import {
   sendScepRequest,
 } from '@espalier/pki';
 import { SimulatorError } from '../errors.ts';
+import type { KeyPool } from '../key-pool.ts';
 import type { RetryContext } from '../net/retry.ts';
-import type { ConnectionState, DeviceResponse, Transport } from '../net/transport.ts';
-import type { ScepSettings } from './state.ts';
+import { sendWithRetry } from '../net/retry.ts';
+import type { ConnectionState, DeviceRequest, DeviceResponse, Transport } from '../net/transport.ts';
+import { makeAcmeKey, requestAcmeIdentity } from './acme.ts';
+import type { AttestationService } from './attestation.ts';
+import { type DeviceState, type MdmSettings, type ScepSettings, toBase64 } from './state.ts';
 
 /** What getting an identity needs. */
 export interface ScepContext extends RetryContext {
@@ -20,6 +24,12 @@ export interface ScepContext extends RetryContext {
   readonly connection: ConnectionState;
   readonly userAgent: string;
   readonly now: () => number;
+}
+
+/** The same, and a way to send that goes on until there is an answer. */
+export interface IdentityContext extends ScepContext {
+  /** @throws SimulatorError `simulator.unreachable` */
+  request(request: DeviceRequest): Promise<DeviceResponse>;
 }
 
 const subjectTypes: { readonly [name: string]: string } = {
@@ -30,6 +40,50 @@ const subjectTypes: { readonly [name: string]: string } = {
   O: '2.5.4.10',
   OU: '2.5.4.11',
 };
+
+/** A subject, as the certificate library takes it. */
+export function subjectOf(subject: readonly (readonly [name: string, value: string])[]) {
+  return subject.map(([name, value]) => [{ type: subjectTypes[name] ?? name, value }]);
+}
+
+/** Makes the key that the profile asks for: PKCS#8 DER. */
+export async function makeKey(mdm: MdmSettings, keyPool: KeyPool): Promise<Uint8Array> {
+  return mdm.acme === undefined ? await keyPool.take() : makeAcmeKey(mdm.acme);
+}
+
+/**
+ * Gets the identity that a profile asks for, with a key that was made for it.
+ * @throws SimulatorError `simulator.scep`, `simulator.acme`, `simulator.unreachable`
+ */
+export async function requestIdentityOf(
+  mdm: MdmSettings,
+  privateKey: Uint8Array,
+  device: DeviceState,
+  attestation: AttestationService | undefined,
+  context: ScepContext,
+): Promise<Uint8Array> {
+  if (mdm.scep !== null) return await requestIdentity(mdm.scep, privateKey, context);
+  const { transport, connection, userAgent } = context;
+  const request = (item: DeviceRequest): Promise<DeviceResponse> => {
+    const headers = { ...item.headers, 'user-agent': userAgent };
+    return sendWithRetry(() => transport.send({ ...item, headers }, connection), context);
+  };
+  return await requestAcmeIdentity(mdm.acme!, privateKey, device, attestation, { ...context, request });
+}
+
+/** The identity that a device now has, for a profile that renews it; the state changes once it is there. */
+export async function renewIdentity(
+  state: DeviceState,
+  mdm: MdmSettings,
+  keyPool: KeyPool,
+  attestation: AttestationService | undefined,
+  context: ScepContext,
+): Promise<void> {
+  const privateKey = await makeKey(mdm, keyPool);
+  const certificate = await requestIdentityOf(mdm, privateKey, state, attestation, context);
+  state.privateKey = toBase64(privateKey);
+  state.certificate = toBase64(certificate);
+}
 
 /**
  * Gets a certificate for the key. Whenever the network or the server fails, the same message goes out again; with the
@@ -70,7 +124,7 @@ function prepare(
 ): Promise<PreparedScepRequest> {
   return prepareScepRequest({
     server,
-    subject: scep.subject.map(([name, value]) => [{ type: subjectTypes[name] ?? name, value }]),
+    subject: subjectOf(scep.subject),
     sans: scep.dnsNames.map((value) => ({ type: 'dns', value })),
     ...(scep.challenge === undefined ? {} : { challenge: scep.challenge }),
     privateKey,

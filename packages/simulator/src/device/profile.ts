@@ -2,7 +2,14 @@
 import { verifyCms } from '@espalier/pki';
 import { decodeDict, type PlistDict, PlistReal, PlistUid, type PlistValue } from '@espalier/plist';
 import { SimulatorError } from '../errors.ts';
-import { type MdmSettings, type ScepSettings, type StoredPayload, type StoredProfile, toBase64 } from './state.ts';
+import {
+  type AcmeSettings,
+  type MdmSettings,
+  type ScepSettings,
+  type StoredPayload,
+  type StoredProfile,
+  toBase64,
+} from './state.ts';
 
 /** A profile that can be installed. */
 export interface OpenedProfile {
@@ -112,8 +119,9 @@ export function readEnrolment(profile: OpenedProfile): MdmSettings {
   const identityUuid = text(mdm, 'IdentityCertificateUUID');
   const identity = profile.contents.find((content) => content['PayloadUUID'] === identityUuid);
   if (identity === undefined) throw problem('IdentityCertificateUUID names no payload of the profile');
-  if (identity['PayloadType'] !== 'com.apple.security.scep') {
-    throw problem(`the identity is a ${String(identity['PayloadType'])}, where the simulator knows SCEP`);
+  const identityType = identity['PayloadType'];
+  if (identityType !== 'com.apple.security.scep' && identityType !== 'com.apple.security.acme') {
+    throw problem(`the identity is a ${String(identityType)}, where the simulator knows SCEP and ACME`);
   }
   const serverUrl = text(mdm, 'ServerURL');
   const rights = mdm['AccessRights'];
@@ -128,7 +136,38 @@ export function readEnrolment(profile: OpenedProfile): MdmSettings {
     checkOutWhenRemoved: mdm['CheckOutWhenRemoved'] === true,
     serverCapabilities: Array.isArray(capabilities) ? capabilities.filter((item) => typeof item === 'string') : [],
     identityUuid,
-    scep: readScep(identity['PayloadContent']),
+    ...(identityType === 'com.apple.security.scep'
+      ? { scep: readScep(identity['PayloadContent']) }
+      : { scep: null, acme: readAcme(identity) }),
+  };
+}
+
+/** The rules are the schema's (com.apple.security.acme.yaml). */
+function readAcme(content: PlistDict): AcmeSettings {
+  const keyType = content['KeyType'];
+  const keySize = content['KeySize'];
+  const hardwareBound = content['HardwareBound'];
+  const attest = content['Attest'] === true;
+  if (keyType !== 'RSA' && keyType !== 'ECSECPrimeRandom') throw problem('KeyType is no type of key');
+  if (typeof keySize !== 'number' || typeof hardwareBound !== 'boolean')
+    throw problem('KeySize or HardwareBound is missing');
+  const fits =
+    keyType === 'RSA' ? keySize % 8 === 0 && keySize >= 1024 && keySize <= 4096 : [256, 384, 521].includes(keySize);
+  if (!fits) throw problem(`a key of type ${keyType} has no ${keySize} bits`);
+  if (hardwareBound && !(keyType === 'ECSECPrimeRandom' && keySize !== 521))
+    throw problem('such a key cannot be bound');
+  if (attest && !hardwareBound) throw problem('Attest needs HardwareBound');
+  const names = content['SubjectAltName'];
+  const dns = isDict(names) ? names['dNSName'] : undefined;
+  return {
+    directoryUrl: text(content, 'DirectoryURL'),
+    clientIdentifier: text(content, 'ClientIdentifier'),
+    keyType,
+    keySize,
+    hardwareBound,
+    attest,
+    subject: readSubject(content['Subject']),
+    dnsNames: [dns].flat().filter((item) => typeof item === 'string'),
   };
 }
 

@@ -48,6 +48,7 @@ export async function runSession(
   channel: Channel,
   now: () => number,
   maxCommands: number,
+  renew: (renewal: NonNullable<CommandResult['renewal']>) => Promise<CommandResult>,
 ): Promise<SessionResult> {
   const commands: ExecutedCommand[] = [];
   const heldBack: Outgoing[] = [];
@@ -70,7 +71,8 @@ export async function runSession(
     const command = readCommand(response.body);
     if (command === undefined) return end('garbage');
     if (commands.length >= maxCommands) return end('too-many');
-    const result = execute(state, command.requestType, command.payload, now());
+    const executed = execute(state, command.requestType, command.payload, now());
+    const result = executed.renewal === undefined ? executed : await renew(executed.renewal);
     const { commandUuid, requestType: type } = command;
     commands.push({ commandUuid, requestType: type, status: result.status });
     outgoing = {

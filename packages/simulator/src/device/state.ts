@@ -20,7 +20,20 @@ export type EnrolmentPhase =
   /** EraseDevice: nothing is left. */
   | 'erased';
 
-/** How the device gets its identity. */
+/** How the device gets its identity by ACME. */
+export interface AcmeSettings {
+  readonly directoryUrl: string;
+  readonly clientIdentifier: string;
+  readonly keyType: 'ECSECPrimeRandom' | 'RSA';
+  readonly keySize: number;
+  readonly hardwareBound: boolean;
+  readonly attest: boolean;
+  /** Name and value of each part of the subject, root first. */
+  readonly subject: readonly (readonly [name: string, value: string])[];
+  readonly dnsNames: readonly string[];
+}
+
+/** How the device gets its identity by SCEP. */
 export interface ScepSettings {
   readonly url: string;
   readonly name?: string;
@@ -46,7 +59,9 @@ export interface MdmSettings {
   readonly checkOutWhenRemoved: boolean;
   readonly serverCapabilities: readonly string[];
   readonly identityUuid: string;
-  readonly scep: ScepSettings;
+  /** `null` where the identity comes by ACME. */
+  readonly scep: ScepSettings | null;
+  readonly acme?: AcmeSettings;
 }
 
 /** One payload of an installed profile. */

@@ -4,6 +4,7 @@ import type { Faults } from '../faults.ts';
 import type { KeyPool } from '../key-pool.ts';
 import type { RetryOptions } from '../net/retry.ts';
 import type { Transport } from '../net/transport.ts';
+import type { AttestationService } from './attestation.ts';
 import type { RequestEvent } from './channel.ts';
 import type { DeviceTraits } from './factory.ts';
 import type { SessionResult } from './session.ts';
@@ -35,6 +36,8 @@ export interface DeviceEnvironment {
   readonly trustedRoots?: readonly Uint8Array[];
   /** RSA keys; share one pool among devices. */
   readonly keyPool?: KeyPool;
+  /** Attests the device's keys where a profile asks for that; without it the device sends no attestation. */
+  readonly attestation?: AttestationService;
   /** Wakes the device; without it only `poll()` does. */
   readonly apns?: PushService;
   /** Default: the real time. */
@@ -74,7 +77,7 @@ export interface SimulatedDevice {
   /**
    * Enrols from a profile's URL or bytes. An interrupted enrolment goes on where it was, whatever the source is now;
    * an enrolled device has nothing to do.
-   * @throws SimulatorError `simulator.profile`, `simulator.signature`, `simulator.scep`, `simulator.refused` (the
+   * @throws SimulatorError `simulator.profile`, `simulator.signature`, `simulator.scep`, `simulator.acme`, `simulator.refused` (the
    *   enrolment is undone, as on devices); `simulator.unreachable` (it can go on later)
    */
   enrol(source: string | URL | Uint8Array): Promise<EnrolResult>;

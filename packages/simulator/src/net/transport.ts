@@ -5,7 +5,7 @@ import { toPem } from '@espalier/pki';
 
 /** A request of a device. */
 export interface DeviceRequest {
-  readonly method: 'GET' | 'PUT' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST';
   readonly url: string;
   readonly headers: { readonly [name: string]: string };
   readonly body?: Uint8Array;
