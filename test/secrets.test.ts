@@ -169,7 +169,7 @@ describe.each(Object.keys(stores))('on %s', (kind) => {
     // Signed in to the page, and not signed in with a wrong token.
     for (const token of [data.adminToken!, 'PLANTED-wrong-admin-token-of-forty-characters']) {
       const body = new URLSearchParams({ token });
-      await host.fetch(new Request(`${URL_ROOT}/sign-in`, { method: 'POST', body }));
+      await host.fetch(new Request(`${URL_ROOT}/login`, { method: 'POST', body }));
       await host.fetch(new Request(`${URL_ROOT}/api/v1/devices`, { headers: { authorization: `Bearer ${token}` } }));
     }
 

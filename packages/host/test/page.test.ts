@@ -1,4 +1,6 @@
 // The status page: who gets in, what it shows, and that nothing it shows is ever taken for markup.
+import { readCommand } from '@espalier/apple-mdm';
+import type { PlistInput } from '@espalier/plist';
 import { compileConfiguration } from '@espalier/policy';
 import { describe, expect, it } from 'vitest';
 import { html } from '../src/page/html.ts';
@@ -22,6 +24,29 @@ async function look(to: World, path: string, cookie: string): Promise<{ status: 
 }
 
 const tokenOf = (text: string) => /name="form" value="([^"]+)"/.exec(text)?.[1] as string;
+
+describe('the name of a device', () => {
+  it('is the one that it reported last, before the one that it enrolled with, before its serial number', async () => {
+    const to = await world();
+    const cookie = await signIn(to);
+    const phone = await enrol(to, 'U1');
+    await enrol(to, 'U2', { DeviceName: '' });
+    const names = async () =>
+      [...(await look(to, '/', cookie)).text.matchAll(/<a href="\/devices\/\w+">([^<]*)</g)].map((m) => m[1]);
+    expect(await names()).toEqual(['Phone U1', 'SNU2']);
+    const name = 'Kim’s <b>phone</b>';
+    const answer = async (message: Record<string, PlistInput>) =>
+      new Uint8Array(await (await to.fetch('/mdm/connect', phone.request(message))).arrayBuffer());
+    let body = await answer({ Status: 'Idle', UDID: 'U1' });
+    while (body.length > 0) {
+      const { requestType, commandUuid: CommandUUID } = readCommand(body);
+      const told = requestType === 'DeviceInformation' ? { QueryResponses: { DeviceName: name } } : {};
+      body = await answer({ Status: 'Acknowledged', UDID: 'U1', CommandUUID, ...told });
+    }
+    expect(await names()).toEqual(['Kim’s &lt;b&gt;phone&lt;/b&gt;', 'SNU2']);
+    expect((await look(to, '/devices/U1', cookie)).text).toContain('<h1>Kim’s &lt;b&gt;phone&lt;/b&gt;');
+  });
+});
 
 describe('signing in', () => {
   it('is asked of everybody, and leads back to where one was going', async () => {

@@ -49,7 +49,7 @@ ${searchForm(view, text, advanced)}${problemOf(error, text)}`,
 export function nameOf({ enrolment, facts }: DeviceRow): string {
   const reported = facts['ios.DeviceName'];
   if (typeof reported === 'string' && reported !== '') return reported;
-  return enrolment.deviceName ?? enrolment.serialNumber ?? enrolment.id;
+  return enrolment.deviceName || enrolment.serialNumber || enrolment.id;
 }
 
 function rowOf(view: View, row: DeviceRow): HtmlValue[] {
