@@ -125,6 +125,7 @@ export {
 } from './revocation/crl.ts';
 export {
   type CertificateStatus,
+  combineOcspResponders,
   createOcspResponder,
   type OcspResponder,
   type OcspResponderOptions,
@@ -162,6 +163,7 @@ export {
 export { createMemoryScepStore, type MemoryScepStore, type MemoryScepStoreOptions } from './scep/memory-store.ts';
 export type { ScepFailInfo } from './scep/message.ts';
 export { createScepServer, type ScepServer, type ScepServerOptions } from './scep/server.ts';
+export { staticChallenge } from './scep/static-challenge.ts';
 export type {
   ScepCommit,
   ScepCommitOutcome,

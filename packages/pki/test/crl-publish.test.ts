@@ -1,6 +1,7 @@
 // Publishing CRLs: schedule, numbers, races, pruning, and what openssl makes of it.
 import { describe, expect, it } from 'vitest';
 import {
+  combineOcspResponders,
   createCrlPublisher,
   createMemoryRevocationStore,
   createOcspResponder,
@@ -153,6 +154,37 @@ describe('the publisher', () => {
     expect(list.crlNumber).toBe(1001);
     // Dates never go back, even where a clock did.
     expect(list.thisUpdate).toBe(now + hour);
+  });
+});
+
+describe('several authorities at one address', () => {
+  oracle('openssl', 'answer OCSP for their own certificates each', async () => {
+    const at = { now: Date.now() };
+    const all = await Promise.all([fixture(at), fixture(at)]);
+    const responderOf = ({ root, ca, authority, clock }: (typeof all)[number]) =>
+      createOcspResponder({
+        ...{ issuer: root.certificate, responder: ca, clock },
+        status: (serial) => authority.status(serial),
+      });
+    const combined = combineOcspResponders(all.map(responderOf));
+    const server = await serve((request) => combined.handle(request));
+    try {
+      for (const { root, issue } of all) {
+        const [rootFile, file] = [pemFile('root.pem', root.certificate), pemFile('d.pem', (await issue()).certificate)];
+        const args = ['ocsp', '-issuer', rootFile, '-CAfile', rootFile, '-cert', file, '-url', server.url];
+        expect((await openssl(args)).toString()).toContain('d.pem: good');
+      }
+      const stranger = await fixture(at);
+      const [rootFile, file] = [
+        pemFile('root.pem', stranger.root.certificate),
+        pemFile('d.pem', (await stranger.issue()).certificate),
+      ];
+      const args = ['ocsp', '-issuer', rootFile, '-CAfile', rootFile, '-cert', file, '-url', server.url];
+      const ran = await run('openssl', args);
+      expect(ran.stdout + ran.stderr).toContain('unauthorized');
+    } finally {
+      server.close();
+    }
   });
 });
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   bundleCertificates,
@@ -132,6 +133,25 @@ describe('an identity in files', () => {
       [[], 'pki.file.no_key'],
     ];
     for (const [files, code] of codes) expect(await codeOfAsync(() => readIdentityFiles(files))).toBe(code);
+  });
+
+  it('that was changed anywhere is refused with a reason (property)', async () => {
+    const pem = text(toPem(leaf.privateKey, 'PRIVATE KEY') + toPem(leaf.certificate));
+    const pfx = await createPkcs12({ ...leaf, password: 'secret', iterations: 1000 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.boolean(),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fc.nat(255),
+        async (which, at, value) => {
+          const content = Uint8Array.from(which ? pem : pfx);
+          content[Math.floor(at * content.length)] = value;
+          const code = await codeOfAsync(() => readIdentityFiles([{ content, password: 'secret' }]));
+          expect(code).toMatch(/^pki\.|^no error$/); // whatever is no PkiError was thrown on
+        },
+      ),
+      { seed: 21, numRuns: process.env['ESPALIER_NIGHTLY'] === '1' ? 10_000 : 200 },
+    );
   });
 
   describe('of openssl', () => {

@@ -15,6 +15,7 @@ import {
   type ScepServerOptions,
   scepEnrol,
   sendScepRequest,
+  staticChallenge,
   verifyCms,
   verifyTrust,
 } from '../src/index.ts';
@@ -367,6 +368,21 @@ describe('the SCEP server', () => {
     const base = { url, fetch, subject: 'CN=x', clock };
     expect((await scepEnrol({ ...base, key: keyA, challenge: 'static' })).certificate).toBeDefined();
     expect(await codeOfAsync(() => scepEnrol({ ...base, key: keyB, challenge: 'wrong' }))).toBe('pki.scep.failed');
+  });
+
+  it('believes a shared challenge', async () => {
+    const secret = 'sixteen characters';
+    const grant = ({ csr }: { csr: { subject: string } }) => ({ reference: csr.subject });
+    const { fetch, events } = setUp({ authorise: staticChallenge(secret, grant) });
+    const base = { url, fetch, clock, key: keyA };
+    const { certificate } = await scepEnrol({ ...base, subject: 'CN=one', challenge: secret });
+    expect(readCertificate(certificate).subjectCn).toBe('one');
+    expect(events.at(-1)).toMatchObject({ type: 'issued', reference: 'CN=one' });
+    for (const challenge of ['', 'sixteen characters?', `${secret}${secret}`]) {
+      const wrong = { ...base, subject: 'CN=two', challenge, transactionId: `t${challenge.length}` };
+      expect(await codeOfAsync(() => scepEnrol(wrong))).toBe('pki.scep.failed');
+    }
+    expect(codeOf(() => staticChallenge('short', () => ({ reference: 'x' })))).toBe('pki.scep.challenge');
   });
 
   it('announces the authority that follows', async () => {

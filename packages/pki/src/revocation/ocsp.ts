@@ -122,23 +122,43 @@ export function createOcspResponder(options: OcspResponderOptions): OcspResponde
     return answer(lib, 0, basic);
   }
 
-  return {
-    respond,
-    async handle(request) {
-      const headers = { 'content-type': 'application/ocsp-response', 'cache-control': 'no-store' };
-      let bytes: Uint8Array;
-      try {
-        bytes = await readOcspHttp(request);
-      } catch (error) {
-        if (!(error instanceof PkiError)) throw error;
-        const status = error.kind === 'too-large' ? 413 : error.code === 'pki.ocsp.method' ? 405 : 200;
-        if (status !== 200) return new Response(`${error.code}\n`, { status });
-        return new Response(failure(await library(), responseStatus.malformedRequest), { headers });
-      }
-      return new Response(await respond(bytes), { headers });
-    },
-  };
+  return { respond, handle: (request) => answerHttp(request, respond) };
 }
+
+/** The HTTP side of a responder: POST, and GET with base64 in the path. */
+async function answerHttp(request: Request, respond: OcspResponder['respond']): Promise<Response> {
+  const headers = { 'content-type': 'application/ocsp-response', 'cache-control': 'no-store' };
+  let bytes: Uint8Array;
+  try {
+    bytes = await readOcspHttp(request);
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    const status = error.kind === 'too-large' ? 413 : error.code === 'pki.ocsp.method' ? 405 : 200;
+    if (status !== 200) return new Response(`${error.code}\n`, { status });
+    return new Response(failure(await library(), responseStatus.malformedRequest), { headers });
+  }
+  return new Response(await respond(bytes), { headers });
+}
+
+/**
+ * One responder for several authorities at one address, as after a rollover: the first one that knows the authority of a
+ * request answers it. A request that mixes certificates of several authorities is answered for one of them only, as RFC
+ * 6960 has each answer signed for one.
+ */
+export function combineOcspResponders(responders: readonly OcspResponder[]): OcspResponder {
+  async function respond(bytes: Uint8Array): Promise<Bytes> {
+    for (const responder of responders) {
+      const given = await responder.respond(bytes);
+      if (!isUnauthorized(given)) return given;
+    }
+    return failure(await library(), responseStatus.unauthorized);
+  }
+  return { respond, handle: (request) => answerHttp(request, respond) };
+}
+
+/** An OCSPResponse that is nothing but the status `unauthorized`. */
+const isUnauthorized = (response: Uint8Array): boolean =>
+  Buffer.compare(response, Uint8Array.of(0x30, 0x03, 0x0a, 0x01, responseStatus.unauthorized)) === 0;
 
 function checkResponder(issuer: ParsedCertificate, own: ParsedCertificate, signer: Signer): void {
   if (Buffer.compare(own.spki, Buffer.from(signer.publicKey)) !== 0) {
