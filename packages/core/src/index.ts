@@ -3,6 +3,7 @@ export type * from './api/common.ts';
 export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
 export type * from './api/records.ts';
+export { REVOCATIONS_SETTING } from './contracts/certificates.ts';
 export type * from './contracts/index.ts';
 export { FACT_KEY_LENGTH, LABEL_ID_TOKEN } from './contracts/search.ts';
 export { createEngine } from './engine/create.ts';

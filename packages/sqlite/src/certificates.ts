@@ -1,12 +1,13 @@
 // The certificate register, challenges and SCEP transactions on SQLite.
-import type {
-  AttestationRecord,
-  CertificateFilter,
-  CertificateStore,
-  ChallengeRecord,
-  DueRenewal,
-  IssuedCertificate,
-  NewCertificate,
+import {
+  type AttestationRecord,
+  type CertificateFilter,
+  type CertificateStore,
+  type ChallengeRecord,
+  type DueRenewal,
+  type IssuedCertificate,
+  type NewCertificate,
+  REVOCATIONS_SETTING,
 } from '@espalier/core';
 import type { Database } from './database.ts';
 import { appendEvents, pageOf } from './rows.ts';
@@ -144,17 +145,14 @@ export function sqliteCertificates(db: Database): CertificateStore {
           fingerprint,
         );
         db.run('UPDATE enrolments SET pin = NULL WHERE pin = ?', fingerprint);
+        db.run(
+          `INSERT INTO settings (name, value) VALUES (?, '1')
+           ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)`,
+          REVOCATIONS_SETTING,
+        );
         appendEvents(db, [event]);
         return 'revoked';
       }),
-
-    revocations: () =>
-      db.read(
-        () =>
-          db.get<{ count: number; latest: number | null }>(
-            'SELECT count(*) AS count, max(revoked_at) AS latest FROM certificates WHERE revoked_at IS NOT NULL',
-          )!,
-      ),
 
     dueForRenewal: ({ at, windowMs, endsAfter, retryBefore, limit }) =>
       db.read(() =>

@@ -21,6 +21,15 @@ export function sqliteSettings(db: Database): SettingStore {
         db.run('INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING', name, value);
         return read(name) ?? value;
       }),
+    replace: (name, expected, value) =>
+      db.write(() => {
+        if (expected !== null) {
+          return db.run('UPDATE settings SET value = ? WHERE name = ? AND value = ?', value, name, expected) > 0;
+        }
+        return (
+          db.run('INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING', name, value) > 0
+        );
+      }),
     lease: ({ name, owner, at, until }) =>
       db.write(
         () =>

@@ -4,9 +4,9 @@ import type {
   AcmeDeviceFacts,
   AcmeStore,
   CertificateStatus,
+  CrlStore,
   Certificate as ReadCertificate,
   RevocationReason,
-  RevokedCertificate,
   ScepGrant,
   ScepStore,
 } from '@espalier/pki';
@@ -323,24 +323,11 @@ export interface Certificates {
   /** For an OCSP responder: how the certificate of this serial number (lower-case hex) and authority stands. */
   status(serialNumber: string, authorityKeyId?: string): Promise<CertificateStatus>;
   /**
-   * The current CRL of one authority (CERT-8): the one published last, or a new one with the next number when a
-   * certificate was revoked or purged since, or when half of its lifetime is over. Processes that share a store
-   * publish the same list.
-   *
-   * @param publication.authorityKeyId Only certificates of this authority are listed (lower-case hex).
-   * @param publication.lifetimeMs nextUpdate - thisUpdate (default 168 hours).
-   * @param publication.sign Makes the list; `createCrl` of `@espalier/pki`.
+   * Where `createCrlPublisher` of `@espalier/pki` keeps the list of one authority, and finds what is revoked (CERT-8).
+   * Processes that share a store publish one list. Certificates that name no authority are on every list.
+   * @param authorityKeyId The authority's key identifier, lower-case hex.
    */
-  crl(publication: {
-    readonly authorityKeyId: string;
-    readonly lifetimeMs?: number;
-    readonly sign: (list: {
-      readonly crlNumber: number;
-      readonly now: number;
-      readonly lifetimeMs: number;
-      readonly revoked: readonly RevokedCertificate[];
-    }) => Promise<Uint8Array>;
-  }): Promise<Uint8Array>;
+  crlStore(authorityKeyId: string): CrlStore;
   /**
    * Queues the renewal of an enrolment's identity now, whatever its certificate's age. False when the engine was made
    * without `renewal`, when the enrolment is not active, or when `renewal.profile` gave none.

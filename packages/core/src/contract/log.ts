@@ -69,6 +69,14 @@ export function logTests({ test, expect }: Suite): void {
     expect(await store.settings.get('a')).toBe(values[0]);
     await store.settings.set('a', 'other');
     expect(await store.settings.setIfAbsent('a', 'x')).toBe('other');
+    expect(await store.settings.replace('a', 'x', 'y')).toBe(false);
+    expect(await store.settings.replace('a', null, 'y')).toBe(false);
+    expect(await store.settings.replace('none', 'x', 'y')).toBe(false);
+    const replaced = await Promise.all(['1', '2', '3'].map((value) => store.settings.replace('a', 'other', value)));
+    expect(replaced.filter(Boolean).length).toBe(1);
+    expect(await store.settings.get('a')).toBe(String(replaced.indexOf(true) + 1));
+    const added = await Promise.all(['1', '2'].map((value) => store.settings.replace('b', null, value)));
+    expect(added.filter(Boolean).length).toBe(1);
   });
 
   test('a lease has one owner at a time, who may prolong it', async (store) => {

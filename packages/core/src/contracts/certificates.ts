@@ -4,6 +4,9 @@ import type { Page } from '../api/common.ts';
 import type { AttestationRecord, CertificateState, IssuedCertificate } from '../api/records.ts';
 import type { NewEvent, StorePage } from './shared.ts';
 
+/** The setting in which a store counts revocations: a whole number, as text; absent is none. */
+export const REVOCATIONS_SETTING = 'core.revocations';
+
 /** A certificate as it enters the register (status `issued`). */
 export interface NewCertificate {
   readonly fingerprint: string;
@@ -83,8 +86,9 @@ export interface CertificateStore {
   /** Newest first. */
   list(filter: CertificateFilter, page: StorePage): Promise<Page<IssuedCertificate>>;
   /**
-   * Revokes, and takes the pin of whichever enrolment has this certificate off it, so that it opens nothing from now on;
-   * all or nothing. `event` is appended when it was not revoked before; then nothing changes but the answer.
+   * Revokes, takes the pin of whichever enrolment has this certificate off it, so that it opens nothing from now on,
+   * and counts the setting {@link REVOCATIONS_SETTING} up by one; all or nothing. `event` is appended. One that was
+   * revoked before stays as it is.
    */
   revoke(input: {
     readonly fingerprint: string;
@@ -92,8 +96,6 @@ export interface CertificateStore {
     readonly at: number;
     readonly event: NewEvent;
   }): Promise<'revoked' | 'already-revoked' | 'unknown'>;
-  /** How many certificates are revoked, and when the last was: changes with each revocation and each purge. */
-  revocations(): Promise<{ readonly count: number; readonly latest: number | null }>;
   /**
    * Certificates that are `in-force` or `expired`, which an active enrolment is pinned to, that end by
    * `at + min(windowMs, three quarters of their lifetime)` and after `endsAfter`, and whose renewal was not begun

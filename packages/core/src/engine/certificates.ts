@@ -1,29 +1,20 @@
 // The certificate service: the register, revocation, and the revocation list.
-import type { RevokedCertificate } from '@espalier/pki';
+import type { CrlStore, PublishedCrl, RevokedCertificate } from '@espalier/pki';
 import type { Certificates } from '../api/engine.ts';
+import { REVOCATIONS_SETTING } from '../contracts/certificates.ts';
 import { CoreError } from '../errors.ts';
 import { allPages, type Context, pageOf } from './context.ts';
-import { createLocks } from './locks.ts';
 import type { Renewals } from './renewal.ts';
 
-const HOUR = 3_600_000;
-
-/** A published list, as the setting holds it. */
-interface Publication {
-  readonly crlNumber: number;
-  readonly madeAt: number;
-  readonly nextUpdate: number;
-  /** How the register stood: {@link CertificateStore.revocations}. */
-  readonly count: number;
-  readonly latest: number | null;
-  /** Base64 DER. */
-  readonly crl: string;
+/** A published list, as its setting holds it. */
+function publicationOf(text: string): PublishedCrl {
+  const { crl, ...rest } = JSON.parse(text) as Omit<PublishedCrl, 'crl'> & { readonly crl: string };
+  return { ...rest, crl: new Uint8Array(Buffer.from(crl, 'base64')) };
 }
 
 /** Makes the certificate service. */
 export function createCertificates(context: Context, renewals: Renewals): Certificates {
   const { store, clock, bus } = context;
-  const locks = createLocks();
 
   /** Everything that is revoked and not purged yet, of one authority. */
   async function revokedBy(authorityKeyId: string): Promise<RevokedCertificate[]> {
@@ -78,28 +69,28 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
       return { status: 'revoked', revokedAt: found.revokedAt, reason: found.revocationReason ?? 'unspecified' };
     },
 
-    crl: ({ authorityKeyId, lifetimeMs = 168 * HOUR, sign }) =>
-      // One at a time in this process; several processes write one after the other, and each list is complete.
-      locks.run(authorityKeyId, async () => {
-        const name = `core.crl.${authorityKeyId}`;
-        const now = clock.now();
-        const text = await store.settings.get(name);
-        const last = text === null ? null : (JSON.parse(text) as Publication);
-        const { count, latest } = await store.certificates.revocations();
-        const same = last !== null && last.count === count && last.latest === latest;
-        if (same && now >= last.madeAt && now < last.madeAt + (last.nextUpdate - last.madeAt) / 2) {
-          return new Uint8Array(Buffer.from(last.crl, 'base64'));
-        }
-        // Time is in the number, so that two processes that publish at once do not both count on from the same list.
-        const crlNumber = Math.max((last?.crlNumber ?? 0) + 1, now);
-        const crl = await sign({ crlNumber, now, lifetimeMs, revoked: await revokedBy(authorityKeyId) });
-        const publication: Publication = {
-          ...{ crlNumber, madeAt: now, nextUpdate: now + lifetimeMs, count, latest },
-          crl: Buffer.from(crl).toString('base64'),
-        };
-        await store.settings.set(name, JSON.stringify(publication));
-        return crl;
-      }),
+    crlStore(authorityKeyId): CrlStore {
+      const name = `core.crl.${authorityKeyId}`;
+      const revision = async (): Promise<number> => Number((await store.settings.get(REVOCATIONS_SETTING)) ?? 0);
+      return {
+        async loadCrl() {
+          const kept = await store.settings.get(name);
+          return kept === null ? null : publicationOf(kept);
+        },
+        async saveCrl({ crl, ...rest }, after) {
+          const kept = await store.settings.get(name);
+          if ((kept === null ? null : publicationOf(kept).crlNumber) !== after) return false;
+          const text = JSON.stringify({ ...rest, crl: Buffer.from(crl).toString('base64') });
+          return await store.settings.replace(name, kept, text);
+        },
+        revision,
+        async revoked() {
+          // The number first: what is revoked meanwhile may be on the list, and makes another one due.
+          const before = await revision();
+          return { revision: before, revoked: await revokedBy(authorityKeyId) };
+        },
+      };
+    },
 
     renew: (enrolmentId) => renewals.renew(enrolmentId),
   };

@@ -1,6 +1,6 @@
 // The certificate register, challenges and SCEP transactions in memory.
 import type { IssuedCertificate } from '../api/records.ts';
-import type { CertificateFilter, CertificateStore } from '../contracts/certificates.ts';
+import { type CertificateFilter, type CertificateStore, REVOCATIONS_SETTING } from '../contracts/certificates.ts';
 import { type MemoryState, pageOf } from './state.ts';
 
 /** Certificates over the state. */
@@ -76,20 +76,10 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       if (certificate.status === 'revoked') return 'already-revoked';
       Object.assign(certificate, { status: 'revoked', revokedAt: at, revocationReason: reason });
       for (const id of [...(state.byPin.get(fingerprint) ?? [])]) state.setPin(state.enrolments.get(id)!, null);
+      const counted = Number(state.settings.get(REVOCATIONS_SETTING) ?? 0) + 1;
+      state.settings.set(REVOCATIONS_SETTING, String(counted));
       state.appendEvents([event]);
       return 'revoked';
-    },
-
-    async revocations() {
-      state.open();
-      let count = 0;
-      let latest: number | null = null;
-      for (const { revokedAt } of state.certificates.values()) {
-        if (revokedAt === null) continue;
-        count++;
-        latest = Math.max(latest ?? revokedAt, revokedAt);
-      }
-      return { count, latest };
     },
 
     async dueForRenewal({ at, windowMs, endsAfter, retryBefore, limit }) {

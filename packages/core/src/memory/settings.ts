@@ -20,6 +20,12 @@ export function memorySettings(state: MemoryState): SettingStore {
       state.settings.set(name, value);
       return value;
     },
+    async replace(name, expected, value) {
+      state.open();
+      if ((state.settings.get(name) ?? null) !== expected) return false;
+      state.settings.set(name, value);
+      return true;
+    },
     async lease({ name, owner, at, until }) {
       state.open();
       const held = state.leases.get(name);

@@ -2,14 +2,13 @@
 import type { Engine } from '@espalier/core';
 import {
   type CertificateAuthority,
-  createCrl,
+  createCrlPublisher,
   createOcspResponder,
   type OcspResponderOptions,
   readCertificate,
   type Signer,
 } from '@espalier/pki';
 import { type BodyLimits, readBody } from '../http/body.ts';
-import { bytes } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 
 /** How revocations are published. */
@@ -39,7 +38,6 @@ export function createRevocation(
 ): Revocation {
   const { certificate, signer } = ca;
   const authorityKeyId = readCertificate(certificate).subjectKeyIdentifier ?? '';
-  const lifetimeMs = (options.crlHours ?? 168) * 3_600_000;
   const ocspMs = (options.ocspMinutes ?? 60) * 60_000;
   const responder = createOcspResponder({
     issuer: certificate,
@@ -48,12 +46,13 @@ export function createRevocation(
     clock: engine.clock,
     lifetimeMs: ocspMs,
   });
-  const crl = (): Promise<Uint8Array> =>
-    engine.certificates.crl({
-      authorityKeyId,
-      lifetimeMs,
-      sign: (list) => createCrl({ ...list, certificate, signer }),
-    });
+  const publisher = createCrlPublisher({
+    certificate,
+    signer,
+    store: engine.certificates.crlStore(authorityKeyId),
+    clock: engine.clock,
+    policy: { lifetimeMs: (options.crlHours ?? 168) * 3_600_000 },
+  });
 
   async function ocsp({ request }: Context): Promise<Response> {
     const { method, headers, url } = request;
@@ -63,14 +62,9 @@ export function createRevocation(
   }
 
   return {
-    crl,
+    crl: async () => (await publisher.current()).crl,
     routes: [
-      {
-        methods: ['GET'],
-        path: '/ca.crl',
-        // Always asked for anew: a revocation is published at once.
-        handle: async () => bytes(await crl(), 200, 'application/pkix-crl', { 'cache-control': 'no-cache' }),
-      },
+      { methods: ['GET'], path: '/ca.crl', handle: ({ request }) => publisher.handle(request) },
       { methods: ['POST'], path: '/ocsp', handle: ocsp },
       { methods: ['GET'], path: '/ocsp/:request', noHead: true, handle: ocsp },
     ],

@@ -1,11 +1,12 @@
 // The certificate register, challenges and SCEP transactions on PostgreSQL.
-import type {
-  CertificateRecord,
-  CertificateStore,
-  ChallengeRecord,
-  DueRenewal,
-  IssuedCertificate,
-  NewCertificate,
+import {
+  type CertificateRecord,
+  type CertificateStore,
+  type ChallengeRecord,
+  type DueRenewal,
+  type IssuedCertificate,
+  type NewCertificate,
+  REVOCATIONS_SETTING,
 } from '@espalier/core';
 import type { Database, Queryable } from '../database.ts';
 import { appendEvents, cut, freeText } from '../rows.ts';
@@ -46,8 +47,8 @@ export function postgresCertificates(db: Database): CertificateStore {
       WHERE fingerprint = $1`,
     unpin: `WITH live AS (UPDATE ${s}.live l SET pin = NULL FROM ${s}.enrolment e WHERE e.pin = $1 AND l.id = e.id)
       UPDATE ${s}.enrolment SET pin = NULL WHERE pin = $1`,
-    revocations: `SELECT count(*) AS count, max(revoked_at) AS latest FROM ${s}.certificate
-      WHERE revoked_at IS NOT NULL`,
+    count: `INSERT INTO ${s}.setting AS t (name, value) VALUES ($1, '1')
+      ON CONFLICT (name) DO UPDATE SET value = (t.value::bigint + 1)::text`,
     dueForRenewal: `SELECT c.fingerprint, c.enrolment_id AS "enrolmentId", c.not_after AS "notAfter"
       FROM ${s}.certificate c JOIN ${s}.live l ON l.id = c.enrolment_id
       WHERE c.not_after > $1 AND c.not_after <= $4::bigint + $2::bigint AND c.status IN ('in-force', 'expired')
@@ -147,17 +148,10 @@ export function postgresCertificates(db: Database): CertificateStore {
         if (row.status === 'revoked') return 'already-revoked';
         await q.query('certificates.revoke', text.revoke, [fingerprint, at, reason]);
         await q.query('certificates.unpin', text.unpin, [fingerprint]);
+        await q.query('certificates.count', text.count, [REVOCATIONS_SETTING]);
         await appendEvents(q, s, [event]);
         return 'revoked';
       }),
-
-    async revocations() {
-      const rows = await db.query<{ count: number; latest: number | null }>(
-        'certificates.revocations',
-        text.revocations,
-      );
-      return rows[0]!;
-    },
 
     dueForRenewal: ({ at, windowMs, endsAfter, retryBefore, limit }) =>
       db.query<DueRenewal>('certificates.dueForRenewal', text.dueForRenewal, [
