@@ -79,7 +79,8 @@ export function addPending(state: MemoryState, row: PendingRow): void {
     work.byKey ??= new Map();
     work.byKey.set(command.dedupeKey, row);
   }
-  if (row.expiresAt !== null) state.mortal.add(row);
+  if (row.expiresAt !== null) state.expiring.set(row, row.expiresAt);
+  if (isUsedUp(row)) state.usedUp.add(row);
   if (command.waiting++ === 0) state.waiting.add(command);
   state.pendingSize++;
 }
@@ -93,7 +94,8 @@ function removePending(state: MemoryState, row: PendingRow): void {
   else work.later.splice(work.later.indexOf(row), 1);
   if (command.dedupeKey !== null) work.byKey?.delete(command.dedupeKey);
   if (--command.waiting === 0) state.waiting.delete(command);
-  state.mortal.delete(row);
+  state.expiring.set(row, null);
+  state.usedUp.delete(row);
   state.pendingSize--;
 }
 

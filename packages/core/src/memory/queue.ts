@@ -109,6 +109,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
         notNow: 0,
         offered: -1,
         ready: true,
+        place: -1,
       });
       if (command.push) wantPush(state, enrolment, at);
       return true;
@@ -117,7 +118,11 @@ export function memoryQueue(state: MemoryState): QueueStore {
     async sweep({ at, limit }) {
       state.open();
       const ended: EndedCommand[] = [];
-      for (const row of state.mortal) {
+      for (let top = state.expiring.peek(); top !== null && ended.length < limit; top = state.expiring.peek()) {
+        if (top.dueAt > at) break;
+        ended.push(...finish(state, top.item, 'expired', at));
+      }
+      for (const row of state.usedUp) {
         if (ended.length >= limit) break;
         const death = deathOf(row, at);
         if (death !== null) ended.push(...finish(state, row, death, at));
@@ -254,6 +259,7 @@ function enqueueOne(state: MemoryState, command: NewCommand, enrolments: readonl
       notNow: 0,
       offered: -1,
       ready: command.chain === null || command.chain.index === 0,
+      place: -1,
     });
     row.refs++;
     if (command.push) wantPush(state, enrolment, Math.max(at, command.notBefore ?? at));
@@ -294,7 +300,7 @@ function takeResult(
     row.state = 'not-now';
     row.notNow++;
     row.attempts--;
-    if (row.expiresAt === null) state.mortal.delete(row);
+    state.usedUp.delete(row);
     return { result: 'deferred', resultCommand: command };
   }
   if (answer.status === 'error' && command.onError === 'retry' && !isUsedUp(row)) {
@@ -319,7 +325,7 @@ function offerNext(state: MemoryState, enrolment: EnrolmentRow, at: number, rese
     row.sentAt = at;
     row.attempts++;
     row.offered = enrolment.session;
-    if (isUsedUp(row)) state.mortal.add(row);
+    if (isUsedUp(row)) state.usedUp.add(row);
     const { commandUuid, requestType, body } = row.command;
     return { commandUuid, requestType, body, attempts: row.attempts };
   }

@@ -82,7 +82,7 @@ export interface PendingRow {
   readonly enrolment: EnrolmentRow;
   state: 'queued' | 'sent' | 'not-now';
   notBefore: number | null;
-  expiresAt: number | null;
+  readonly expiresAt: number | null;
   sentAt: number | null;
   attempts: number;
   notNow: number;
@@ -90,6 +90,8 @@ export interface PendingRow {
   offered: number;
   /** False while it is held by its chain. */
   ready: boolean;
+  /** Its place in the heap of what expires. */
+  place: number;
 }
 
 /** A finished command of one enrolment. */
@@ -126,8 +128,10 @@ export class MemoryState {
   readonly commands = new Map<string, CommandRow>();
   /** Commands that are pending anywhere. */
   readonly waiting = new Set<CommandRow>();
-  /** Pending rows that may end by themselves: those with an expiry, and those whose attempts are used up. */
-  readonly mortal = new Set<PendingRow>();
+  /** Pending rows that expire, by when they do. */
+  readonly expiring = new DueHeap<PendingRow>();
+  /** Pending rows whose attempts are used up. */
+  readonly usedUp = new Set<PendingRow>();
   /** History rows in the order they finished. */
   readonly finished = new Line<HistoryRow>();
   readonly followUps = new Map<string, { enrolmentId: string; commandUuid: string; at: number }>();
