@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Store } from '@espalier/core';
 import pg from 'pg';
-import { backoff, command, EACH, having, idOf, KEPT, LATER, POLLED, RESPONSE, type State, T0 } from './states.ts';
+import { command, EACH, having, idOf, KEPT, LATER, POLLED, type State, T0 } from './states.ts';
 
 /** Brings a store into a state through its own methods: quick enough for the memory store only. */
 export async function seedByStore(store: Store, state: State, devices: number): Promise<void> {
@@ -18,16 +18,11 @@ export async function seedByStore(store: Store, state: State, devices: number): 
   const ids = Array.from({ length: to - from }, (_, i) => idOf(from + i));
   for (let i = 0; i < EACH && ids.length > 0; i++) {
     const notBefore = state === 'own' ? LATER : null;
-    const commands = [command(`seed-${i}`, { notBefore, push: state !== 'history' })];
-    await store.queue.enqueue({ commands, enrolmentIds: ids, at: T0 - 1, events: [] });
-    if (state !== 'history') continue;
-    const body = { status: 'acknowledged', response: RESPONSE, errorChain: [], event: null } as const;
-    for (const id of ids) {
-      const input = { enrolmentId: id, certificateFingerprint: id, at: T0 - 1, backoff };
-      await store.queue.poll(input);
-      await store.queue.poll({ ...input, result: { commandUuid: `seed-${i}`, ...body } });
-    }
+    // In a history, each takes the place of the one before, which is finished so.
+    const seed = command(`seed-${i}`, { notBefore, dedupeKey: state === 'history' ? 'seed' : null });
+    await store.queue.enqueue({ commands: [seed], enrolmentIds: ids, at: T0 - 1, events: [] });
   }
+  if (state === 'history') await store.queue.end({ enrolmentIds: ids, state: 'superseded', at: T0 - 1 });
 }
 
 /** Brings a SQLite file, which the store has made, into a state. */

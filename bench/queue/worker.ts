@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { createMemoryStore, type Store } from '@espalier/core';
 import { openPostgresStore } from '@espalier/postgres';
 import { openSqliteStore } from '@espalier/sqlite';
+import pg from 'pg';
 import { seedByStore, seedPostgres, seedSqlite } from './seed.ts';
 import { backoff, command, having, idOf, KEPT, POLLED, RESPONSE, type State, T0 } from './states.ts';
 import { createTimeCounts } from './statistics.ts';
@@ -36,7 +37,7 @@ export interface Answers {
   readonly due: { readonly ms: number; readonly count: number };
   readonly prune: { readonly ms: number; readonly count: number };
   /** Of the process, in MB. */
-  readonly memory: { readonly resident: number; readonly heap: number };
+  readonly memory: { readonly resident: number };
   readonly end: null;
 }
 
@@ -46,24 +47,22 @@ let uuids = 0;
 /** An open store. */
 interface Opened {
   readonly store: Store;
-  /** Whether all its work is done in this process. */
-  readonly inProcess: boolean;
+  /** Whether it works on one thing at a time, however many are asked for. */
+  readonly serial: boolean;
+  /** The processes in which it works. */
+  processes(): Promise<readonly (number | 'self')[]>;
   /** Ends what the store has put off, so that it does not fall into somebody else's time. */
   tidy(): void;
 }
 
 async function open({ store, state, devices, url }: Setting, folder: string): Promise<Opened> {
+  const here = { serial: true, processes: async () => ['self'] as const };
   if (store === 'memory') {
     const memory = createMemoryStore();
     await seedByStore(memory, state, devices);
-    return { store: memory, inProcess: true, tidy: () => undefined };
+    return { ...here, store: memory, tidy: () => undefined };
   }
-  if (store.startsWith('postgres')) {
-    const options = { schema: state, maxConnections: 10, statementTimeoutMs: 300_000 };
-    await (await openPostgresStore(url, options)).close();
-    await seedPostgres(url, state, state, devices);
-    return { store: await openPostgresStore(url, options), inProcess: false, tidy: () => undefined };
-  }
+  if (store.startsWith('postgres')) return openPostgres(url, state, devices);
   const file = join(folder, 'queue.db');
   await openSqliteStore(file).close();
   seedSqlite(file, state, devices);
@@ -73,20 +72,53 @@ async function open({ store, state, devices, url }: Setting, folder: string): Pr
     other.close();
     await sqlite.close();
   };
-  return { store: { ...sqlite, close }, inProcess: true, tidy: () => other.exec('PRAGMA wal_checkpoint(RESTART)') };
+  return { ...here, store: { ...sqlite, close }, tidy: () => other.exec('PRAGMA wal_checkpoint(RESTART)') };
 }
 
-/** How long this process was ready to run while others had the processors, in milliseconds; 0 where the system does not tell. */
-function waited(): number {
+async function openPostgres(url: string, state: State, devices: number): Promise<Opened> {
+  const options = { schema: state, maxConnections: 10, statementTimeoutMs: 300_000, applicationName: `bench-${state}` };
+  await (await openPostgresStore(url, options)).close();
+  await seedPostgres(url, state, state, devices);
+  const store = await openPostgresStore(url, options);
+  const client = new pg.Client(url);
+  await client.connect();
+  return {
+    store: {
+      ...store,
+      async close() {
+        await client.end();
+        await store.close();
+      },
+    },
+    serial: false,
+    async processes() {
+      const text = 'SELECT pid FROM pg_stat_activity WHERE application_name = $1';
+      const { rows } = await client.query<{ pid: number }>(text, [options.applicationName]);
+      return ['self', ...rows.map((row) => row.pid)];
+    },
+    tidy: () => undefined,
+  };
+}
+
+/** How long processes were ready to run while others had the processors, in milliseconds; 0 where the system does not tell. */
+function waited(processes: readonly (number | 'self')[]): number {
   if (process.platform !== 'linux') return 0;
-  return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+  const times = processes.map((id) => Number(readFileSync(`/proc/${id}/schedstat`, 'utf8').split(' ')[1]) / 1e6);
+  return times.reduce((sum, ms) => sum + ms, 0);
 }
 
-/** Starts a measurement. Where all work is done in this process, the time in which it had no processor does not count. */
-function stopwatch(inProcess: boolean): () => number {
-  const waitedBefore = inProcess ? waited() : 0;
+/**
+ * Starts a measurement. Where only one process works at a time, the time in which it was kept from working by others does
+ * not count, so that a busy machine measures nearly as an idle one does.
+ */
+async function stopwatch({ processes, serial }: Opened, one: boolean): Promise<() => number> {
+  const ids = serial || one ? await processes() : [];
+  const waitedBefore = waited(ids);
   const started = performance.now();
-  return () => performance.now() - started - (inProcess ? waited() - waitedBefore : 0);
+  return () => {
+    const ms = performance.now() - started;
+    return ms - Math.min(ms, waited(ids) - waitedBefore);
+  };
 }
 
 /** One device's connection: Idle, the command, its acknowledgement, nothing more. */
@@ -106,7 +138,8 @@ async function cycle(store: Store, id: string): Promise<void> {
 }
 
 /** So many cycles, so many at once. What goes before and after them is not measured. */
-async function turn({ store, inProcess, tidy }: Opened, width: number, cycles: number): Promise<Answers['turn']> {
+async function turn(opened: Opened, width: number, cycles: number): Promise<Answers['turn']> {
+  const { store, tidy } = opened;
   let ms = 0;
   for (let left = cycles; left > 0; left -= POLLED) {
     const ids = Array.from({ length: Math.min(left, POLLED) }, (_, i) => idOf(i));
@@ -116,7 +149,7 @@ async function turn({ store, inProcess, tidy }: Opened, width: number, cycles: n
     const lane = async (): Promise<void> => {
       while (next < ids.length) await cycle(store, ids[next++]!);
     };
-    const stop = stopwatch(inProcess);
+    const stop = await stopwatch(opened, width === 1);
     await Promise.all(Array.from({ length: width }, lane));
     ms += stop();
     // As retention does it: as much goes as came, so that each turn finds the store as the one before did.
@@ -128,9 +161,10 @@ async function turn({ store, inProcess, tidy }: Opened, width: number, cycles: n
 }
 
 /** One command for the whole fleet, and its end, which is not measured. */
-async function enqueue({ store, inProcess }: Opened, ids: readonly string[]): Promise<Answers['enqueue']> {
+async function enqueue(opened: Opened, ids: readonly string[]): Promise<Answers['enqueue']> {
+  const { store } = opened;
   const commands = [command(`bench-${uuids++}`, { dedupeKey: 'fleet', onDuplicate: 'keep' })];
-  const stop = stopwatch(inProcess);
+  const stop = await stopwatch(opened, true);
   const { queued } = await store.queue.enqueue({ commands, enrolmentIds: ids, at: T0, events: [] });
   const ms = stop();
   if (queued[0] !== ids.length) throw new Error(`queued for ${queued[0]} of ${ids.length}`);
@@ -175,12 +209,10 @@ async function prune(store: Store): Promise<Answers['prune']> {
   return { ms: performance.now() - started, count };
 }
 
+/** After the garbage is gone. */
 function memory(): Answers['memory'] {
   globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
-  const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '';
-  const resident = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? process.memoryUsage().rss / 1_024) / 1_024;
-  return { resident, heap: (heapUsed + external) / 1_048_576 };
+  return { resident: process.memoryUsage().rss / 1_048_576 };
 }
 
 async function work(setting: Setting): Promise<void> {
@@ -211,8 +243,8 @@ async function work(setting: Setting): Promise<void> {
     process.send?.(await answers[request.ask](request));
     if (request.ask === 'end') process.disconnect();
   });
-  process.on('disconnect', () => process.exit());
   process.send?.(to - from);
 }
 
-await work(JSON.parse(process.argv[2]!) as Setting);
+process.on('disconnect', () => process.exit());
+process.once('message', work);
