@@ -255,6 +255,28 @@ describe('what the engine measures', () => {
     expect(await samples(engine.metrics)).toMatchObject({ espalier_store_up: 1, espalier_queue_depth: 5 });
   });
 
+  it('counts a queue that takes long to count less often', async () => {
+    let now = 0;
+    let slow = 300;
+    let counts = 0;
+    const store = faultyStore(createMemoryStore(), ({ name }) => {
+      if (name === 'queue.depth') {
+        counts++;
+        now += slow;
+      }
+      return 'none';
+    });
+    const { engine, clock } = bench({ store, metrics: createMetrics({ stopwatch: () => now }) });
+    const readAfter = async (ms: number) => {
+      clock.advance(ms);
+      await engine.metrics.collect();
+      return counts;
+    };
+    expect([await readAfter(0), await readAfter(29_999), await readAfter(1)]).toEqual([1, 1, 2]);
+    slow = 1;
+    expect([await readAfter(30_000), await readAfter(10_000)]).toEqual([3, 4]);
+  });
+
   it('counts labels evaluated and devices reconciled', async () => {
     const { engine } = bench({ compile: () => ({ applicable: false, reason: 'no' }) });
     const label = await engine.labels.create({ name: 'all', expression: '"common.serial_number" = "SU1"' });

@@ -21,8 +21,9 @@ export interface Instruments {
   protocol(protocol: Protocol): Protocol;
 }
 
-/** Counting what is pending takes a look at all of it, so it is not done more often than this. */
+/** Counting what is pending takes a look at all of it: not done more often than this, nor for more than a hundredth of the time. */
 const DEPTH_MAX_AGE_MS = 10_000;
+const DEPTH_SHARE = 100;
 
 /** Makes the instruments. */
 export function createInstruments(metrics: Metrics): Instruments {
@@ -126,7 +127,7 @@ export function createInstruments(metrics: Metrics): Instruments {
   };
 }
 
-/** Gauges of the queue, counted when somebody reads them, and not more often than every ten seconds. */
+/** Gauges of the queue, counted when somebody reads them, at most every ten seconds, and less often where it takes long. */
 export function measureQueue(metrics: Metrics, store: Store, clock: Clock, logger: Logger): void {
   const pending = metrics.gauge({
     name: 'espalier_queue_depth',
@@ -142,12 +143,15 @@ export function measureQueue(metrics: Metrics, store: Store, clock: Clock, logge
   });
   const up = metrics.gauge({ name: 'espalier_store_up', help: 'Whether the store answered (1) or not (0).' });
   let countedAt: number | null = null;
+  let maxAgeMs = DEPTH_MAX_AGE_MS;
   let oldestQueuedAt: number | null = null;
   let running: Promise<void> | null = null;
 
   async function count(): Promise<void> {
+    const seconds = metrics.time();
     try {
       const depth = await store.queue.depth();
+      maxAgeMs = Math.max(DEPTH_MAX_AGE_MS, DEPTH_SHARE * 1000 * seconds());
       pending.set(depth.pending);
       followUps.set(depth.followUps);
       oldestQueuedAt = depth.oldestQueuedAt;
@@ -163,7 +167,7 @@ export function measureQueue(metrics: Metrics, store: Store, clock: Clock, logge
   }
 
   metrics.onCollect(async () => {
-    if (countedAt === null || clock.now() - countedAt >= DEPTH_MAX_AGE_MS) {
+    if (countedAt === null || clock.now() - countedAt >= maxAgeMs) {
       running ??= count().finally(() => {
         running = null;
       });
