@@ -1,5 +1,6 @@
 // @espalier/core: the engine, its storage contracts and the memory store.
 export type * from './api/common.ts';
+export type * from './api/declarations.ts';
 export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
 export type * from './api/records.ts';

@@ -6,6 +6,7 @@ import type { PostgresConfig, PostgresStoreOptions } from './options.ts';
 import { postgresAcme } from './stores/acme.ts';
 import { postgresCertificates } from './stores/certificates.ts';
 import { postgresConfigurations } from './stores/configurations.ts';
+import { postgresDeclarations } from './stores/declarations.ts';
 import { postgresEnrolments } from './stores/enrolments.ts';
 import { postgresEvents } from './stores/events.ts';
 import { createFactTables } from './stores/facts.ts';
@@ -55,6 +56,7 @@ export async function openPostgresStore(
     inventory: postgresInventory(db, facts),
     labels: postgresLabels(db),
     configurations: postgresConfigurations(db),
+    declarations: postgresDeclarations(db),
     events: postgresEvents(db),
     settings: postgresSettings(db),
     invitations: postgresInvitations(db),

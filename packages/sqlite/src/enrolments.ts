@@ -7,6 +7,7 @@ import type {
   TokenUpdateInput,
 } from '@espalier/core';
 import type { Database } from './database.ts';
+import { dropDeclarations } from './declarations.ts';
 import { clearPending } from './pending.ts';
 import {
   appendEvents,
@@ -291,6 +292,7 @@ function reset(db: Database, row: EnrolmentRow, at: number): void {
   db.run('DELETE FROM secrets WHERE scope = ?', row.id);
   db.run('DELETE FROM assignments WHERE enrolment = ?', row.nr);
   db.run('DELETE FROM reconcile_marks WHERE enrolment = ?', row.nr);
+  dropDeclarations(db, row.nr);
   db.run("DELETE FROM inventory_lists WHERE nr = ? AND name = 'profiles'", row.nr);
   db.run('UPDATE enrolments SET inventory_at = NULL WHERE nr = ?', row.nr);
   for (const nr of childrenOf(db, row.nr)) leave(db, nr, at);
@@ -304,4 +306,6 @@ function leave(db: Database, nr: number, at: number): void {
   db.run('UPDATE enrolments SET labels_due_at = NULL, awaits_contact = 0 WHERE nr = ?', nr);
   db.run('DELETE FROM assignments WHERE enrolment = ?', nr);
   db.run('DELETE FROM reconcile_marks WHERE enrolment = ?', nr);
+  dropDeclarations(db, nr);
+  db.run('DELETE FROM declaration_set_members WHERE enrolment = ?', nr);
 }

@@ -1,8 +1,9 @@
 // Labels and members on SQLite.
 import type { Label, LabelDefinition, LabelLook, LabelStore, MembershipChange } from '@espalier/core';
 import type { Database } from './database.ts';
+import { dropLabelFromSets } from './declarations.ts';
 import { duplicateId } from './errors.ts';
-import { markReconcile } from './marks.ts';
+import { markDeclarations, markReconcile } from './marks.ts';
 import {
   appendEvents,
   type DeviceRowColumns,
@@ -92,6 +93,7 @@ export function sqliteLabels(db: Database): LabelStore {
           const left = (JSON.parse(labelIds) as readonly string[]).filter((label) => label !== id);
           db.run('UPDATE configurations SET label_ids = ? WHERE id = ?', JSON.stringify(left), configuration);
         }
+        dropLabelFromSets(db, id, at);
         db.run('DELETE FROM configuration_labels WHERE label = ?', id);
         db.run('DELETE FROM label_members WHERE label = ?', id);
         changeVersion(db);
@@ -261,19 +263,22 @@ function change(
   at: number,
   cause: string,
 ): readonly MembershipChange[] {
-  const labels = new Map<string, { readonly name: string; readonly used: boolean } | null>();
+  const labels = new Map<string, { readonly name: string; readonly used: boolean; readonly onSet: boolean } | null>();
   const labelOfId = (id: string) => {
     const known = labels.get(id);
     if (known !== undefined) return known;
-    const row = db.get<{ name: string; used: number }>(
-      'SELECT name, EXISTS (SELECT 1 FROM configuration_labels WHERE label = l.id) AS used FROM labels l WHERE id = ?',
+    const row = db.get<{ name: string; used: number; on_set: number }>(
+      `SELECT name, EXISTS (SELECT 1 FROM configuration_labels WHERE label = l.id) AS used,
+         EXISTS (SELECT 1 FROM declaration_set_labels WHERE label = l.id) AS on_set
+       FROM labels l WHERE id = ?`,
       id,
     );
-    const found = row === undefined ? null : { name: row.name, used: row.used === 1 };
+    const found = row === undefined ? null : { name: row.name, used: row.used === 1, onSet: row.on_set === 1 };
     labels.set(id, found);
     return found;
   };
   const marks = new Set<number>();
+  const declarationMarks = new Set<number>();
   const real = changes.filter(({ labelId, enrolmentId, member }) => {
     const label = labelOfId(labelId);
     if (label === null) return false;
@@ -287,6 +292,7 @@ function change(
       : db.run('DELETE FROM label_members WHERE label = ? AND enrolment = ?', labelId, row.nr);
     if (done === 0) return false;
     if (label.used) marks.add(row.nr);
+    if (label.onSet) declarationMarks.add(row.nr);
     const type = member ? 'label.joined' : 'label.left';
     appendEvents(db, [{ type, at, enrolmentId, data: { labelId, label: label.name, cause } }]);
     return true;
@@ -295,6 +301,11 @@ function change(
     db.run('DELETE FROM temp.targets');
     db.run('INSERT INTO temp.targets SELECT value FROM json_each(?)', JSON.stringify([...marks]));
     markReconcile(db, at);
+  }
+  if (declarationMarks.size > 0) {
+    db.run('DELETE FROM temp.targets');
+    db.run('INSERT INTO temp.targets SELECT value FROM json_each(?)', JSON.stringify([...declarationMarks]));
+    markDeclarations(db, at);
   }
   return real;
 }

@@ -1,6 +1,8 @@
 // The schema, as a list of migrations that only ever grows.
 import { certificateLifecycle } from './schema-certificates.ts';
 
+import { declarationTables } from './schema-declarations.ts';
+
 /** Migration n (from 1) takes a database from version n - 1 to n. A released migration is never changed. */
 export const migrations: readonly string[] = [
   `
@@ -257,4 +259,5 @@ export const migrations: readonly string[] = [
   UPDATE labels SET evaluated = 0 WHERE expression IS NOT NULL;
   CREATE INDEX labels_unevaluated ON labels (id) WHERE evaluated = 0;
   `,
+  declarationTables,
 ];

@@ -4,6 +4,7 @@ import { sqliteAcme } from './acme.ts';
 import { sqliteCertificates } from './certificates.ts';
 import { sqliteConfigurations } from './configurations.ts';
 import { Database, type Durability } from './database.ts';
+import { sqliteDeclarations } from './declarations.ts';
 import { sqliteEnrolments } from './enrolments.ts';
 import { sqliteEvents } from './events.ts';
 import { sqliteSearch } from './facts.ts';
@@ -39,6 +40,7 @@ export function storeOver(db: Database): Store {
     inventory: sqliteInventory(db),
     labels: sqliteLabels(db),
     configurations: sqliteConfigurations(db),
+    declarations: sqliteDeclarations(db),
     events: sqliteEvents(db),
     settings: sqliteSettings(db),
     invitations: sqliteInvitations(db),

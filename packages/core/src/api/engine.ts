@@ -14,6 +14,7 @@ import type { CertificateFilter, CertificateRecord } from '../contracts/certific
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { Clock, Page, PageRequest } from './common.ts';
+import type { Declarations } from './declarations.ts';
 import type {
   Assignment,
   CommandEntry,
@@ -356,6 +357,7 @@ export interface Engine {
   readonly devices: Devices;
   readonly labels: Labels;
   readonly configurations: Configurations;
+  readonly declarations: Declarations;
   readonly enrolling: Enrolling;
   readonly certificates: Certificates;
   readonly events: Events;

@@ -67,6 +67,7 @@ export function faultyStore(store: Store, plan: FaultPlan): Store {
     inventory: wrap('inventory', store.inventory),
     labels: wrap('labels', store.labels),
     configurations: wrap('configurations', store.configurations),
+    declarations: wrap('declarations', store.declarations),
     events: wrap('events', store.events),
     settings: wrap('settings', store.settings),
     invitations: wrap('invitations', store.invitations),

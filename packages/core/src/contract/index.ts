@@ -1,6 +1,7 @@
 // The contract suite: what any store must pass, and tools to test with.
 import { acmeTests } from './acme.ts';
 import { certificateTests } from './certificates.ts';
+import { declarationTests } from './declarations.ts';
 import { deviceTests } from './devices.ts';
 import { enrolmentTests } from './enrolments.ts';
 import { faultTests } from './faults.ts';
@@ -27,6 +28,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['the state of ACME', acmeTests],
   ['inventory, labels and configurations', deviceTests],
   ['label evaluation and searches', labelsDueTests],
+  ['declarations', declarationTests],
   ['events, settings and leases', logTests],
   ['the queue against a model', modelTests],
   ['an engine on a store that fails', faultTests],

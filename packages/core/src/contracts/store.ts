@@ -2,6 +2,7 @@
 import type { AcmeStateStore } from './acme.ts';
 import type { CertificateStore } from './certificates.ts';
 import type { ConfigurationStore } from './configurations.ts';
+import type { DeclarationStore } from './declarations.ts';
 import type { EnrolmentStore } from './enrolments.ts';
 import type { EventStore } from './events.ts';
 import type { InventoryStore } from './inventory.ts';
@@ -27,6 +28,7 @@ export interface Store {
   readonly inventory: InventoryStore;
   readonly labels: LabelStore;
   readonly configurations: ConfigurationStore;
+  readonly declarations: DeclarationStore;
   readonly events: EventStore;
   readonly settings: SettingStore;
   readonly invitations: InvitationStore;

@@ -105,6 +105,11 @@ export async function tokenUpdate(
   } satisfies TokenUpdateInput;
   const outcome = await context.door.pass(resolved, identity, () => store.enrolments.tokenUpdate(input));
   context.kick.notifier();
+  // Also when a crash came between an earlier TokenUpdate and this.
+  if (!(await store.declarations.syncs([id])).has(id)) {
+    await store.declarations.mark({ enrolmentIds: [id], at });
+    context.kick.reconciler();
+  }
   if (channel === 'user') {
     const userKind = kind === 'shared-ipad-user' ? 'shared-ipad-user' : 'user';
     const facts = tokenUpdateFacts(message, userKind);

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { catalogue } from '@espalier/search/catalogue';
 import type { Engine } from '../api/engine.ts';
+import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
 import { createMetrics } from '../metrics/registry.ts';
 import { measureStore } from '../metrics/store.ts';
@@ -54,7 +55,7 @@ export function createEngine(input: EngineInput): Engine {
   const bus = createEventBus(store.events, logger);
   const matcher = createMatcher(fields);
   const index = createFactIndex(store, fields);
-  const loops: { notifier?: Loop; reconciler?: Loop } = {};
+  const loops: { notifier?: Loop; reconciler?: Loop; declarations?: Loop } = {};
   const context: Context = {
     store,
     vault,
@@ -69,7 +70,13 @@ export function createEngine(input: EngineInput): Engine {
     meters,
     matcher,
     searching: createSearching(store, clock, matcher, index),
-    kick: { notifier: () => loops.notifier?.kick(), reconciler: () => loops.reconciler?.kick() },
+    kick: {
+      notifier: () => loops.notifier?.kick(),
+      reconciler() {
+        loops.reconciler?.kick();
+        loops.declarations?.kick();
+      },
+    },
   };
   const labels = createLabels(context);
   const effects = createEffects(context, labels);
@@ -77,7 +84,8 @@ export function createEngine(input: EngineInput): Engine {
   const notifier = createNotifier(context, push);
   const renewals = createRenewals(context, input.renewal);
   const door = createDoor(context, renewals);
-  const housekeeping = createHousekeeping(context, effects, labels, index, renewals);
+  const declarations = createDeclarationEngine(context, labels);
+  const housekeeping = createHousekeeping(context, effects, labels, index, renewals, declarations.keepHouse);
 
   // The pace: each interval earns its share of pushes, at most one second's worth at once.
   const { pushesPerSecond, notifierIntervalMs } = options;
@@ -100,6 +108,7 @@ export function createEngine(input: EngineInput): Engine {
     createLoop(name, intervalMs, () => meters.job(name, job), logger);
   const notifierLoop = loop('notifier', notifierIntervalMs, pacedPushes);
   const reconcilerLoop = loop('reconciler', options.reconcilerIntervalMs, reconcile);
+  const declarationLoop = loop('declarations', options.declarationIntervalMs, declarations.run);
   let keptHouse = false;
   const housekeepingLoop = loop('housekeeping', options.housekeepingIntervalMs, () => {
     // The first time, everything unapplied is from before this process.
@@ -110,17 +119,19 @@ export function createEngine(input: EngineInput): Engine {
   const labelLoop = loop('labels', options.labelIntervalMs, () => labels.evaluation.due());
   loops.notifier = notifierLoop;
   loops.reconciler = reconcilerLoop;
+  loops.declarations = declarationLoop;
   const rotation = createRotation(context, keys);
-  const all = [notifierLoop, reconcilerLoop, housekeepingLoop, labelLoop];
+  const all = [notifierLoop, reconcilerLoop, declarationLoop, housekeepingLoop, labelLoop];
   // Without earlier keys there is nothing that could be sealed anew.
   if (keys.ids.length > 1) all.push(loop('key-rotation', options.rewrapIntervalMs, () => rotation.run()));
 
   return {
-    protocol: meters.protocol(createProtocol(context, labels, effects, renewals)),
+    protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations)),
     commands: createCommands(context),
     devices: createDevices(context),
     labels,
     configurations: createConfigurations(context),
+    declarations: declarations.service,
     enrolling: createEnrolling(context),
     certificates: createCertificates(context, renewals),
     events: {
@@ -142,6 +153,7 @@ export function createEngine(input: EngineInput): Engine {
       await housekeeping.run(0);
       await labels.evaluation.due();
       await reconcile();
+      await declarations.run();
       await notifier.run(Number.POSITIVE_INFINITY);
       await rotation.run();
       await bus.flush();

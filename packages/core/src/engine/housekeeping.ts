@@ -25,6 +25,7 @@ export function createHousekeeping(
   labels: LabelService,
   index: FactIndex,
   renewals: Renewals,
+  declarations: () => Promise<void>,
 ): Housekeeping {
   const { store, clock, options } = context;
   const owner = uuid(context.random);
@@ -73,6 +74,7 @@ export function createHousekeeping(
         store.certificates.purge({ before: clock.now() - options.certificateRetentionMs, limit: BATCH }),
       );
       await renewals.run();
+      await declarations();
       const { historyRetentionMs, eventRetentionMs } = options;
       await drain(() => store.queue.prune({ before: clock.now() - historyRetentionMs, limit: BATCH }));
       await drain(() => store.events.prune({ before: clock.now() - eventRetentionMs, limit: BATCH }));

@@ -84,6 +84,17 @@ export interface EngineOptions {
   readonly historyRetentionMs?: number;
   /** How long events are kept (default 90 days). */
   readonly eventRetentionMs?: number;
+  /** How long changes of declarations are gathered before devices are told (default 2,000). */
+  readonly declarationSettleMs?: number;
+  /** How long a device may take to fetch its declarations before it is told again (default 24 hours). */
+  readonly declarationResyncMs?: number;
+  /** How often the engine looks for devices whose declarations changed (default 1,000). */
+  readonly declarationIntervalMs?: number;
+  /**
+   * The status items that devices with declarations report, as far as they know them (default `all`: those of Apple's
+   * schema but tests and secrets). None: no subscription.
+   */
+  readonly statusItems?: readonly string[] | 'all';
   /**
    * How long before its end an identity certificate is renewed, in days, 1 to 270 (CERT-14; default 270). Never more than
    * three quarters of its lifetime.
@@ -168,6 +179,10 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   renewalIntervalMs: HOUR,
   renewalTtlMs: 7 * DAY,
   certificateRetentionMs: 365 * DAY,
+  declarationSettleMs: 2_000,
+  declarationResyncMs: DAY,
+  declarationIntervalMs: 1_000,
+  statusItems: 'all',
 });
 
 /** A logger that says nothing. */

@@ -2,17 +2,24 @@
 import { type Checkin, type CommandResponse, readCheckin, readResponse, resolveEnrolment } from '@espalier/apple-mdm';
 import type { DeviceIdentity, Protocol } from '../api/engine.ts';
 import type { PollOutcome, PollResult } from '../contracts/queue.ts';
+import type { DeclarationEngine } from '../declarations/index.ts';
 import { authenticate, checkOut, getBootstrapToken, setBootstrapToken, tokenUpdate } from './checkin.ts';
 import type { Context } from './context.ts';
 import type { Effects } from './effects.ts';
 import type { LabelService } from './labels.ts';
 import type { Renewals } from './renewal.ts';
 import { isSecretResponse } from './sensitive.ts';
-import { declarativeHook, getToken, returnToService } from './services.ts';
+import { declarativeManagement, getToken, returnToService } from './services.ts';
 import { checkAuthToken, userAuthenticate } from './users.ts';
 
 /** Makes the protocol. */
-export function createProtocol(context: Context, labels: LabelService, effects: Effects, renewals: Renewals): Protocol {
+export function createProtocol(
+  context: Context,
+  labels: LabelService,
+  effects: Effects,
+  renewals: Renewals,
+  declarations: DeclarationEngine,
+): Protocol {
   const { store, vault, clock, options, hooks } = context;
 
   async function handle(message: Checkin, identity: DeviceIdentity): Promise<Uint8Array | null> {
@@ -35,7 +42,7 @@ export function createProtocol(context: Context, labels: LabelService, effects: 
       case 'ReturnToService':
         return returnToService(context, message, identity);
       case 'DeclarativeManagement':
-        return declarativeHook(context, message, identity);
+        return declarativeManagement(context, declarations, message, identity);
     }
   }
 

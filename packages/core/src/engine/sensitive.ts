@@ -5,6 +5,7 @@ import type { PlistDict } from '@espalier/plist';
 const plainCommands = new Set([
   'AvailableOSUpdates',
   'CertificateList',
+  'DeclarativeManagement',
   'DeviceInformation',
   'DeviceLocation',
   'InstalledApplicationList',

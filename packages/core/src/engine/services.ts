@@ -2,6 +2,7 @@
 import type { DeclarativeManagement, GetToken, ReturnToService } from '@espalier/apple-mdm';
 import { encodeXml } from '@espalier/plist';
 import type { DeviceIdentity } from '../api/engine.ts';
+import type { DeclarationEngine } from '../declarations/index.ts';
 import { CoreError } from '../errors.ts';
 import { BOOTSTRAP_TOKEN } from './checkin.ts';
 import type { Context } from './context.ts';
@@ -57,16 +58,14 @@ export async function returnToService(
   });
 }
 
-/** Declarative management, where a hook answers it. */
-export async function declarativeHook(
+/** Declarative management: answered by a hook, where there is one, else by the engine's own service. */
+export async function declarativeManagement(
   context: Context,
+  declarations: DeclarationEngine,
   message: DeclarativeManagement,
   identity: DeviceIdentity,
 ): Promise<Uint8Array | null> {
   const enrolment = await senderOf(context, message.ids, identity);
-  const { declarativeManagement } = context.hooks;
-  if (declarativeManagement === undefined) {
-    throw new CoreError('core.checkin.unsupported', 'not-found', 'declarative management is not supported');
-  }
-  return declarativeManagement({ enrolment, message });
+  const { declarativeManagement: hook } = context.hooks;
+  return hook === undefined ? declarations.checkin(enrolment.id, message) : hook({ enrolment, message });
 }

@@ -258,6 +258,7 @@ function reset(state: MemoryState, row: EnrolmentRow, at: number): void {
   state.secrets.delete(row.id);
   dropAssignments(state, row.id);
   state.marks.delete(row.id);
+  state.dropDeclarations(row.id);
   state.withoutInventory.delete(row.id);
   row.profiles = [];
   row.inventoryAt = null;
@@ -284,6 +285,9 @@ function leave(state: MemoryState, row: EnrolmentRow, at: number): void {
   state.setLabelsDue(row, null);
   dropAssignments(state, row.id);
   state.marks.delete(row.id);
+  state.dropDeclarations(row.id);
+  for (const setId of state.setsOf.get(row.id) ?? []) state.setMembers.get(setId)?.delete(row.id);
+  state.setsOf.delete(row.id);
   state.withoutInventory.delete(row.id);
 }
 

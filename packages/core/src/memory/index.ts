@@ -3,6 +3,7 @@ import type { Store } from '../contracts/store.ts';
 import { memoryAcme } from './acme.ts';
 import { memoryCertificates } from './certificates.ts';
 import { memoryConfigurations } from './configurations.ts';
+import { memoryDeclarations } from './declarations.ts';
 import { memoryEnrolments } from './enrolments.ts';
 import { memoryEvents } from './events.ts';
 import { memoryInventory } from './inventory.ts';
@@ -33,6 +34,7 @@ export function createMemoryStore(): Store {
     inventory: memoryInventory(state),
     labels: memoryLabels(state),
     configurations: memoryConfigurations(state),
+    declarations: memoryDeclarations(state),
     events: memoryEvents(state),
     settings: memorySettings(state),
     invitations: memoryInvitations(state),

@@ -1,5 +1,6 @@
 // Labels and members in memory.
 import type { LabelDefinition, LabelLook, LabelStore } from '../contracts/labels.ts';
+import { markChannels } from './declarations.ts';
 import { addTo, compare, duplicateId, type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
 
 /** Labels over the state. */
@@ -10,6 +11,8 @@ export function memoryLabels(state: MemoryState): LabelStore {
   const byName = (): LabelDefinition[] => [...state.labels.values()].sort((a, b) => compare(a.name, b.name));
   const onConfiguration = (labelId: string): boolean =>
     [...state.configurations.values()].some((configuration) => configuration.labelIds.includes(labelId));
+  const onSet = (labelId: string): boolean =>
+    [...state.declarationSets.values()].some((set) => set.labelIds.includes(labelId));
   return {
     async create(label) {
       state.open();
@@ -37,9 +40,15 @@ export function memoryLabels(state: MemoryState): LabelStore {
       state.open();
       if (!state.labels.has(id)) return false;
       const used = onConfiguration(id);
+      const sets = [...state.declarationSets.values()].filter((set) => set.labelIds.includes(id));
       for (const member of state.members.get(id) ?? []) {
         state.labelsOf.get(member)?.delete(id);
         if (used) state.markReconcile(member, at);
+        if (sets.length > 0) markChannels(state, member, at);
+      }
+      for (const set of sets) {
+        const labelIds = set.labelIds.filter((labelId) => labelId !== id);
+        state.declarationSets.set(set.id, { ...set, labelIds });
       }
       state.members.delete(id);
       state.labels.delete(id);
@@ -142,9 +151,12 @@ export function memoryLabels(state: MemoryState): LabelStore {
         return true;
       });
       const used = new Map<string, boolean>();
+      const onSets = new Map<string, boolean>();
       for (const { labelId, enrolmentId } of real) {
         if (!used.has(labelId)) used.set(labelId, onConfiguration(labelId));
         if (used.get(labelId)) state.markReconcile(enrolmentId, at);
+        if (!onSets.has(labelId)) onSets.set(labelId, onSet(labelId));
+        if (onSets.get(labelId)) markChannels(state, enrolmentId, at);
       }
       return real;
     },

@@ -1,6 +1,7 @@
 // The memory store's state: plain maps and the indexes over them, and the few steps that several domains share.
 
 import type { FactValue } from '../api/common.ts';
+import type { DeclarationSet, StoredDeclaration } from '../api/declarations.ts';
 import type {
   AppleError,
   CommandState,
@@ -13,6 +14,7 @@ import type {
 } from '../api/records.ts';
 import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
+import type { DeclarationStateRecord, DeclarationSyncRecord } from '../contracts/declarations.ts';
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import type { LabelDefinition } from '../contracts/labels.ts';
 import type { NewCommand } from '../contracts/queue.ts';
@@ -150,6 +152,14 @@ export class MemoryState {
   readonly assignments = new Map<string, Map<string, AssignmentRecord>>();
   readonly assigned = new Map<string, Set<string>>();
   readonly marks = new Map<string, { mark: number; dueAt: number }>();
+  readonly declarations = new Map<string, StoredDeclaration>();
+  readonly declarationSets = new Map<string, DeclarationSet>();
+  readonly setMembers = new Map<string, Set<string>>();
+  readonly setsOf = new Map<string, Set<string>>();
+  readonly declarationMarks = new Map<string, { mark: number; dueAt: number }>();
+  readonly declarationSyncs = new Map<string, Mutable<DeclarationSyncRecord> & { status: string | null }>();
+  readonly declarationStates = new Map<string, Map<string, DeclarationStateRecord>>();
+  readonly snapshots = new Map<string, { readonly items: string; readonly at: number }>();
   readonly events: EngineEvent[] = [];
   readonly settings = new Map<string, string>();
   readonly leases = new Map<string, { owner: string; until: number }>();
@@ -245,6 +255,18 @@ export class MemoryState {
   markReconcile(enrolmentId: string, at: number): void {
     const old = this.marks.get(enrolmentId);
     this.marks.set(enrolmentId, { mark: this.nextMark++, dueAt: old === undefined ? at : Math.min(old.dueAt, at) });
+  }
+
+  markDeclarations(enrolmentId: string, at: number): void {
+    const dueAt = Math.min(this.declarationMarks.get(enrolmentId)?.dueAt ?? at, at);
+    this.declarationMarks.set(enrolmentId, { mark: this.nextMark++, dueAt });
+  }
+
+  /** Forgets what declarative management knows of an enrolment that begins anew or leaves. */
+  dropDeclarations(enrolmentId: string): void {
+    this.declarationMarks.delete(enrolmentId);
+    this.declarationSyncs.delete(enrolmentId);
+    this.declarationStates.delete(enrolmentId);
   }
 }
 

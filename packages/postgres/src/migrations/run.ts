@@ -8,6 +8,7 @@ import { queueRoutines } from './04-queue.ts';
 import { fleetRoutines } from './05-fleet.ts';
 import { certificateLifecycle } from './06-certificates.ts';
 import { searchTables } from './07-search.ts';
+import { declarationTables } from './08-declarations.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -18,6 +19,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   fleetRoutines,
   certificateLifecycle,
   searchTables,
+  declarationTables,
 ];
 
 /** The version that this release of the package works with. */

@@ -68,8 +68,12 @@ export function postgresLabels(db: Database): LabelStore {
       WHERE channel = 'device' AND status = 'active' AND (labels_due_at IS NULL OR labels_due_at > $1)`,
     markMembers: `SELECT FROM ${s}.mark_enrolments(
         ARRAY(SELECT m.enrolment_id FROM ${s}.member m WHERE m.label_id = $1
-          AND EXISTS (SELECT FROM ${s}.configuration_label c WHERE c.label_id = $1)), $2)`,
+          AND EXISTS (SELECT FROM ${s}.configuration_label c WHERE c.label_id = $1)), $2),
+        ${s}.mark_declarations(
+        ARRAY(SELECT m.enrolment_id FROM ${s}.member m WHERE m.label_id = $1
+          AND EXISTS (SELECT FROM ${s}.declaration_set_label c WHERE c.label_id = $1)), $2)`,
     delete: `WITH place AS (DELETE FROM ${s}.configuration_label WHERE label_id = $1),
+      place_on_set AS (DELETE FROM ${s}.declaration_set_label WHERE label_id = $1),
       members AS (DELETE FROM ${s}.member WHERE label_id = $1)
       DELETE FROM ${s}.label WHERE id = $1`,
     list: `SELECT ${counted} ORDER BY b.name`,
@@ -88,7 +92,8 @@ export function postgresLabels(db: Database): LabelStore {
       FROM ${s}.label b WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE`,
     lockDevices: `SELECT FROM ${s}.live WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE`,
     // The labels are read again: the first look may have been from before a configuration came to one of them.
-    used: `SELECT DISTINCT label_id AS id FROM ${s}.configuration_label WHERE label_id = ANY ($1::text[])`,
+    used: `SELECT 'configuration' AS by, label_id AS id FROM ${s}.configuration_label WHERE label_id = ANY ($1::text[])
+      UNION SELECT 'set', label_id FROM ${s}.declaration_set_label WHERE label_id = ANY ($1::text[])`,
     join: `INSERT INTO ${s}.member (label_id, enrolment_id)
       SELECT t.label_id, t.enrolment_id FROM unnest($1::text[], $2::text[]) AS t (label_id, enrolment_id)
       JOIN ${s}.label b ON b.id = t.label_id
@@ -98,6 +103,7 @@ export function postgresLabels(db: Database): LabelStore {
       WHERE m.label_id = t.label_id AND m.enrolment_id = t.enrolment_id
       RETURNING m.label_id AS "labelId", m.enrolment_id AS "enrolmentId"`,
     mark: `SELECT FROM ${s}.mark_enrolments($1::text[], $2)`,
+    markDeclarations: `SELECT FROM ${s}.mark_declarations($1::text[], $2)`,
   };
   const valuesOf = (label: LabelDefinition): Value[] => [
     label.id,
@@ -226,9 +232,9 @@ export function postgresLabels(db: Database): LabelStore {
         await q.query('labels.lockDevices', text.lockDevices, [enrolmentIds]);
         const outdated = await settle(q, looks, at);
         const changes = asked.filter((change) => !outdated.has(change.enrolmentId));
-        const used = new Set(
-          (await q.query<{ id: string }>('labels.used', text.used, [labelIds])).map((row) => row.id),
-        );
+        const uses = await q.query<{ by: string; id: string }>('labels.used', text.used, [labelIds]);
+        const used = new Set(uses.filter((row) => row.by === 'configuration').map((row) => row.id));
+        const onSets = new Set(uses.filter((row) => row.by === 'set').map((row) => row.id));
         const real: MembershipChange[] = [];
         // Changes of one kind in a row go together; usually that is all of them.
         for (const run of runsOf(changes)) {
@@ -244,6 +250,8 @@ export function postgresLabels(db: Database): LabelStore {
         }
         const marked = [...new Set(real.filter((one) => used.has(one.labelId)).map((one) => one.enrolmentId))];
         if (marked.length > 0) await q.query('labels.mark', text.mark, [marked, at]);
+        const declared = [...new Set(real.filter((one) => onSets.has(one.labelId)).map((one) => one.enrolmentId))];
+        if (declared.length > 0) await q.query('labels.markDeclarations', text.markDeclarations, [declared, at]);
         await appendEvents(
           q,
           s,

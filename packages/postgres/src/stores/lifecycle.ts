@@ -24,6 +24,10 @@ export function postgresLifecycle(
   const s = db.schema;
   const detail = (column: string, key: string) =>
     `${column} = CASE WHEN $2::jsonb ? '${key}' THEN $2::jsonb ->> '${key}' ELSE e.${column} END`;
+  const dropDeclarations = (which: string) =>
+    ['mark', 'sync', 'state']
+      .map((table) => `d_${table} AS (DELETE FROM ${s}.declaration_${table} WHERE enrolment_id ${which})`)
+      .join(', ');
   const text = {
     // One enrolment and one certificate at a time, also where there is no row to lock yet. Always in this order.
     guard: `SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2)), pg_advisory_xact_lock(hashtext($3), hashtext($4))`,
@@ -41,10 +45,13 @@ export function postgresLifecycle(
       ), token AS (DELETE FROM ${s}.push_token WHERE enrolment_id = $1),
       secret AS (DELETE FROM ${s}.secret WHERE scope = $1),
       assignment AS (DELETE FROM ${s}.assignment WHERE enrolment_id = $1),
-      mark AS (DELETE FROM ${s}.mark WHERE enrolment_id = $1)
+      mark AS (DELETE FROM ${s}.mark WHERE enrolment_id = $1),
+      ${dropDeclarations('= $1')}
       UPDATE ${s}.inventory SET profiles = '[]' WHERE enrolment_id = $1`,
     clear: `SELECT FROM ${s}.clear_pending(ARRAY[$1::text], $2)`,
-    leave: `SELECT FROM ${s}.leave($1::text[], $2)`,
+    leave: `WITH ${dropDeclarations('= ANY ($1::text[])')},
+      member_of_set AS (DELETE FROM ${s}.declaration_set_member WHERE enrolment_id = ANY ($1::text[]))
+      SELECT FROM ${s}.leave($1::text[], $2)`,
     create: `WITH live AS (
         INSERT INTO ${s}.live (id, channel, parent, status) VALUES ($1, $2, $3, 'pending')
       ), inventory AS (INSERT INTO ${s}.inventory (enrolment_id) VALUES ($1))
