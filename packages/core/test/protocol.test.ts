@@ -113,8 +113,8 @@ describe('enrolment', () => {
     const { engine } = bench();
     const device = new ScriptedDevice(engine, 'U1');
     await device.enrol();
-    const message = { MessageType: 'DeclarativeManagement', Endpoint: 'tokens' };
-    await expect(device.checkin(message)).rejects.toMatchObject({ code: 'core.checkin.unsupported' });
+    const message = { MessageType: 'DeclarativeManagement', Endpoint: 'something-new' };
+    await expect(device.checkin(message)).rejects.toMatchObject({ code: 'core.declaration.endpoint' });
   });
 });
 

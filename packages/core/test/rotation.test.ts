@@ -181,7 +181,7 @@ describe('a change of the master key', () => {
       for (let failing = 0; failing < 8; failing++) {
         const store = await filled(1);
         const chance = seededRandom(1_000 + failing);
-        const flaky = faultyStore(store, () => (chance(1)[0]! < 32 ? fault : 'none'));
+        const flaky = faultyStore(store, () => (chance(1)[0]! < 16 ? fault : 'none'));
         const clock = new TestClock();
         const { engine } = process(flaky, ring(2, 1), clock);
         for (let i = 0; i < 200; i++) {

@@ -153,7 +153,7 @@ export function faultTests({ test, expect }: Suite): void {
 
   test('recovers from many calls that fail', async (store) => {
     // Prime, so that the faults do not fall into step with anything that repeats.
-    const plan: FaultPlan = ({ index }) => (index % 29 === 3 ? 'before' : index % 31 === 5 ? 'after' : 'none');
+    const plan: FaultPlan = ({ index }) => (index % 67 === 3 ? 'before' : index % 71 === 5 ? 'after' : 'none');
     expect(await story(store, plan)).toMatchObject(HAPPY_END);
   });
 
