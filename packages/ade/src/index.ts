@@ -1,5 +1,37 @@
 // The public names of the package.
 export {
+  type AppsClient,
+  type AppsClientOptions,
+  type AppsPage,
+  type AssetChange,
+  type AssignmentQuery,
+  type ClientConfigChange,
+  createAppsClient,
+  type EventWait,
+  type UserChange,
+  type UserQuery,
+} from './apps/client.ts';
+export { type AppsEndpoint, appsEndpoints } from './apps/endpoints.ts';
+export { type AppsErrorFacts, type AppsFailure, appsErrors } from './apps/errors.ts';
+export { type AppsNotification, readAppsNotification } from './apps/notification.ts';
+export {
+  type ContentToken,
+  contentTokenState,
+  effectiveLicence,
+  type LicenceType,
+  readContentToken,
+} from './apps/token.ts';
+export type {
+  AppsEvent,
+  AppsLimits,
+  AppsUser,
+  Asset,
+  AssetReference,
+  Assignment,
+  ClientConfig,
+  MdmInfo,
+} from './apps/types.ts';
+export {
   type ActivationLockState,
   type ActivityWait,
   type AuditQuery,

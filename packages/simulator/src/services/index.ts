@@ -1,6 +1,12 @@
 // Simulated Apple services for organisations.
 export { type Handler, type ListeningService, listenService } from './answers.ts';
 export {
+  createSimulatedAppsService,
+  type SimulatedAppsOptions,
+  type SimulatedAppsService,
+} from './apps/server.ts';
+export type { SimulatedAsset } from './apps/state.ts';
+export {
   createSimulatedBusinessApi,
   type SimulatedBusinessApi,
   type SimulatedBusinessOptions,

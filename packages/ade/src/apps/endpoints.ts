@@ -1,0 +1,30 @@
+// The endpoints of Apps and Books.
+import type { AppsClient } from './client.ts';
+
+/** An endpoint, and the client's method for it. */
+export interface AppsEndpoint {
+  readonly title: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Absent: the client does not have it. */
+  readonly client?: keyof AppsClient;
+}
+
+/** Source: Apple, Device Management, "App, book, and subscription management". */
+export const appsEndpoints: readonly AppsEndpoint[] = [
+  { title: 'Service Config', method: 'GET', path: '/mdm/v2/service/config', client: 'limits' },
+  { title: 'Client Config (read)', method: 'GET', path: '/mdm/v2/client/config', client: 'clientConfig' },
+  { title: 'Client Config', method: 'POST', path: '/mdm/v2/client/config', client: 'setClientConfig' },
+  { title: 'Get Assets', method: 'GET', path: '/mdm/v2/assets', client: 'assets' },
+  { title: 'Get Assignments', method: 'GET', path: '/mdm/v2/assignments', client: 'assignments' },
+  { title: 'Get Users', method: 'GET', path: '/mdm/v2/users', client: 'users' },
+  { title: 'Associate Assets', method: 'POST', path: '/mdm/v2/assets/associate', client: 'associate' },
+  { title: 'Disassociate Assets', method: 'POST', path: '/mdm/v2/assets/disassociate', client: 'disassociate' },
+  { title: 'Revoke Assets', method: 'POST', path: '/mdm/v2/assets/revoke', client: 'revoke' },
+  { title: 'Create Users', method: 'POST', path: '/mdm/v2/users/create', client: 'createUsers' },
+  { title: 'Update Users', method: 'POST', path: '/mdm/v2/users/update', client: 'updateUsers' },
+  { title: 'Retire Users', method: 'POST', path: '/mdm/v2/users/retire', client: 'retireUsers' },
+  { title: 'Event Status', method: 'GET', path: '/mdm/v2/status', client: 'event' },
+  { title: 'Get Subscriptions', method: 'GET', path: '/mdm/v2/subscriptions' },
+  { title: 'Get Subscription Assignments', method: 'GET', path: '/mdm/v2/subscriptions/assignments' },
+];
