@@ -8,6 +8,7 @@ import {
   type EngineInput,
   type IssuedCertificate,
 } from '@espalier/core';
+import { faultyStore } from '@espalier/core/contract';
 import {
   type AcmeOptions,
   createAdminToken,
@@ -209,6 +210,22 @@ describe('an identity by ACME', () => {
       expect((await to.register()).map(({ fingerprint }) => fingerprint)).toEqual([fingerprintOf(certificate)]);
     }
   });
+
+  for (const [by, call] of [
+    ['acme', 'acme.commit'],
+    ['scep', 'certificates.commitScep'],
+  ] as const) {
+    it(`is the same after a crash between issuing and answering (${by})`, async () => {
+      for (const fault of ['before', 'after'] as const) {
+        const store = faultyStore(createMemoryStore(), ({ name, count }) =>
+          name === call && count === 0 ? fault : 'none',
+        );
+        const to = await world({ by }, { store });
+        const certificate = await to.enrol(to.device());
+        expect((await to.register()).map(({ fingerprint }) => fingerprint)).toEqual([fingerprintOf(certificate)]);
+      }
+    });
+  }
 
   it('is given once for an identifier, which names the device that it renews for', async () => {
     const to = await world({ by: 'acme' });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { decodeDict, encodeXml } from '@espalier/plist';
 import { describe, expect, test } from 'vitest';
 import {
+  type AcmeIdentity,
   accessRight,
   accessRightNames,
   accessRights,
@@ -16,6 +17,7 @@ import {
   payload,
   readProfile,
   uuidFrom,
+  validate,
 } from '../src/index.ts';
 
 const code = (expected: string, path?: string) =>
@@ -278,6 +280,73 @@ describe('access rights', () => {
       removed: [],
       updatable: false,
     });
+  });
+});
+
+describe('an enrolment profile with ACME', () => {
+  const acme = {
+    type: 'acme',
+    directoryUrl: 'https://mdm.example.com/acme/directory',
+    clientIdentifier: 'one-use-only',
+    subject: [
+      ['O', 'Example'],
+      ['CN', 'device'],
+    ],
+  } as const;
+  const build = (identity: AcmeIdentity) =>
+    enrolmentProfile({
+      organisation: 'Example',
+      serverUrl: 'https://mdm.example.com/mdm',
+      topic: 'com.apple.mgmt.External.test',
+      identity,
+    });
+  const payloads = (bytes: Uint8Array) => readProfile(bytes).payloads;
+
+  test('has the keys of the schema at the top level of its payload, and the MDM payload names it', () => {
+    const bytes = build({ ...acme, usageFlags: 1, extendedKeyUsage: ['1.3.6.1.5.5.7.3.2'] });
+    const [identity, mdm] = payloads(bytes);
+    expect(identity!.type).toBe('com.apple.security.acme');
+    expect(identity!.content).toMatchObject({
+      DirectoryURL: acme.directoryUrl,
+      ClientIdentifier: 'one-use-only',
+      KeyType: 'ECSECPrimeRandom',
+      KeySize: 384,
+      HardwareBound: true,
+      Attest: true,
+      Subject: [[['O', 'Example']], [['CN', 'device']]],
+      UsageFlags: 1,
+      ExtendedKeyUsage: ['1.3.6.1.5.5.7.3.2'],
+    });
+    expect(mdm!.content['IdentityCertificateUUID']).toBe(identity!.uuid);
+    for (const platform of ['iOS', 'macOS'] as const) {
+      const target = { platform, osVersion: platform === 'macOS' ? '15.3' : '18.3' };
+      expect(validate('profile', decodeDict(bytes), target)).toEqual([]);
+    }
+  });
+
+  test('keeps to the rules of keys', () => {
+    const fine: Partial<AcmeIdentity>[] = [
+      { keySize: 256 },
+      { keySize: 521, hardwareBound: false },
+      { keyType: 'RSA', keySize: 3072 },
+      { hardwareBound: true, attest: false },
+    ];
+    for (const key of fine) expect(build({ ...acme, ...key })).toBeInstanceOf(Uint8Array);
+    const rsa = payloads(build({ ...acme, keyType: 'RSA' }))[0]!.content;
+    expect(rsa).toMatchObject({ KeySize: 2048, HardwareBound: false, Attest: false });
+    const wrong: (readonly [Partial<AcmeIdentity>, string])[] = [
+      [{ keySize: 128 }, '/KeySize'],
+      [{ keySize: 521 }, '/HardwareBound'],
+      [{ keyType: 'RSA', keySize: 2050 }, '/KeySize'],
+      [{ keyType: 'RSA', keySize: 8192 }, '/KeySize'],
+      [{ keyType: 'RSA', hardwareBound: true }, '/HardwareBound'],
+      [{ hardwareBound: false, attest: true }, '/Attest'],
+      [{ clientIdentifier: '' }, '/ClientIdentifier'],
+      [{ directoryUrl: 'http://mdm.example.com/acme/directory' }, '/DirectoryURL'],
+    ];
+    for (const [key, path] of wrong) {
+      expect(() => build({ ...acme, ...key })).toThrow(code('mdm.profile.bad_key', path));
+    }
   });
 });
 

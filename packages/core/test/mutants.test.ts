@@ -135,6 +135,64 @@ const mutants: Readonly<Record<string, Mutant>> = {
         certificates.commitScep({ ...input, certificate: { ...input.certificate, invitationId: null } }),
     },
   }),
+  'forgets whose renewal a certificate is': ({ certificates }) => ({
+    certificates: {
+      ...certificates,
+      register: (certificate, event) => certificates.register({ ...certificate, enrolmentId: null }, event),
+    },
+  }),
+  'forgets what was attested': ({ certificates }) => ({
+    certificates: {
+      ...certificates,
+      register: (certificate, event) => certificates.register({ ...certificate, attestation: null }, event),
+    },
+  }),
+  'leaves the door open for what it revoked': ({ certificates }) => ({
+    certificates: { ...certificates, revoke: async () => 'revoked' },
+  }),
+  'lets no renewal in': ({ enrolments }) => ({
+    enrolments: { ...enrolments, adopt: async () => ({ outcome: 'refused' }) },
+  }),
+  'renews without end': ({ certificates }) => ({
+    certificates: {
+      ...certificates,
+      dueForRenewal: (input) => certificates.dueForRenewal({ ...input, retryBefore: Number.MAX_SAFE_INTEGER }),
+    },
+  }),
+  'purges what is still revoked': ({ certificates }) => ({
+    certificates: { ...certificates, purge: (input) => certificates.purge({ ...input, before: input.before + 1e8 }) },
+  }),
+  'takes a nonce twice': ({ acme }) => ({
+    acme: {
+      ...acme,
+      async takeNonce(nonce, at) {
+        const taken = await acme.takeNonce(nonce, at);
+        if (taken) await acme.addNonce(nonce, at + 1e6);
+        return taken;
+      },
+    },
+  }),
+  'uses no client identifier up': ({ acme }) => ({
+    acme: { ...acme, commit: (input) => acme.commit({ ...input, consumes: [] }) },
+  }),
+  'settles an authorization again': ({ acme }) => ({
+    acme: {
+      ...acme,
+      async settleAuthorization(id, settlement) {
+        const settled = await acme.settleAuthorization(id, settlement);
+        return settled === null ? null : { ...settled, settlement };
+      },
+    },
+  }),
+  'replaces a setting that changed': ({ settings }) => ({
+    settings: {
+      ...settings,
+      async replace(name, _expected, value) {
+        await settings.set(name, value);
+        return true;
+      },
+    },
+  }),
   'claims a push twice': ({ push }) => ({ push: { ...push, claim: (input) => push.claim({ ...input, leaseMs: 0 }) } }),
   'keeps pushing a dead token': ({ push }) => ({
     push: {

@@ -268,7 +268,8 @@ function acmeContent(acme: AcmeIdentity, allowHttp: boolean | undefined): Payloa
     SubjectAltName: acme.subjectAltName,
     UsageFlags: acme.usageFlags,
     ExtendedKeyUsage: acme.extendedKeyUsage,
-    KeyIsExtractable: acme.keyIsExtractable ?? false,
+    // A key that is bound to the hardware cannot be exported, and iOS does not know the key.
+    KeyIsExtractable: acme.keyIsExtractable ?? (hardwareBound ? undefined : false),
   };
 }
 

@@ -45,6 +45,7 @@ export function acmeTests({ test, expect }: Suite): void {
     await acme.addNonce('n2', T0 + 1000);
     const taken = await Promise.all([1, 2, 3].map(() => acme.takeNonce('n1', T0)));
     expect(taken.filter(Boolean).length).toBe(1);
+    expect(await acme.takeNonce('n1', T0)).toBe(false);
     expect(await acme.takeNonce('n2', T0 + 1000)).toBe(false);
     for (const unknown of ['', 'n3', '__proto__', 'constructor']) expect(await acme.takeNonce(unknown, T0)).toBe(false);
   });
