@@ -38,11 +38,17 @@ export type {
   AcmeStore,
   AcmeVerdict,
 } from './acme/types.ts';
-export type { AuthorityCapabilities, CertificateAuthority, IssueRequest } from './ca/authority.ts';
+export type {
+  AuthorityCapabilities,
+  AuthorityProfile,
+  CertificateAuthority,
+  IssueRequest,
+} from './ca/authority.ts';
 export {
   type CreateRootCaOptions,
   createRootCa,
   type Identity,
+  type LocalAuthority,
   type OpenCaOptions,
   openCa,
   selfSignCa,
@@ -54,6 +60,7 @@ export {
   shortestLifetimeDays,
 } from './ca/client-template.ts';
 export { requestIntermediateCa } from './ca/intermediate.ts';
+export { type IssueIdentityOptions, issueIdentity } from './ca/issue-identity.ts';
 export { openScepProxy, type ScepProxyAuthority, type ScepProxyOptions } from './ca/scep-proxy.ts';
 export {
   type CaCertificate,

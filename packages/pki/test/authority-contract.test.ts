@@ -10,6 +10,7 @@ import {
   createCsr,
   createMemoryRevocationStore,
   createMemoryScepStore,
+  createPkcs12,
   createRootCa,
   createScepServer,
   fingerprintSha256,
@@ -17,11 +18,13 @@ import {
   getScepServerInfo,
   type Identity,
   type IssueRequest,
+  issueIdentity,
   localSigner,
   openCa,
   openScepProxy,
   PkiError,
   readCertificate,
+  readPkcs12,
   requestIntermediateCa,
   revocableAuthority,
   type ScepServer,
@@ -47,6 +50,32 @@ beforeAll(async () => {
   ra = { certificate: Uint8Array.from(certificate), privateKey: pair.privateKey };
 });
 
+/** An adapter as others write them: a class, whose methods need their instance. */
+class Adapter implements CertificateAuthority {
+  readonly #ca: CertificateAuthority;
+  readonly certificate: Uint8Array;
+  readonly chain: readonly Uint8Array[];
+
+  constructor(ca: CertificateAuthority) {
+    this.#ca = ca;
+    this.certificate = ca.certificate;
+    this.chain = ca.chain;
+  }
+
+  issue(request: IssueRequest): Promise<Uint8Array> {
+    return this.#ca.issue(request);
+  }
+
+  async test(): Promise<void> {
+    await this.#ca.test?.();
+  }
+
+  async profiles() {
+    return this.certificate.length > 0 ? [] : [{ id: '', name: '', fields: [] }];
+  }
+}
+
+authorityContract('an adapter', async () => ({ authority: new Adapter(upstream), now: clock }), runner);
 authorityContract('a root with RSA', async () => ({ authority: await openCa({ ...root, clock }), now: clock }), runner);
 
 authorityContract(
@@ -64,7 +93,7 @@ authorityContract(
 authorityContract(
   'an authority with account of its certificates',
   async () => {
-    const ca = await openCa({ ...root, clock });
+    const ca = new Adapter(await openCa({ ...root, clock }));
     return { authority: revocableAuthority(ca, { store: createMemoryRevocationStore(), clock }), now: clock };
   },
   runner,
@@ -73,7 +102,7 @@ authorityContract(
 authorityContract(
   'a set of authorities',
   async () => {
-    const current = await openCa({ ...root, clock });
+    const current = new Adapter(await openCa({ ...root, clock }));
     return { authority: createCaSet({ current, earlier: [ecRoot], clock }), now: clock };
   },
   runner,
@@ -289,6 +318,20 @@ describe('the contract', () => {
       }),
     ],
     ['writes into the request', issuing((ca, request) => ca.issue(request).finally(() => void request.csr?.fill(0)))],
+    [
+      'has the same profile twice',
+      (ca) => ({ ...ca, profiles: async () => [1, 2].map(() => ({ id: 'a', name: 'A', fields: [] })) }),
+    ],
+    ['issues for unknown profiles', (ca) => ({ ...ca, profiles: async () => [{ id: 'a', name: 'A', fields: [] }] })],
+    [
+      'fails its own test',
+      (ca) => ({
+        ...ca,
+        test: async () => {
+          throw new Error('no');
+        },
+      }),
+    ],
     ['knows every certificate', (ca) => ({ ...ca, status: async () => ({ status: 'good' }) })],
     ['knows no certificate', (ca) => ({ ...ca, status: async () => ({ status: 'unknown' }) })],
     ['revokes whatever it is told', (ca) => ({ ...ca, revoke: async () => {} })],
@@ -480,6 +523,66 @@ describe('the SCEP proxy', () => {
     behind.state.offline = true;
     const late = { ...again, challenge: store.createChallenge({ reference: 'device 2' }) };
     await expect(scepEnrol(late)).rejects.toMatchObject({ code: 'pki.scep.http', kind: 'unavailable' });
+  });
+
+  it('shows and trusts exactly the chain that was uploaded', async () => {
+    const { fetch, url } = ownUpstream();
+    const base = { url, fetch, ra, clock };
+    const proxy = await openScepProxy({ ...base, chain: [root.certificate] });
+    expect(fingerprintSha256(proxy.certificate)).toBe(fingerprintSha256(root.certificate));
+    expect(proxy.chain).toEqual([]);
+    expect(readCertificate(await proxy.issue({ csr: await csrFor('CN=x'), template: 'device' })).subjectCn).toBe('x');
+    for (const chain of [[ecRoot.certificate], [root.certificate, ecRoot.certificate]]) {
+      expect(await codeOfAsync(() => openScepProxy({ ...base, chain }))).toBe('pki.ca.chain');
+    }
+  });
+
+  it('notices in its test that the upstream server has another authority', async () => {
+    const before = ownUpstream();
+    const other = await openCa({
+      ...(await createRootCa({ subject: 'CN=New', key: { type: 'rsa', bits: 2048 }, clock })),
+      clock,
+    });
+    const after = ownUpstream({ ca: other });
+    let answering = before.fetch;
+    const proxy = await openScepProxy({ url: before.url, fetch: (request) => answering(request), ra, clock });
+    await proxy.test();
+    answering = after.fetch;
+    expect(await codeOfAsync(() => proxy.test())).toBe('pki.ca.upstream');
+  });
+
+  it('certifies keys that the server makes, with the issuer’s own challenge in the request', async () => {
+    const store = createMemoryScepStore({ clock });
+    const behind = createScepServer({
+      ca: upstream,
+      store,
+      clock,
+      allowRequestedSans: true,
+      registrars: {
+        certificates: [ra.certificate],
+        authorise: async ({ csr }) =>
+          csr.challengePassword === 'from the issuer'
+            ? { decision: 'issue', grant: { reference: 'central' } }
+            : { decision: 'refuse' },
+      },
+    });
+    const base = { url: 'http://upstream.test/scep', fetch: behind.handle, ra, clock };
+    const sans = [{ type: 'email', value: 'jo@example.com' }] as const;
+    const asked = { subject: 'CN=jo@example.com', sans, template: 'device' } as const;
+    const proxy = await openScepProxy({ ...base, challenge: async () => 'from the issuer', keys: ['rsa'] });
+    const identity = await issueIdentity(proxy, asked);
+    expect(readCertificate(identity.certificate)).toMatchObject({ subjectCn: 'jo@example.com', sans });
+    expect(identity.chain.map(fingerprintSha256)).toEqual([fingerprintSha256(root.certificate)]);
+    const file = await createPkcs12({ ...identity, password: 'secret' });
+    expect((await readPkcs12(file, 'secret')).chain).toHaveLength(1);
+    expect(await codeOfAsync(() => issueIdentity(proxy, { ...asked, key: { type: 'ec', curve: 'P-256' } }))).toBe(
+      'pki.ca.unsupported',
+    );
+    const without = await openScepProxy(base);
+    expect(await codeOfAsync(() => issueIdentity(without, asked))).toBe('pki.ca.refused');
+    // And the same by an authority of our own, which needs no CSR.
+    const local = await issueIdentity(upstream, { ...asked, key: { type: 'ec', curve: 'P-256' }, validityDays: 30 });
+    expect(readCertificate(local.certificate).notAfter.getTime()).toBe(now + 30 * 86_400_000);
   });
 
   it('needs a registration authority with an RSA key', async () => {

@@ -184,6 +184,19 @@ describe('a certificate authority', () => {
     }
   });
 
+  it('tries its key without issuing', async () => {
+    const signer = localSigner(root.privateKey);
+    const open = (more: object) => openCa({ certificate: root.certificate, signer, clock, ...more });
+    await (await open({})).test();
+    const lost = { ...signer, sign: () => Promise.reject(new Error('HSM: session closed')) };
+    expect(await codeOfAsync(async () => (await open({ signer: lost })).test())).toBe('pki.ca.signer');
+    const other = { ...localSigner((await generateKeyPair()).privateKey), publicKey: signer.publicKey };
+    expect(await codeOfAsync(async () => (await open({ signer: other })).test())).toBe('pki.ca.signer');
+    expect(await codeOfAsync(async () => (await open({ clock: () => now - 86_400_000 })).test())).toBe(
+      'pki.ca.expired',
+    );
+  });
+
   it('copies names from requests byte for byte, at once', async () => {
     const attribute = (value: Uint8Array): Uint8Array => sequence(oid(oids.commonName), value);
     const name = (...rdns: Uint8Array[]): Uint8Array => sequence(...rdns);

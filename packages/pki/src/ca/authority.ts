@@ -25,6 +25,17 @@ export interface IssueRequest {
   readonly serial?: Uint8Array;
   /** Further extensions; one with an OID the template already sets is refused. */
   readonly extensions?: readonly Extension[];
+  /** For issuers with profiles of their own: which one, and the values of its fields. */
+  readonly profile?: { readonly id: string; readonly fields?: Readonly<Record<string, string>> };
+}
+
+/** A kind of certificate that an issuer offers under a name of its own. */
+export interface AuthorityProfile {
+  readonly id: string;
+  readonly name: string;
+  readonly description?: string;
+  /** What a request must or may tell. */
+  readonly fields: readonly { readonly name: string; readonly required: boolean; readonly description?: string }[];
 }
 
 /** What an authority takes from a request. Absent means: everything, as this package's own authority does. */
@@ -62,6 +73,14 @@ export interface CertificateAuthority {
   revoke?(serialNumber: string, reason?: RevocationReason): Promise<void>;
   /** What the issuer says of a certificate, by serial number in hex. */
   status?(serialNumber: string): Promise<CertificateStatus>;
+  /** The issuer's profiles, for people to choose from. A request for one of them names it in `profile`. */
+  profiles?(): Promise<readonly AuthorityProfile[]>;
+  /**
+   * Tries the way to the issuer, and the keys, without a certificate being issued.
+   *
+   * @throws PkiError with the reason why issuing would fail now.
+   */
+  test?(): Promise<void>;
   /** A fresh challenge password for a request, where the issuer hands them out one by one (as NDES does). */
   challenge?(): Promise<string>;
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, DAY_MS, type RandomSource, timeOf } from '../clock.ts';
 import type { Bytes } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
-import { defaultHash, type HashName } from '../keys/algorithms.ts';
+import { defaultHash, type HashName, verifySignature } from '../keys/algorithms.ts';
 import { generateKeyPair, type KeySpec, keyIdentifier, type PrivateKeyInput, readPublicKey } from '../keys/keys.ts';
 import { localSigner, type Signer } from '../keys/signer.ts';
 import { oids } from '../oids.ts';
@@ -117,14 +117,15 @@ export interface OpenCaOptions {
   readonly issuerUrls?: readonly string[];
 }
 
+/** This package's own authority: its key is at hand. */
+export type LocalAuthority = CertificateAuthority & Required<Pick<CertificateAuthority, 'signer' | 'test'>>;
+
 /**
  * Opens an authority: a root or an intermediate one.
  *
  * @throws PkiError `pki.ca.not_a_ca`, `pki.ca.key_mismatch`, `pki.ca.chain`, `pki.ca.no_key`.
  */
-export async function openCa(
-  options: OpenCaOptions,
-): Promise<CertificateAuthority & { readonly signer: Signer; readonly chain: readonly Uint8Array[] }> {
+export async function openCa(options: OpenCaOptions): Promise<LocalAuthority> {
   const { clock, random } = options;
   const own = parseCertificate(options.certificate);
   const signer = options.signer ?? (options.privateKey === undefined ? null : localSigner(options.privateKey));
@@ -152,6 +153,7 @@ export async function openCa(
     certificate: Uint8Array.from(own.der),
     chain,
     signer,
+    test: () => probe(own, signer, timeOf(clock)),
     async issue(request) {
       const template = resolveTemplate(request.template);
       // With a public key the CSR was read before, by whoever is asking.
@@ -225,6 +227,27 @@ export async function openCa(
   };
 }
 
+/** Signs something that is no certificate: an HSM may have lost the key since the authority was opened. */
+async function probe(own: ParsedCertificate, signer: Signer, now: number): Promise<void> {
+  if (!(now >= own.notBefore && now < own.notAfter)) throw notValidNow();
+  const data = Buffer.from('espalier: is the key of this authority at hand?');
+  const key = readPublicKey(signer.publicKey);
+  const hash = defaultHash(key);
+  let signature: Uint8Array;
+  try {
+    signature = await signer.sign(data, hash);
+  } catch (cause) {
+    throw new PkiError('pki.ca.signer', 'the key of the authority cannot be used now', { kind: 'unavailable', cause });
+  }
+  const family = key.type === 'rsa' ? 'rsa' : 'ecdsa';
+  if (!verifySignature({ family, hash }, own.key(), data, signature)) {
+    throw new PkiError('pki.ca.signer', 'the signer does not sign with the key of the authority', { kind: 'internal' });
+  }
+}
+
+const notValidNow = (): PkiError =>
+  new PkiError('pki.ca.expired', 'the certificate of the authority is not valid now', { kind: 'unavailable' });
+
 /** A root (or any chain's last member) may be left out; what is given must fit together. */
 function checkChain(own: ParsedCertificate, chain: readonly ParsedCertificate[]): void {
   let last = own;
@@ -248,9 +271,7 @@ function validityOf(
     throw new PkiError('pki.ca.validity', 'a certificate is valid for more than 0 and at most 36500 days');
   }
   const now = wholeSeconds(nowMs);
-  if (!(now >= ca.notBefore && now < ca.notAfter)) {
-    throw new PkiError('pki.ca.expired', 'the certificate of the authority is not valid now', { kind: 'unavailable' });
-  }
+  if (!(now >= ca.notBefore && now < ca.notAfter)) throw notValidNow();
   const wanted = now + Math.round((days * DAY_MS) / 1000) * 1000;
   if (!clamp && wanted > ca.notAfter) {
     throw new PkiError('pki.ca.validity', 'the certificate would outlive its authority', { kind: 'unavailable' });

@@ -22,6 +22,11 @@ export interface ScepProxyOptions extends ScepServerInfoOptions {
   readonly ra: { readonly certificate: Uint8Array; readonly privateKey: PrivateKeyInput };
   readonly clock: Clock;
   readonly random?: RandomSource;
+  /**
+   * The authority's certificate and its issuers, nearest first, DER: exactly these are shown and trusted, whatever else the
+   * server sends. Default: what GetCACert gives.
+   */
+  readonly chain?: readonly Uint8Array[];
   /** Known from an earlier `getScepServerInfo`; default: asked for. */
   readonly server?: ScepServerInfo;
   /** How often to ask again, within one call, while the upstream server has not decided. Default: not at all. */
@@ -41,6 +46,8 @@ const maxWaiting = 1000;
 
 /** An authority that another SCEP server stands behind. */
 export interface ScepProxyAuthority extends CertificateAuthority {
+  /** Asks the server for its certificates: `pki.ca.upstream` when the authority is not among them any more. */
+  test(): Promise<void>;
   /** What the upstream server said of itself. */
   readonly server: ScepServerInfo;
 }
@@ -58,7 +65,7 @@ export interface ScepProxyAuthority extends CertificateAuthority {
  * `pki.scep.unreachable` (kind `unavailable`), `pki.ca.mismatch` (kind `internal`: the answer is for something else).
  */
 export async function openScepProxy(options: ScepProxyOptions): Promise<ScepProxyAuthority> {
-  const server = options.server ?? (await getScepServerInfo(options));
+  const server = pinned(options.server ?? (await getScepServerInfo(options)), options.chain);
   if (importPrivateKey(options.ra.privateKey).asymmetricKeyType !== 'rsa') {
     throw new PkiError('pki.scep.key', 'SCEP needs a registration authority with an RSA key');
   }
@@ -103,10 +110,19 @@ export async function openScepProxy(options: ScepProxyOptions): Promise<ScepProx
 
   return {
     certificate: Uint8Array.from(ca.der),
-    chain: issuersOf(server),
+    chain: options.chain ? options.chain.slice(1).map((der) => Uint8Array.from(der)) : issuersOf(server),
     server,
     capabilities: { requestOnly: true, ...(options.keys ? { keys: options.keys } : {}) },
     ...(options.challenge ? { challenge: options.challenge } : {}),
+    async test() {
+      const now = await upstream(() => getScepServerInfo(options));
+      if (!now.certificates.some((der) => Buffer.compare(der, ca.der) === 0)) {
+        throw new PkiError('pki.ca.upstream', 'the SCEP server behind this authority has another authority now', {
+          kind: 'unavailable',
+          remedy: 'Open the authority anew, and keep the earlier one trusted (createCaSet).',
+        });
+      }
+    },
     async issue(request) {
       const csr = checkForwarded(request, options.keys);
       const transactionId = fingerprintSha256(csr.der);
@@ -119,6 +135,25 @@ export async function openScepProxy(options: ScepProxyOptions): Promise<ScepProx
       return Uint8Array.from(await answer);
     },
   };
+}
+
+/** The server's description with the uploaded authority as the one that issues. */
+function pinned(server: ScepServerInfo, chain: readonly Uint8Array[] | undefined): ScepServerInfo {
+  const own = chain?.[0];
+  if (own === undefined) return server;
+  const certificates = chain!.map((der) => parseCertificate(der));
+  const inOrder = certificates.every(
+    (item, index) => index === 0 || isSignedBy(certificates[index - 1]!, item, { allowSha1: true }),
+  );
+  if (!inOrder) {
+    throw new PkiError('pki.ca.chain', 'the chain is not in order: each certificate must be issued by the next one');
+  }
+  if (!server.certificates.some((der) => Buffer.compare(der, own) === 0)) {
+    throw new PkiError('pki.ca.chain', 'the SCEP server does not have the authority of the chain', {
+      kind: 'unauthenticated',
+    });
+  }
+  return { ...server, ca: Uint8Array.from(own) };
 }
 
 /** Issuers of the authority among the upstream server's certificates, nearest first. */
@@ -138,7 +173,7 @@ function issuersOf(server: ScepServerInfo): Uint8Array[] {
 }
 
 /** Whatever is wrong with the upstream server or the way to it is not the requester's fault. */
-async function upstream(send: () => Promise<ScepResult>): Promise<ScepResult> {
+async function upstream<T>(send: () => Promise<T>): Promise<T> {
   try {
     return await send();
   } catch (error) {

@@ -4,6 +4,7 @@ import { PkiError } from '../errors.ts';
 import { fingerprintSha256, type ParsedCertificate, parseCertificate } from '../x509/certificate.ts';
 import { type TrustOptions, verifyTrust } from '../x509/trust.ts';
 import type { CertificateAuthority } from './authority.ts';
+import { delegateTo } from './delegate.ts';
 
 /** An authority that only its certificate is needed of. */
 export interface CaCertificate {
@@ -70,7 +71,7 @@ export function createCaSet(options: CaSetOptions): CaSet {
   if (byFingerprint.size !== members.length) throw new PkiError('pki.ca.set', 'an authority is in the set twice');
   const anchors = members.map(({ certificate }) => Uint8Array.from(certificate));
   return {
-    ...current,
+    ...delegateTo(current),
     anchors,
     scep: {
       ca: current,

@@ -134,6 +134,29 @@ function issuingTests({ test, expect }: AuthoritySuite): void {
     }
   });
 
+  test('tries the way to its issuer without issuing', async ({ authority, cutOff }) => {
+    if (!authority.test) return;
+    await authority.test();
+    if (!cutOff) return;
+    await cutOff();
+    const error = await errorOf(authority.test());
+    expect(isPkiError(error), `a PkiError, not ${String(error)}`).toBe(true);
+    expect((error as PkiError).kind, 'its kind').toBe('unavailable');
+  });
+
+  test('lists profiles that can be told apart', async ({ authority }) => {
+    const profiles = (await authority.profiles?.()) ?? [];
+    expect(new Set(profiles.map(({ id }) => id)).size, 'different ids').toBe(profiles.length);
+    for (const { id, name, fields } of profiles) {
+      expect(id !== '' && name !== '', 'an id and a name').toBe(true);
+      expect(new Set(fields.map((field) => field.name)).size, `different fields of ${id}`).toBe(fields.length);
+    }
+    if (profiles.length === 0) return;
+    const request = await (await requester(any(authority))).request('CN=profile');
+    const error = await errorOf(authority.issue({ ...request, profile: { id: `no such profile ${profiles[0]!.id}` } }));
+    expect(isPkiError(error), `an unknown profile is refused with a PkiError, not ${String(error)}`).toBe(true);
+  });
+
   test('does not change what it is given', async ({ authority }) => {
     const asked = await requester(any(authority));
     const request = await asked.request('CN=given');

@@ -1,5 +1,6 @@
 // An authority that keeps account of what it issued: status, revocation, and its CRL.
 import type { CertificateAuthority } from '../ca/authority.ts';
+import { delegateTo } from '../ca/delegate.ts';
 import { type Clock, timeOf } from '../clock.ts';
 import { PkiError } from '../errors.ts';
 import { parseCertificate, serialHex } from '../x509/certificate.ts';
@@ -27,7 +28,7 @@ export function revocableAuthority(
 ): CertificateAuthority & Required<Pick<CertificateAuthority, 'revoke' | 'status'>> {
   const { store, clock } = options;
   return {
-    ...authority,
+    ...delegateTo(authority),
     async issue(request) {
       const certificate = await authority.issue(request);
       const { serial, notAfter } = parseCertificate(certificate);
