@@ -114,6 +114,26 @@ describe('the notifier', () => {
     ]);
   });
 
+  it('does not let a push service that is away make a device wait longer once it is back', async () => {
+    let away = true;
+    const { engine, pushed, clock } = pushing(() =>
+      away ? { outcome: 'retry', reason: 'no connection', afterMs: MINUTE } : { outcome: 'delivered' },
+    );
+    await new ScriptedDevice(engine, 'U1').enrol();
+    for (let i = 0; i < 60; i++) {
+      await engine.tick();
+      clock.advance(MINUTE);
+    }
+    expect(pushed).toHaveLength(60);
+    away = false;
+    await engine.tick();
+    expect(pushed).toHaveLength(61);
+    // The first pause of the backoff, and not the seventh.
+    clock.advance(15 * MINUTE);
+    await engine.tick();
+    expect(pushed).toHaveLength(62);
+  });
+
   it('wakes a device at once on request', async () => {
     const { engine, pushed } = pushing();
     await new ScriptedDevice(engine, 'U1').enrol();

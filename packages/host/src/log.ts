@@ -1,5 +1,5 @@
 // The pino logger of the host: JSON lines, with every field that may hold a secret redacted.
-import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers } from 'pino';
 
 /** Names of fields whose values never reach a log. */
 const SECRET_FIELDS = [
@@ -33,6 +33,8 @@ export function createLogger(
     level: options.level ?? 'info',
     redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     base: null,
+    // pino writes the reason, the stack and the causes of `err` alone; the engine says `error`.
+    serializers: { error: stdSerializers.err },
   };
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }

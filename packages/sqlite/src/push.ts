@@ -53,8 +53,9 @@ export function sqlitePush(db: Database): PushStore {
             continue;
           }
           db.run(
-            `UPDATE push SET lease = NULL, attempts = attempts + 1, due_at = ?,
+            `UPDATE push SET lease = NULL, attempts = attempts + ?, due_at = ?,
                last_pushed_at = CASE WHEN ? THEN ? ELSE last_pushed_at END WHERE nr = ?`,
+            outcome === 'postponed' ? 0 : 1,
             dueAt,
             outcome === 'sent' ? 1 : 0,
             at,

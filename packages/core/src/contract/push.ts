@@ -129,6 +129,28 @@ export function pushTests({ test, expect }: Suite): void {
     expect(await store.push.get('A')).toMatchObject({ dueAt: T0 + MINUTE, attempts: 1, lastPushedAt: null });
   });
 
+  test('a postponed push is due again at the time given, and does not count', async (store) => {
+    await enrol(store, 'A', 'B', 'C');
+    await enqueue(store, ['A', 'B', 'C'], [command('c1')]);
+    await claim(store, T0);
+    const settlement = { lease: 'me', outcome: 'postponed', dueAt: T0 + MINUTE } as const;
+    await store.push.settle({
+      at: T0,
+      settlements: [
+        { enrolmentId: 'A', ...settlement },
+        { enrolmentId: 'B', ...settlement, outcome: 'sent', dueAt: T0 + HOUR },
+        { enrolmentId: 'C', ...settlement, lease: 'not mine' },
+      ],
+    });
+    expect(await store.push.get('A')).toMatchObject({ dueAt: T0 + MINUTE, attempts: 0, lastPushedAt: null });
+    expect(await store.push.get('B')).toMatchObject({ dueAt: T0 + HOUR, attempts: 1, lastPushedAt: T0 });
+    expect(await store.push.get('C')).toMatchObject({ attempts: 0, lastPushedAt: null });
+    expect((await claim(store, T0 + MINUTE)).sort()).toEqual(['A', 'C']);
+    await store.push.settle({ at: T0, settlements: [{ enrolmentId: 'A', ...settlement, dueAt: T0 + HOUR }] });
+    expect(await store.push.get('A')).toMatchObject({ dueAt: T0 + HOUR, attempts: 0 });
+    await store.push.settle({ at: T0, settlements: [] });
+  });
+
   test('a dead token is not pushed until the next TokenUpdate', async (store) => {
     await enrol(store, 'A');
     await enqueue(store, ['A'], [command('c1')]);

@@ -15,7 +15,7 @@ export interface PushTarget {
 export interface PushSettlement {
   readonly enrolmentId: string;
   readonly lease: string;
-  readonly outcome: 'sent' | 'failed' | 'token-dead';
+  readonly outcome: 'sent' | 'failed' | 'postponed' | 'token-dead';
   /** When to push again if the device does not come (`token-dead`: ignored). */
   readonly dueAt: number;
 }
@@ -36,7 +36,8 @@ export interface PushStore {
 
   /**
    * Records outcomes. A settlement whose lease is no longer on the row changes nothing (the device polled meanwhile).
-   * `sent` and `failed`: attempts + 1, due at `dueAt`, lease cleared. `token-dead`: the enrolment is not pushable until its next TokenUpdate,
+   * `sent` and `failed`: attempts + 1, due at `dueAt`, lease cleared. `postponed` (the push service asks for patience, which
+   * is nothing about the device): due at `dueAt`, lease cleared. `token-dead`: the enrolment is not pushable until its next TokenUpdate,
    * nothing is due.
    */
   settle(input: { readonly at: number; readonly settlements: readonly PushSettlement[] }): Promise<void>;

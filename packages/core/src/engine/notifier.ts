@@ -37,7 +37,8 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
       case 'token-dead':
         return { enrolmentId, lease, outcome: 'token-dead', dueAt: at };
       case 'retry':
-        return { enrolmentId, lease, outcome: 'failed', dueAt: at + Math.max(result.afterMs, 1_000) };
+        // Nothing about this device: when the push service is back, its backoff is where it was.
+        return { enrolmentId, lease, outcome: 'postponed', dueAt: at + Math.max(result.afterMs, 1_000) };
       default:
         return { enrolmentId, lease, outcome: 'failed', dueAt: later };
     }

@@ -37,7 +37,7 @@ export function memoryPush(state: MemoryState): PushStore {
           row.enrolment.pushable = false;
           continue;
         }
-        row.attempts++;
+        if (outcome !== 'postponed') row.attempts++;
         if (outcome === 'sent') row.lastPushedAt = at;
         state.setDue(row, dueAt);
       }
