@@ -143,6 +143,28 @@ export function queueTests({ test, expect }: Suite): void {
     expect(await store.queue.sweep({ at: T0 + HOUR, limit: 10 })).toEqual([]);
   });
 
+  test('of a chain that expires at once, the first link expires and the policy says what becomes of the rest', async (store) => {
+    await enrol(store, 'A', 'B');
+    const link = (index: number, onError: 'fail' | 'drop-chain') =>
+      command(`${onError} ${index}`, { chain: { id: onError, index }, onError, expiresAt: T0 + HOUR });
+    await enqueue(store, ['A'], [link(0, 'drop-chain'), link(1, 'drop-chain'), link(2, 'drop-chain')]);
+    await enqueue(store, ['B'], [link(0, 'fail'), link(1, 'fail')]);
+    await store.queue.sweep({ at: T0 + HOUR, limit: 10 });
+    expect(await states(store, 'A')).toEqual({
+      'drop-chain 0': 'expired',
+      'drop-chain 1': 'cancelled',
+      'drop-chain 2': 'cancelled',
+    });
+    expect(await states(store, 'B')).toEqual({ 'fail 0': 'expired', 'fail 1': 'expired' });
+  });
+
+  test('a command that may be offered no more than 0 times ends with the first sweep after a contact', async (store) => {
+    await enrol(store, 'A');
+    await enqueue(store, ['A'], [command('c1', { maxAttempts: 0 })]);
+    expect(await next(store, 'A')).toBe(null);
+    expect((await store.queue.sweep({ at: T0, limit: 10 })).map((ended) => ended.state)).toEqual(['exhausted']);
+  });
+
   test('a command whose attempts are used up is not offered again, and the sweep ends it', async (store) => {
     await enrol(store, 'A');
     await enqueue(store, ['A'], [command('c1', { maxAttempts: 2 }), command('c2')]);

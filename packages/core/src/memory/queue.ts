@@ -29,7 +29,15 @@ import {
   promote,
   removeDone,
 } from './pending.ts';
-import { type CommandRow, type EnrolmentRow, idPage, isLiving, type MemoryState, pageOf } from './state.ts';
+import {
+  type CommandRow,
+  type EnrolmentRow,
+  idPage,
+  isLiving,
+  type MemoryState,
+  type PendingRow,
+  pageOf,
+} from './state.ts';
 
 /** The queue over the state. */
 export function memoryQueue(state: MemoryState): QueueStore {
@@ -118,9 +126,10 @@ export function memoryQueue(state: MemoryState): QueueStore {
     async sweep({ at, limit }) {
       state.open();
       const ended: EndedCommand[] = [];
-      for (let top = state.expiring.peek(); top !== null && ended.length < limit; top = state.expiring.peek()) {
-        if (top.dueAt > at) break;
-        ended.push(...finish(state, top.item, 'expired', at));
+      for (const row of takeExpired(state, at, limit)) {
+        if (findPending(row.enrolment, row.command.commandUuid) !== row) continue;
+        if (ended.length < limit) ended.push(...finish(state, row, 'expired', at));
+        else state.expiring.set(row, row.expiresAt);
       }
       for (const row of state.usedUp) {
         if (ended.length >= limit) break;
@@ -266,6 +275,18 @@ function enqueueOne(state: MemoryState, command: NewCommand, enrolments: readonl
   }
   if (row.refs > 0) state.commands.set(row.commandUuid, row);
   return row.refs;
+}
+
+/** Takes what has expired out of the heap, at least so many if there are, in the order of enqueueing: a chain from its first link. */
+function takeExpired(state: MemoryState, at: number, least: number): PendingRow[] {
+  const rows: PendingRow[] = [];
+  for (let top = state.expiring.peek(); top !== null && top.dueAt <= at; top = state.expiring.peek()) {
+    // What expires together is looked at together.
+    if (rows.length >= least && top.dueAt !== rows.at(-1)?.expiresAt) break;
+    state.expiring.set(top.item, null);
+    rows.push(top.item);
+  }
+  return rows.sort((a, b) => a.command.seq - b.command.seq);
 }
 
 /** Makes a push due, unless one is on its way or unanswered. */
