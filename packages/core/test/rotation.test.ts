@@ -150,6 +150,10 @@ describe('a change of the master key', () => {
     // Asked for by name it does.
     expect(await back.engine.rewrap()).toBeGreaterThan(5);
     expect(Object.keys(await sealedBy(store))).toEqual(['key-1']);
+    // And the other one does not go forward again by itself, then.
+    clock.advance(100_000);
+    await turns(process(store, ring(2, 1), clock).engine, 20);
+    expect(Object.keys(await sealedBy(store))).toEqual(['key-1']);
     // A third key goes on from either.
     clock.advance(100_000);
     await turns(process(store, ring(3, 1, 2), clock).engine);

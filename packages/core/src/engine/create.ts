@@ -145,7 +145,7 @@ export function createEngine(input: EngineInput): Engine {
     clock,
     metrics,
     ready: () => vault.ready(),
-    rewrap: () => vault.rewrap(),
+    rewrap: () => rotation.all(),
     start() {
       for (const loop of all) loop.start();
     },

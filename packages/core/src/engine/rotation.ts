@@ -6,6 +6,8 @@ import { type Context, uuid } from './context.ts';
 export interface Rotation {
   /** Works on one batch, if this process is to; returns whether anything is left to do for it. */
   run(): Promise<boolean>;
+  /** Does everything at once, since somebody asked for it: this key is the newest from now on. Returns how many values. */
+  all(): Promise<number>;
 }
 
 /** How far the change is, as a setting. */
@@ -46,10 +48,14 @@ export function createRotation(context: Context, keys: KeyRing): Rotation {
     return text === null ? null : (JSON.parse(text) as T);
   }
 
+  async function seenKeys(): Promise<readonly string[]> {
+    // A store that never changed its key knows it by what sealed the index key.
+    return (await read<readonly string[]>(SEEN)) ?? [await vault.indexKeyId()];
+  }
+
   /** Whether this process has the key that came last. */
   async function isNewest(): Promise<boolean> {
-    // A store that never changed its key knows it by what sealed the index key.
-    const seen = (await read<readonly string[]>(SEEN)) ?? [await vault.indexKeyId()];
+    const seen = await seenKeys();
     if (seen.includes(keys.currentId)) return seen.at(-1) === keys.currentId;
     await store.settings.set(SEEN, JSON.stringify([...seen, keys.currentId]));
     return true;
@@ -119,6 +125,14 @@ export function createRotation(context: Context, keys: KeyRing): Rotation {
   }
 
   return {
+    async all() {
+      await vault.ready();
+      const others = (await seenKeys()).filter((id) => id !== keys.currentId);
+      const count = await vault.rewrap();
+      await store.settings.set(SEEN, JSON.stringify([...others, keys.currentId]));
+      return count;
+    },
+
     async run() {
       if (finished) return false;
       await vault.ready();
