@@ -128,6 +128,21 @@ describe('lists', () => {
 });
 
 describe('assignments', () => {
+  it('know the limits, and ask for them every five minutes', async () => {
+    const { apple, client, clock } = setting({ limits: { maxAssets: 7 } });
+    const asked = () => apple.counters.get('GET /mdm/v2/service/config');
+    expect(await client.limits()).toMatchObject({ maxAssets: 7, maxSerialNumbers: 1000 });
+    clock.move(299_000);
+    await client.limits();
+    expect(asked()).toBe(1);
+    clock.move(2_000);
+    await client.limits();
+    expect(asked()).toBe(2);
+    apple.respond(() => Response.json({ limits: { maxAssets: 0, maxUsers: 'many' } }));
+    clock.move(300_000);
+    expect(await client.limits()).toMatchObject({ maxAssets: 25, maxUsers: 100 });
+  });
+
   it('are split within the service’s limits, and awaited', async () => {
     const { apple, client, run, waits } = setting({
       limits: { maxAssets: 2, maxSerialNumbers: 10, maxClientUserIds: 5 },

@@ -223,6 +223,20 @@ describe('devices and servers', () => {
     expect(await client.activationLock(serial)).toEqual({ isLocked: true, lockType: 'USER' });
   });
 
+  it('have a server and a warranty that can be looked up', async () => {
+    const { apple, client } = setting({ count: 1 });
+    expect(await client.server(apple.servers[0]!.id)).toMatchObject({
+      serverName: 'Simulated server',
+      serverType: 'MDM',
+    });
+    expect(await client.server('nobody')).toBeUndefined();
+    const serial = apple.organisation.device(0).serialNumber;
+    expect((await all(client.appleCare(serial))).flat()).toMatchObject([
+      { description: 'Limited Warranty', status: 'INACTIVE', startDateTime: '2025-01-01T00:00:00.000Z' },
+    ]);
+    await expect(all(client.appleCare('STRANGER'))).rejects.toMatchObject({ code: 'ade.business.not_found' });
+  });
+
   it('of Apple School Manager are the same, without audit events', async () => {
     const { client } = setting({ manager: 'school', count: 2 });
     expect((await all(client.devices())).flat()).toHaveLength(2);

@@ -69,6 +69,9 @@ describe('sessions', () => {
     await expect(another({ userAgent: '' }).account()).rejects.toMatchObject({
       code: 'ade.enrolment.user_agent_missing',
     });
+    await expect(another({ userAgent: 'x'.repeat(300) }).account()).rejects.toMatchObject({
+      code: 'ade.enrolment.user_agent_invalid',
+    });
   });
 });
 

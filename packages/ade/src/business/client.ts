@@ -6,12 +6,14 @@ import { type JsonObject, jsonAnswer, lacking } from '../http/json.ts';
 import { clientAssertion, importApiKey } from './assertion.ts';
 import { businessError, tokenError } from './errors.ts';
 import {
+  type AppleCareCoverage,
   type AuditEvent,
   type DeviceActivity,
   type MdmServer,
   type OrgDevice,
   readActivity,
   readAuditEvent,
+  readCoverage,
   readMdmServer,
   readOrgDevice,
 } from './types.ts';
@@ -65,6 +67,8 @@ export interface BusinessClient {
   device(id: string): Promise<OrgDevice | undefined>;
   /** The servers (device management services) of the organisation. */
   servers(): AsyncIterable<readonly MdmServer[]>;
+  /** A server; undefined when the organisation has none with this id. */
+  server(id: string): Promise<MdmServer | undefined>;
   /** The serial numbers of the devices that are assigned to a server. */
   serverDevices(serverId: string): AsyncIterable<readonly string[]>;
   /** The server that a device is assigned to; undefined for none. */
@@ -82,6 +86,8 @@ export interface BusinessClient {
   finished(id: string, wait?: ActivityWait): Promise<DeviceActivity>;
   /** Whether a device has Activation Lock. */
   activationLock(deviceId: string): Promise<ActivationLockState>;
+  /** The AppleCare agreements of a device. */
+  appleCare(deviceId: string): AsyncIterable<readonly AppleCareCoverage[]>;
   /** What happened in the organisation. Apple Business Manager only. */
   auditEvents(query: AuditQuery): AsyncIterable<readonly AuditEvent[]>;
 }
@@ -222,6 +228,7 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
     devices: () => pages('/v1/orgDevices', {}, readOrgDevice),
     device: (id) => unlessMissing(() => one({ path: path('orgDevices', id) }, readOrgDevice)),
     servers: () => pages('/v1/mdmServers', {}, readMdmServer),
+    server: (id) => unlessMissing(() => one({ path: path('mdmServers', id) }, readMdmServer)),
     serverDevices: (id) => pages(path('mdmServers', id, 'relationships', 'devices'), {}, (object) => object.text('id')),
     assignedServer: (id) => unlessMissing(() => one({ path: path('orgDevices', id, 'assignedServer') }, readMdmServer)),
     assign: (serverId, ids) => begin('ASSIGN_DEVICES', serverId, ids),
@@ -248,6 +255,7 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
         const lockType = attributes?.text('lockType');
         return isLocked === undefined ? undefined : { isLocked, ...(lockType !== undefined && { lockType }) };
       }),
+    appleCare: (id) => pages(path('orgDevices', id, 'appleCareCoverage'), {}, readCoverage),
     auditEvents(query) {
       if (manager !== 'business') {
         throw new AdeError('ade.business.not_there', 'Apple School Manager has no audit events for its API');

@@ -4,9 +4,10 @@ import type { BusinessClient } from './client.ts';
 /** An endpoint, and the client's method for it. */
 export interface BusinessEndpoint {
   readonly title: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
-  readonly client: keyof BusinessClient | 'token';
+  /** Absent: the client does not have it. */
+  readonly client?: keyof BusinessClient | 'token';
   readonly statuses: readonly number[];
   /** Apple Business Manager only. */
   readonly businessOnly?: true;
@@ -43,6 +44,19 @@ export const businessEndpoints: readonly BusinessEndpoint[] = [
     statuses: [400, 401, 403, 404, 429],
   },
   {
+    title: 'Get AppleCare Coverage Information for a Device',
+    method: 'GET',
+    path: '/v1/orgDevices/{id}/appleCareCoverage',
+    client: 'appleCare',
+    statuses: [400, 401, 403, 404, 429],
+  },
+  {
+    title: 'Get the Assigned Device Management Service ID for a Device',
+    method: 'GET',
+    path: '/v1/orgDevices/{id}/relationships/assignedServer',
+    statuses: [400, 401, 403, 404, 429],
+  },
+  {
     title: 'Get the Assigned Device Management Service Information for a Device',
     method: 'GET',
     path: '/v1/orgDevices/{id}/assignedServer',
@@ -55,6 +69,34 @@ export const businessEndpoints: readonly BusinessEndpoint[] = [
     path: '/v1/mdmServers',
     client: 'servers',
     statuses: [400, 401, 403, 429],
+  },
+  {
+    title: 'Get Device Management Service Information',
+    method: 'GET',
+    path: '/v1/mdmServers/{id}',
+    client: 'server',
+    statuses: [400, 401, 403, 404, 429],
+  },
+  {
+    title: 'Create a Device Management Service',
+    method: 'POST',
+    path: '/v1/mdmServers',
+    statuses: [400, 401, 403, 409, 422, 429],
+    businessOnly: true,
+  },
+  {
+    title: 'Update a Device Management Service',
+    method: 'PATCH',
+    path: '/v1/mdmServers/{id}',
+    statuses: [400, 401, 403, 404, 409, 422, 429],
+    businessOnly: true,
+  },
+  {
+    title: 'Delete a Device Management Service',
+    method: 'DELETE',
+    path: '/v1/mdmServers/{id}',
+    statuses: [400, 401, 403, 404, 409, 429],
+    businessOnly: true,
   },
   {
     title: 'Get the Device Serial Numbers for a Device Management Service',

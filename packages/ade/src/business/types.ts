@@ -105,6 +105,25 @@ export function readActivity(object: JsonObject): DeviceActivity | undefined {
   return resource(object, ['status', 'subStatus', 'createdDateTime', 'completedDateTime', 'downloadUrl']);
 }
 
+/** An AppleCare agreement of a device. */
+export interface AppleCareCoverage {
+  readonly id: string;
+  /** `ACTIVE`, `INACTIVE`. */
+  readonly status?: string;
+  readonly paymentType?: string;
+  readonly description?: string;
+  readonly agreementNumber?: string;
+  readonly startDateTime?: string;
+  readonly endDateTime?: string;
+  readonly contractCancelDateTime?: string;
+}
+
+/** Reads an agreement; undefined without an id. */
+export function readCoverage(object: JsonObject): AppleCareCoverage | undefined {
+  const names = ['status', 'paymentType', 'description', 'agreementNumber', 'startDateTime', 'endDateTime'] as const;
+  return resource(object, [...names, 'contractCancelDateTime']);
+}
+
 /** Something that happened in the organisation. */
 export interface AuditEvent {
   readonly id: string;

@@ -58,6 +58,8 @@ interface Activity {
   done: boolean;
 }
 
+const year = 365 * 86_400_000;
+
 /** The API's error document. */
 function problem(
   status: number,
@@ -194,13 +196,24 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     return problem(404, 'NOT_FOUND', `There is no resource of type '${type}' with id '${id}'`);
   }
 
-  function readDevice(id: string, part: string | undefined): Response {
+  function readDevice(url: URL, id: string, part: string | undefined): Response {
     const number = organisation.find(id);
     if (number < 0) return missing('orgDevices', id);
     if (part === undefined) return json({ data: describe(number) });
     if (part === 'activationLockStatus') {
       const lockType = locks.get(number) ?? 'NONE';
       return json({ data: { type: part, id, attributes: { isLocked: lockType !== 'NONE', lockType } } });
+    }
+    if (part === 'appleCareCoverage') {
+      const start = organisation.device(number).orderedAt;
+      const attributes = {
+        status: now() < start + year ? 'ACTIVE' : 'INACTIVE',
+        paymentType: 'NONE',
+        description: 'Limited Warranty',
+        startDateTime: new Date(start).toISOString(),
+        endDateTime: new Date(start + year).toISOString(),
+      };
+      return page(url, 1, () => ({ type: part, id: `${id}-warranty`, attributes }));
     }
     const server = assigned.get(number);
     if (part !== 'assignedServer' || server === undefined) return missing('mdmServers', id);
@@ -275,12 +288,13 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     const [version, kind, id, part, relation] = url.pathname.slice(1).split('/').map(decodeURIComponent);
     if (version !== 'v1' || request.method !== 'GET') return undefined;
     if (kind === 'orgDevices') {
-      return id === undefined ? page(url, organisation.size, describe) : readDevice(id, part);
+      return id === undefined ? page(url, organisation.size, describe) : readDevice(url, id, part);
     }
     if (kind === 'mdmServers') {
       if (id === undefined) return page(url, servers.length, (index) => describeServer(servers[index]!));
       const server = servers.findIndex((item) => item.id === id);
       if (server < 0) return missing('mdmServers', id);
+      if (part === undefined) return json({ data: describeServer(servers[server]!) });
       if (part !== 'relationships' || relation !== 'devices') return undefined;
       const found = [...assigned].filter(([, item]) => item === server).map(([number]) => number);
       return page(url, found.length, (index) => ({

@@ -275,6 +275,7 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
       counters.set(name, (counters.get(name) ?? 0) + 1);
       const agent = request.headers.get('user-agent');
       if (agent === null || agent.trim() === '') return text('USER_AGENT_MISSING', 400);
+      if (agent.length > 256) return text('USER_AGENT_INVALID', 400);
       if (name === 'GET /session') return startSession(request);
       const scripted = await script?.({ method: request.method, path: url.pathname, number: ++requests });
       if (scripted !== undefined) return scripted;
