@@ -149,6 +149,7 @@ export {
 export { authenticateFacts, type Facts, type FactValue, platformOf, tokenUpdateFacts } from './facts/values.ts';
 export { checkinContentType, connectContentType, profileContentType, signatureHeader } from './http.ts';
 export { defaultMessageLimits, type MessageLimits } from './keys.ts';
+export { isDict } from './plist.ts';
 export * from './predicate/index.ts';
 export {
   type AccessRightName,

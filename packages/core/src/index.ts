@@ -3,6 +3,7 @@ export type * from './api/common.ts';
 export type * from './api/declarations.ts';
 export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
+export type * from './api/recipes.ts';
 export type * from './api/records.ts';
 export { REVOCATIONS_SETTING } from './contracts/certificates.ts';
 export type * from './contracts/index.ts';
@@ -14,11 +15,13 @@ export {
   type CompiledConfiguration,
   type EngineInput,
   type EngineOptions,
+  type EscrowIdentity,
   engineDefaults,
   type Logger,
   type Pusher,
   type PushResult,
   type RenewalOptions,
+  type SoftwareUpdateDeclaration,
 } from './engine/options.ts';
 export { CoreError, type CoreErrorDetails, type CoreErrorKind } from './errors.ts';
 export { sameFact, sameList } from './inventory/compare.ts';
@@ -33,3 +36,4 @@ export { createMetrics } from './metrics/registry.ts';
 export { measureStore } from './metrics/store.ts';
 export type * from './metrics/types.ts';
 export { backoffDelay } from './queue/backoff.ts';
+export { recipeNames } from './recipes/run.ts';

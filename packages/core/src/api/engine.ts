@@ -15,6 +15,7 @@ import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { Clock, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
+import type { Escrow, Recipes } from './recipes.ts';
 import type {
   Assignment,
   CommandEntry,
@@ -355,6 +356,8 @@ export interface Engine {
   readonly protocol: Protocol;
   readonly commands: Commands;
   readonly devices: Devices;
+  readonly recipes: Recipes;
+  readonly escrow: Escrow;
   readonly labels: Labels;
   readonly configurations: Configurations;
   readonly declarations: Declarations;

@@ -2,6 +2,7 @@
 // which the engine cannot know.
 import type { Checkin, DigestResponse } from '@espalier/apple-mdm';
 import type { DeviceIdentity } from './engine.ts';
+import type { RecipeParameters } from './recipes.ts';
 import type { Enrolment } from './records.ts';
 
 /** A device that is enrolled asks to enrol anew, with another certificate than the one it is pinned to. */
@@ -99,6 +100,11 @@ export interface ProtocolHooks {
   readonly getToken?: (request: ServiceTokenRequest) => Promise<Uint8Array | string | null>;
   /** `null` (and the default): the device does not return to service (`Enabled` false). */
   readonly returnToService?: (enrolment: Enrolment) => Promise<ReturnToServiceAnswer | null>;
+  /**
+   * A channel became active and waits in Setup Assistant: what it gets before it is let go on (`release-awaiting`), or
+   * `null` (and the default) to leave that to whoever starts the recipe.
+   */
+  readonly awaitingConfiguration?: (enrolment: Enrolment) => Promise<RecipeParameters['release-awaiting'] | null>;
   /**
    * Answers declarative management in place of the engine's own service: JSON bytes, `null` for an empty answer; a
    * CoreError of kind `not-found` answers 404.

@@ -14,6 +14,7 @@ import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
 import type { TokenUpdateInput } from '../contracts/enrolments.ts';
 import { CoreError } from '../errors.ts';
+import { releaseWaiting } from '../recipes/run.ts';
 import type { Context } from './context.ts';
 import { queueInventory } from './inventory.ts';
 import type { LabelService } from './labels.ts';
@@ -114,6 +115,7 @@ export async function tokenUpdate(
     const userKind = kind === 'shared-ipad-user' ? 'shared-ipad-user' : 'user';
     const facts = tokenUpdateFacts(message, userKind);
     await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });
+    if (message.awaitingConfiguration) await releaseWaiting(context, outcome.enrolment);
     return null;
   }
   // Also when a crash came between an earlier TokenUpdate and this: the device repeats it, being left without an answer.
@@ -129,6 +131,7 @@ export async function tokenUpdate(
     await store.configurations.mark({ enrolmentIds: [id], at });
     context.kick.reconciler();
   }
+  if (message.awaitingConfiguration) await releaseWaiting(context, outcome.enrolment);
   return null;
 }
 

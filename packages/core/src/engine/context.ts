@@ -9,7 +9,7 @@ import type { EventBus } from './bus.ts';
 import type { Door } from './door.ts';
 import type { Instruments } from './instruments.ts';
 import type { Matcher } from './matching.ts';
-import type { EngineOptions, Logger } from './options.ts';
+import type { EngineOptions, EscrowIdentity, Logger, SoftwareUpdateDeclaration } from './options.ts';
 import type { Searching } from './searching.ts';
 
 /** The shared parts. */
@@ -23,6 +23,8 @@ export interface Context {
   readonly hooks: ProtocolHooks;
   /** The access rights that an enrolment's profile gave; `null` when they are not known. */
   readonly accessRights?: (enrolment: Enrolment) => number | null;
+  readonly escrowIdentity?: EscrowIdentity;
+  readonly declareSoftwareUpdate?: (declaration: SoftwareUpdateDeclaration) => Promise<void>;
   readonly bus: EventBus;
   readonly door: Door;
   readonly meters: Instruments;

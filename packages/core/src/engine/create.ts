@@ -6,6 +6,8 @@ import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
 import { createMetrics } from '../metrics/registry.ts';
 import { measureStore } from '../metrics/store.ts';
+import { createEscrow } from '../recipes/escrow.ts';
+import { createRecipes } from '../recipes/run.ts';
 import { createEventBus } from './bus.ts';
 import { createCertificates } from './certificates.ts';
 import { createCommands } from './commands.ts';
@@ -65,6 +67,8 @@ export function createEngine(input: EngineInput): Engine {
     options,
     hooks: input.hooks ?? {},
     ...rightsOf(input.accessRights),
+    ...(input.escrowIdentity === undefined ? {} : { escrowIdentity: input.escrowIdentity }),
+    ...(input.declareSoftwareUpdate === undefined ? {} : { declareSoftwareUpdate: input.declareSoftwareUpdate }),
     bus,
     door: { pass: (caller, identity, step, pass) => door.pass(caller, identity, step, pass) },
     meters,
@@ -129,6 +133,8 @@ export function createEngine(input: EngineInput): Engine {
     protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations)),
     commands: createCommands(context),
     devices: createDevices(context),
+    recipes: createRecipes(context),
+    escrow: createEscrow(context),
     labels,
     configurations: createConfigurations(context),
     declarations: declarations.service,

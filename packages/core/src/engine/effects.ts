@@ -5,6 +5,8 @@ import type { AppleError, Assignment, CommandState } from '../api/records.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { InventoryReport } from '../contracts/inventory.ts';
 import { CoreError } from '../errors.ts';
+import { escrowRecoveryKey } from '../recipes/escrow.ts';
+import { advanceRecipe, recipeOf } from '../recipes/run.ts';
 import type { Context } from './context.ts';
 import { queueProfileList, reportOf } from './inventory.ts';
 import type { LabelService } from './labels.ts';
@@ -109,7 +111,9 @@ export function createEffects(context: Context, labels: LabelService): Effects {
   ): Promise<void> {
     const outcome = await store.queue.get(enrolmentId, commandUuid);
     if (outcome === null || outcome.finishedAt === null) return;
-    const { requestType, state, errorChain, response } = outcome;
+    const { requestType, state, errorChain, response, origin } = outcome;
+    const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
+    const answer = (): PlistDict => value ?? (response === null ? {} : readResponse(vault.read(response, ref)).value);
     if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
       await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
     } else if (state !== 'acknowledged') {
@@ -118,8 +122,19 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     } else if (requestType === 'DeviceLock') {
       await confirmLockPin(context, enrolmentId, commandUuid);
     } else if (response !== null) {
-      const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
-      await inventory(enrolmentId, requestType, value ?? readResponse(vault.read(response, ref)).value, again);
+      await inventory(enrolmentId, requestType, answer(), again);
+      if (requestType === 'SecurityInfo') await escrowRecoveryKey(context, enrolmentId, answer());
+    }
+    const recipe = recipeOf(origin);
+    if (recipe !== null) {
+      const value = state === 'acknowledged' ? answer() : {};
+      await advanceRecipe(
+        context,
+        recipe,
+        { enrolmentId, commandUuid, requestType, state },
+        describe(state, errorChain),
+        value,
+      );
     }
   }
 

@@ -124,6 +124,23 @@ export interface RenewalOptions {
   }) => Promise<Uint8Array | null>;
 }
 
+/** The RSA identity to which Macs encrypt their FileVault recovery keys. */
+export interface EscrowIdentity {
+  /** DER; the certificate that the escrow payload names (`EncryptCertPayloadUUID`). */
+  readonly certificate: Uint8Array;
+  /** PKCS#8, DER. */
+  readonly privateKey: Uint8Array;
+}
+
+/** A software update as a declaration. */
+export interface SoftwareUpdateDeclaration {
+  readonly enrolmentId: string;
+  /** `com.apple.configuration.softwareupdate.enforcement.specific` */
+  readonly type: string;
+  /** Keys as Apple's schema has them. */
+  readonly payload: Readonly<Record<string, string>>;
+}
+
 /** What an engine is made from. */
 export interface EngineInput {
   readonly store: Store;
@@ -153,6 +170,10 @@ export interface EngineInput {
    * command without its right is refused before it is queued. Default: not judged. User Enrolments have none.
    */
   readonly accessRights?: number | ((enrolment: Enrolment) => number | null);
+  /** Without it, recovery keys of FileVault cannot be escrowed. */
+  readonly escrowIdentity?: EscrowIdentity;
+  /** Gives a device a software-update declaration; without it updates are commands only. */
+  readonly declareSoftwareUpdate?: (declaration: SoftwareUpdateDeclaration) => Promise<void>;
 }
 
 const MINUTE = 60_000;

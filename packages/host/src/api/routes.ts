@@ -13,6 +13,7 @@ import { eventOperations } from './events.ts';
 import { openApi } from './openapi.ts';
 import { routeOf } from './operation.ts';
 import { configurationOperations, labelOperations } from './policy.ts';
+import { recipeOperations } from './recipes.ts';
 
 /** Where the API lives below the base path. */
 const ROOT = '/api/v1';
@@ -33,6 +34,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...enrollingOperations(api.engine, api.urls),
     ...certificateOperations(api.engine),
     ...deviceOperations(api.engine),
+    ...recipeOperations(api.engine),
     ...labelOperations(api.engine),
     ...configurationOperations(api.engine),
     ...eventOperations(api.engine),

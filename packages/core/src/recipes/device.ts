@@ -1,0 +1,55 @@
+// Clearing the passcode before a restart (ACT-27), letting Setup Assistant go on, the Activation Lock bypass code (POL-18).
+import type { RecipeParameters } from '../api/recipes.ts';
+import { fail, type NextStep, type Recipe, type RecipeTools, send, succeed, unavailable } from './types.ts';
+
+type Restart = RecipeParameters['clear-passcode-restart'];
+
+const power = ({ operation = 'restart' }: Restart): string =>
+  operation === 'shutdown' ? 'ShutDownDevice' : 'RestartDevice';
+
+/** Clear the passcode, then restart. */
+export const clearPasscodeRestart: Recipe<Restart> = {
+  commands: (parameters) => ['ClearPasscode', power(parameters)],
+  async start(_parameters, { secret }) {
+    const token = await secret('unlock-token');
+    if (token === null) {
+      throw unavailable(
+        'the device gave no unlock token',
+        'a passcode can only be cleared on a device that sent one when it enrolled',
+      );
+    }
+    return send('ClearPasscode', { UnlockToken: token });
+  },
+  next: ({ requestType }, parameters) => (requestType === 'ClearPasscode' ? send(power(parameters)) : succeed()),
+};
+
+type Release = RecipeParameters['release-awaiting'];
+
+const release = ({ enrolment }: RecipeTools): string =>
+  enrolment.channel === 'user' ? 'UserConfigured' : 'DeviceConfigured';
+
+function releaseStep({ commands = [] }: Release, tools: RecipeTools, done: number): NextStep {
+  const command = commands[done];
+  if (command === undefined) return send(release(tools));
+  return send(command.requestType, command.payload as NextStep['payload'], { memo: { done: done + 1 } });
+}
+
+/** Let Setup Assistant go on. */
+export const releaseAwaiting: Recipe<Release> = {
+  commands: ({ commands = [] }, tools) => [...commands.map(({ requestType }) => requestType), release(tools)],
+  start: (parameters, tools) => releaseStep(parameters, tools, 0),
+  next: ({ requestType }, parameters, tools) =>
+    requestType === release(tools) ? succeed() : releaseStep(parameters, tools, Number(tools.memo['done'] ?? 0)),
+};
+
+/** Fetch the Activation Lock bypass code. */
+export const activationLockEscrow: Recipe<RecipeParameters['activation-lock-escrow']> = {
+  commands: () => ['ActivationLockBypassCode'],
+  start: () => send('ActivationLockBypassCode'),
+  async next({ value }, _parameters, { escrow }) {
+    const code = value['ActivationLockBypassCode'];
+    if (typeof code !== 'string' || code === '') return fail('the device told no bypass code');
+    await escrow('activation-lock-bypass', code);
+    return succeed();
+  },
+};

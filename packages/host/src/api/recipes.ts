@@ -1,0 +1,147 @@
+// Admin API: recipes (flows of several commands on one device), and the secrets in escrow.
+import { type Engine, type RecipeParameters, recipeNames } from '@espalier/core';
+import { z } from 'zod';
+import { unknown } from './devices.ts';
+import { invalid, type Operation, operation } from './operation.ts';
+import { payloadFromJson } from './payload.ts';
+import * as shape from './schemas.ts';
+
+const text = (max: number) => z.string().min(1).max(max).exactOptional();
+const nothing = z.strictObject({});
+
+/** What each recipe takes, as JSON. */
+const parameters = {
+  'lost-mode-on': z.strictObject({
+    message: text(1000),
+    phoneNumber: text(50),
+    footnote: text(1000),
+    sound: z.boolean().exactOptional(),
+    locate: z.boolean().exactOptional(),
+  }),
+  'lost-mode-locate': nothing,
+  'lost-mode-off': nothing,
+  'clear-passcode-restart': z.strictObject({ operation: z.enum(['restart', 'shutdown']).exactOptional() }),
+  'filevault-escrow': nothing,
+  'filevault-rotate': z.strictObject({ password: text(500) }),
+  'recovery-lock-set': z.strictObject({ password: text(500), currentPassword: text(500) }),
+  'recovery-lock-verify': nothing,
+  'recovery-lock-clear': z.strictObject({ currentPassword: text(500) }),
+  'software-update': z.strictObject({
+    version: text(50),
+    build: text(50),
+    action: z
+      .enum(['Default', 'DownloadOnly', 'InstallASAP', 'NotifyOnly', 'InstallLater', 'InstallForceRestart'])
+      .exactOptional(),
+    maxDeferrals: z.number().int().min(0).max(1000).exactOptional(),
+    deadline: text(50),
+    detailsUrl: z.url().max(2000).exactOptional(),
+  }),
+  'release-awaiting': z.strictObject({
+    commands: z
+      .array(z.strictObject({ requestType: z.string().min(1).max(100), payload: z.record(z.string(), z.unknown()) }))
+      .max(100)
+      .exactOptional(),
+  }),
+  'activation-lock-escrow': nothing,
+} satisfies { [N in keyof RecipeParameters]: z.ZodType };
+
+const name = z.enum(recipeNames as [keyof RecipeParameters]);
+const recipeParams = shape.idParam.extend({ recipe: name });
+const time = z.number().int();
+const run = z.object({
+  recipe: name,
+  runId: z.string(),
+  enrolmentId: z.string(),
+  status: z.enum(['running', 'succeeded', 'failed', 'cancelled']),
+  step: z.object({ number: z.number().int(), requestType: z.string(), commandUuid: z.string() }).nullable(),
+  startedAt: time,
+  updatedAt: time,
+  reason: z.string().nullable(),
+  result: z.record(z.string(), z.unknown()),
+});
+
+/** The operations on recipes and escrow. */
+export function recipeOperations({ recipes, devices, escrow }: Engine): Operation[] {
+  async function known(id: string): Promise<void> {
+    if ((await devices.get(id)) === null) throw unknown('device');
+  }
+  const shown = (made: Awaited<ReturnType<typeof recipes.start>>) => ({ ...made, result: { ...made.result } });
+
+  return [
+    operation({
+      id: 'startRecipe',
+      method: 'POST',
+      path: '/devices/{id}/recipes/{recipe}',
+      tag: 'Recipes',
+      summary: 'Starts a flow of several commands on one device.',
+      params: recipeParams,
+      body: z.record(z.string(), z.unknown()).meta({ description: 'What the recipe takes; an empty object for most.' }),
+      status: 202,
+      response: run,
+      refusals: [404, 409],
+      handle: async ({ params: { id, recipe }, body }) =>
+        shown(await recipes.start(id, recipe, readParameters(recipe, body))),
+    }),
+    operation({
+      id: 'listRecipes',
+      method: 'GET',
+      path: '/devices/{id}/recipes',
+      tag: 'Recipes',
+      summary: 'The last run of each recipe on one device, newest first.',
+      params: shape.idParam,
+      response: z.object({ items: z.array(run) }),
+      refusals: [404],
+      handle: async ({ params: { id } }) => {
+        await known(id);
+        return { items: (await recipes.list(id)).map(shown) };
+      },
+    }),
+    operation({
+      id: 'cancelRecipe',
+      method: 'DELETE',
+      path: '/devices/{id}/recipes/{recipe}',
+      tag: 'Recipes',
+      summary: 'Withdraws what is pending of a recipe.',
+      params: recipeParams,
+      status: 204,
+      refusals: [404],
+      handle: async ({ params: { id, recipe } }) => {
+        if (!(await recipes.cancel(id, recipe))) throw unknown('run');
+        return undefined;
+      },
+    }),
+    operation({
+      id: 'readEscrow',
+      method: 'GET',
+      path: '/devices/{id}/escrow/{kind}',
+      tag: 'Recipes',
+      summary: 'A secret that unlocks the device, newest first. Each reading is an event.',
+      params: shape.idParam.extend({ kind: z.enum(['filevault-key', 'recovery-lock', 'activation-lock-bypass']) }),
+      response: z.object({ items: z.array(z.object({ value: z.string(), at: time })).readonly() }),
+      refusals: [404],
+      handle: async ({ params: { id, kind } }) => {
+        await known(id);
+        return { items: await escrow.read(id, kind) };
+      },
+    }),
+  ];
+}
+
+function readParameters(
+  recipe: keyof RecipeParameters,
+  body: Record<string, unknown>,
+): RecipeParameters[typeof recipe] {
+  const read = parameters[recipe].safeParse(body);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    throw invalid(issue?.message ?? 'The parameters make no sense.', ['body', ...(issue?.path ?? [])].join('.'));
+  }
+  if (recipe !== 'release-awaiting') return read.data;
+  const { commands = [] } = read.data as RecipeParameters['release-awaiting'];
+  return {
+    commands: commands.map(({ requestType, payload }) => ({
+      requestType,
+      payload: payloadFromJson(requestType, payload),
+    })),
+  };
+}
