@@ -122,6 +122,7 @@ export {
   type RenewalState,
   renewalDue,
 } from './registry/renewal.ts';
+export { type CrlChecker, type CrlCheckerOptions, createCrlChecker } from './revocation/checker.ts';
 export {
   type CertificateRevocationList,
   type CreateCrlOptions,
