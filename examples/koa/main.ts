@@ -38,6 +38,9 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     logger,
   });
 
+  // A store that was written with another master key is refused before anybody is let in.
+  await engine.ready();
+
   // The host: the engine as one function from Request to Response.
   const host = createHost({
     engine,

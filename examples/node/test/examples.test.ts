@@ -1,7 +1,7 @@
 // The three example servers, each started, used, stopped and started again; and as the programs that they are.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,6 +92,28 @@ describe.each(Object.keys(examples))('%s', (name) => {
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
+});
+
+it('a program refuses a database that was written with another master key, and ends', async () => {
+  const [one, other] = [folder(), folder()];
+  for (const data of [one, other]) {
+    await (await startNode({ data, port: 0, address: '127.0.0.1', logLevel: 'silent' })).close();
+  }
+  copyFileSync(join(one, 'espalier.sqlite'), join(other, 'espalier.sqlite'));
+  const args = [
+    '--conditions=espalier-source',
+    '--disable-warning=ExperimentalWarning',
+    join(import.meta.dirname, '..', 'main.ts'),
+  ];
+  const child = spawn(process.execPath, [...args, '--port', '0', '--data', other]);
+  let told = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    told += chunk.toString();
+  });
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(told).toContain('(core.keys.wrong_key)');
+  expect(told).toContain('start with the master key');
+  expect(told).not.toContain('Status page');
 });
 
 it('a program explains its flags, and refuses those that it does not have', async () => {

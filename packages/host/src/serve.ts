@@ -242,7 +242,8 @@ export async function runFromCommandLine(
   } catch (error) {
     if (!isEspalierError(error)) throw error;
     process.stderr.write(`${error.message}${error.remedy === undefined ? '' : `\n${error.remedy}`} (${error.code})\n`);
-    process.exitCode = 1;
+    // Not left to the event loop: a store that was opened may keep it going for a while.
+    process.exit(1);
   }
 }
 
