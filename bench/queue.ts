@@ -19,8 +19,11 @@ const STORES = ['memory', 'sqlite', 'sqlite-full', 'postgres', 'postgres-full'] 
 const CONCURRENCY = [1, 16, 64] as const;
 /** How long a turn is to take. */
 const TURN_MS = 200;
-/** Rounds at least and at most for each concurrency, the time after which no further one begins, and the accuracy that is enough. */
-const ROUNDS = { least: 9, most: 61, ms: 12_000, accuracy: 0.02 } as const;
+/**
+ * Rounds at least and at most for each concurrency, and the accuracy that is enough. When the time is up no further round
+ * begins, but for the few without which there is no median.
+ */
+const ROUNDS = { fewest: 3, least: 9, most: 61, ms: 12_000, accuracy: 0.02 } as const;
 /** What a history or a backlog must leave of the empty store's speed. */
 const REQUIRED = 0.9;
 
@@ -163,9 +166,9 @@ async function takeTurns(
     for (const state of round % 2 === 0 ? STATES : [...STATES].reverse()) {
       turns.get(state)!.push((await ask(crew.get(state)!, { ask: 'turn', width, cycles })).ms);
     }
-    if (round + 1 < ROUNDS.least) continue;
-    if (performance.now() - began > ROUNDS.ms) break;
-    if (STATES.every((state) => uncertainty(ratios(turns, state)) <= ROUNDS.accuracy)) break;
+    const rounds = round + 1;
+    if (rounds >= ROUNDS.fewest && performance.now() - began > ROUNDS.ms) break;
+    if (rounds >= ROUNDS.least && STATES.every((state) => uncertainty(ratios(turns, state)) <= ROUNDS.accuracy)) break;
   }
   return turns;
 }

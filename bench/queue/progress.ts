@@ -11,11 +11,12 @@ export interface Progress {
 export function createProgress(title: string): Progress {
   const { stderr } = process;
   const width = 30;
+  const began = performance.now();
   let last = '';
   return {
     at(part, step) {
       const done = Math.round(Math.min(1, part) * width);
-      const bar = `${title} [${'#'.repeat(done)}${'.'.repeat(width - done)}] ${step}`;
+      const bar = `${title} [${'#'.repeat(done)}${'.'.repeat(width - done)}] ${Math.round((performance.now() - began) / 1_000)} s: ${step}`;
       if (stderr.isTTY) stderr.write(`\r\u001B[K${bar.slice(0, (stderr.columns ?? 80) - 1)}`);
       else if (step !== last) stderr.write(`${bar}\n`);
       last = step;

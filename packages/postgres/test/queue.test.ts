@@ -1,6 +1,6 @@
 // What a poll costs: one round trip, indexes only, however much history there is; and fan-out to a large fleet.
 import { readFileSync } from 'node:fs';
-import type { Store } from '@espalier/core';
+import type { PollOutcome, PollResult, Store } from '@espalier/core';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPostgresStore } from '../src/index.ts';
@@ -51,10 +51,20 @@ test('a poll is one round trip, with or without a result, and so is taking in an
     };
     const chain = [0, 1].map((index) => command(`chained-${index}`, { chain: { id: 'c', index }, followUp: true }));
     expect(await trips(() => enqueue(store, [command('one'), ...chain], ['D']))).toBe(1);
-    expect(await trips(() => poll(store, 'D', 20))).toBe(1);
-    expect(await trips(() => poll(store, 'D', 21, answer('one', 'not-now')))).toBe(1);
-    expect(await trips(() => poll(store, 'D', 22, answer('chained-0')))).toBe(1);
-    expect(await trips(() => poll(store, 'D', 23, answer('chained-1')))).toBe(1);
+    let outcome: PollOutcome | undefined;
+    const pollTrips = (at: number, result?: PollResult) =>
+      trips(async () => {
+        outcome = await poll(store, 'D', at, result);
+      });
+    expect(await pollTrips(20)).toBe(1);
+    expect(outcome).toMatchObject({ result: null, command: { commandUuid: 'one' } });
+    // A result goes in, and the next command comes out.
+    expect(await pollTrips(21, answer('one', 'not-now'))).toBe(1);
+    expect(outcome).toMatchObject({ result: 'deferred', command: { commandUuid: 'chained-0' } });
+    expect(await pollTrips(22, answer('chained-0'))).toBe(1);
+    expect(outcome).toMatchObject({ result: 'stored', command: { commandUuid: 'chained-1' } });
+    expect(await pollTrips(23, answer('chained-1'))).toBe(1);
+    expect(outcome).toMatchObject({ result: 'stored', command: null });
     expect(await trips(() => poll(store, 'D', 24, answer('chained-1')))).toBe(1);
     expect(await trips(() => poll(store, 'nobody', 24))).toBe(1);
     expect(
