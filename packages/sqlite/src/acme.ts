@@ -12,6 +12,7 @@ import { appendEvents } from './rows.ts';
 
 interface OrderRow {
   readonly body: string;
+  readonly sealed: Uint8Array;
   readonly certificate: string | null;
   readonly public_key_hash: string | null;
 }
@@ -41,7 +42,7 @@ export function sqliteAcme(db: Database): AcmeStateStore {
     return changed;
   };
   const order = (id: string): AcmeOrderRecord | null => {
-    const row = db.get<OrderRow>('SELECT body, certificate, public_key_hash FROM acme_orders WHERE id = ?', id);
+    const row = db.get<OrderRow>('SELECT body, sealed, certificate, public_key_hash FROM acme_orders WHERE id = ?', id);
     return row === undefined ? null : orderOf(row);
   };
   const identifier = (hash: string, at: number): IdentifierRow | undefined =>
@@ -115,14 +116,17 @@ export function sqliteAcme(db: Database): AcmeStateStore {
 
     addOrder: (wanted, parts) =>
       db.write(() => {
+        const { sealed, ...body } = wanted;
         db.run(
-          'INSERT INTO acme_orders (id, account, expires, certificate, public_key_hash, body) VALUES (?, ?, ?, ?, ?, ?)',
+          `INSERT INTO acme_orders (id, account, expires, certificate, public_key_hash, sealed, body)
+           VALUES (?, ?, ?, ?, ?, ?, ?)`,
           wanted.id,
           wanted.accountId,
           wanted.expires,
           wanted.certificateId,
           wanted.publicKeyHash,
-          JSON.stringify(wanted),
+          sealed,
+          JSON.stringify(body),
         );
         for (const part of parts) {
           db.run(
@@ -138,7 +142,7 @@ export function sqliteAcme(db: Database): AcmeStateStore {
       db.read(() =>
         db
           .all<OrderRow>(
-            'SELECT body, certificate, public_key_hash FROM acme_orders WHERE account = ? ORDER BY nr DESC LIMIT ?',
+            'SELECT body, sealed, certificate, public_key_hash FROM acme_orders WHERE account = ? ORDER BY nr DESC LIMIT ?',
             accountId,
             limit,
           )
@@ -247,5 +251,6 @@ export function sqliteAcme(db: Database): AcmeStateStore {
 
 function orderOf(row: OrderRow): AcmeOrderRecord {
   const { certificate: certificateId, public_key_hash: publicKeyHash } = row;
-  return { ...(JSON.parse(row.body) as AcmeOrderRecord), certificateId, publicKeyHash };
+  const body = JSON.parse(row.body) as Omit<AcmeOrderRecord, 'sealed'>;
+  return { ...body, sealed: new Uint8Array(row.sealed), certificateId, publicKeyHash };
 }

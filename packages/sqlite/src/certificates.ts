@@ -89,10 +89,12 @@ export function sqliteCertificates(db: Database): CertificateStore {
           if (used === 0) return { outcome: 'challenge-used' };
         }
         db.run(
-          'INSERT INTO scep_transactions (public_key_hash, transaction_id, certificate) VALUES (?, ?, ?)',
+          `INSERT INTO scep_transactions (public_key_hash, transaction_id, certificate, fingerprint)
+           VALUES (?, ?, ?, ?)`,
           publicKeyHash,
           transactionId,
           certificate.certificate,
+          certificate.fingerprint,
         );
         addCertificate(db, certificate);
         appendEvents(db, [event]);
@@ -200,14 +202,25 @@ export function sqliteCertificates(db: Database): CertificateStore {
       }),
 
     purge: ({ before, limit }) =>
-      db.write(() =>
-        db.run(
-          `DELETE FROM certificates WHERE nr IN (
-             SELECT nr FROM certificates WHERE not_after < ?1 AND (revoked_at IS NULL OR revoked_at < ?1) LIMIT ?2)`,
+      db.write(() => {
+        const rows = db.all<{ nr: number; fingerprint: string }>(
+          `SELECT nr, fingerprint FROM certificates
+           WHERE not_after < ?1 AND (revoked_at IS NULL OR revoked_at < ?1) LIMIT ?2`,
           before,
           limit,
-        ),
-      ),
+        );
+        for (const { nr, fingerprint } of rows) {
+          db.run('DELETE FROM certificates WHERE nr = ?', nr);
+          db.run('DELETE FROM scep_transactions WHERE fingerprint = ?', fingerprint);
+          db.run('DELETE FROM acme_identifiers WHERE used_for = ?', fingerprint);
+          db.run(
+            'DELETE FROM acme_authorizations WHERE order_id IN (SELECT id FROM acme_orders WHERE certificate = ?)',
+            fingerprint,
+          );
+          db.run('DELETE FROM acme_orders WHERE certificate = ?', fingerprint);
+        }
+        return rows.length;
+      }),
 
     prune: ({ before, limit }) =>
       db.write(() =>

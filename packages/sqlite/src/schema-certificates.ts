@@ -13,6 +13,8 @@ export const certificateLifecycle = `
   CREATE INDEX certificates_expiry ON certificates (not_after);
   CREATE INDEX certificates_revoked ON certificates (revoked_at) WHERE revoked_at IS NOT NULL;
   ALTER TABLE challenges ADD COLUMN enrolment_id TEXT;
+  ALTER TABLE scep_transactions ADD COLUMN fingerprint TEXT;
+  CREATE INDEX scep_transactions_fingerprint ON scep_transactions (fingerprint) WHERE fingerprint IS NOT NULL;
 
   CREATE TABLE acme_nonces (nonce TEXT PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX acme_nonces_expiry ON acme_nonces (expires);
@@ -33,6 +35,7 @@ export const certificateLifecycle = `
     used_key TEXT,
     used_for TEXT
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX acme_identifiers_used ON acme_identifiers (used_for) WHERE used_for IS NOT NULL;
   CREATE INDEX acme_identifiers_expiry ON acme_identifiers (expires) WHERE used_by IS NULL;
   CREATE TABLE acme_orders (
     nr INTEGER PRIMARY KEY,
@@ -41,6 +44,7 @@ export const certificateLifecycle = `
     expires INTEGER NOT NULL,
     certificate TEXT,
     public_key_hash TEXT,
+    sealed BLOB NOT NULL,
     body TEXT NOT NULL
   ) STRICT;
   CREATE INDEX acme_orders_account ON acme_orders (account, nr);

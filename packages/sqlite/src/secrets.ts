@@ -51,6 +51,12 @@ const sources: readonly Source[] = [
     list: `SELECT id AS a, '' AS b, sealed AS blob FROM invitations WHERE id > ?1 AND ?2 IS NOT NULL ORDER BY id LIMIT ?3`,
     replace: 'UPDATE invitations SET sealed = ?1 WHERE id = ?2 AND ?3 IS NOT NULL AND sealed = ?4',
   },
+  {
+    kind: 'acme-order',
+    parts: 1,
+    list: `SELECT id AS a, '' AS b, sealed AS blob FROM acme_orders WHERE id > ?1 AND ?2 IS NOT NULL ORDER BY id LIMIT ?3`,
+    replace: 'UPDATE acme_orders SET sealed = ?1 WHERE id = ?2 AND ?3 IS NOT NULL AND sealed = ?4',
+  },
 ];
 
 /** Secrets over a database. */

@@ -6,7 +6,7 @@ import type {
   AcmeOrderRecord,
 } from '../contracts/acme.ts';
 import type { Store } from '../contracts/store.ts';
-import { certificate, event, eventTypes, HOUR, MINUTE, T0 } from './fixtures.ts';
+import { bytes, certificate, event, eventTypes, HOUR, MINUTE, T0 } from './fixtures.ts';
 import type { Suite } from './runner.ts';
 
 const account = (id: string, thumbprint = `print-${id}`): AcmeAccountRecord => ({
@@ -14,12 +14,12 @@ const account = (id: string, thumbprint = `print-${id}`): AcmeAccountRecord => (
   jwk: { kty: 'OKP', crv: 'Ed25519', x: thumbprint },
 });
 const part = (id: string, orderId: string, accountId = 'a'): AcmeAuthorizationRecord => ({
-  ...{ id, orderId, accountId, identifier: { type: 'permanent-identifier', value: 'one' } },
+  ...{ id, orderId, accountId, index: 0 },
   challenges: [{ id: 'c', type: 'device-attest-01', token: 't' }],
   ...{ expires: T0 + HOUR, deactivated: false, settlement: null },
 });
 const order = (id: string, accountId = 'a', expires = T0 + HOUR): AcmeOrderRecord => ({
-  ...{ id, accountId, identifiers: [{ type: 'permanent-identifier', value: 'one' }], authorizations: [`p-${id}`] },
+  ...{ id, accountId, sealed: bytes(`sealed ${id}`), authorizations: [`p-${id}`] },
   ...{ expires, certificateId: null, publicKeyHash: null },
 });
 const identifier = (hash: string, options: Partial<AcmeIdentifierRecord> = {}): AcmeIdentifierRecord => ({
@@ -171,6 +171,24 @@ export function acmeTests({ test, expect }: Suite): void {
     expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['issued', 'replayed']);
     expect(await commit(store, 'o', [], 'other')).toEqual({ outcome: 'order-used' });
     expect(await store.acme.findIssuance('none')).toBe(null);
+  });
+
+  test('forgets what led to a certificate together with it', async (store) => {
+    const { acme, certificates } = store;
+    await acme.addAccount(account('a'));
+    await acme.addIdentifier(identifier('one'));
+    await addOrder(store, 'o');
+    await commit(store, 'o', ['one']);
+    const scep = { challengeHash: null, transactionId: 't', publicKeyHash: 'k', at: T0 };
+    await certificates.commitScep({ ...scep, certificate: certificate('scep'), event: event('certificate.issued') });
+    expect(await certificates.purge({ before: T0 + HOUR, limit: 10 })).toBe(0);
+    expect(await certificates.purge({ before: T0 + HOUR + 1, limit: 10 })).toBe(2);
+    expect(await acme.findIdentifier('one', T0)).toBe(null);
+    expect(await acme.findOrder('o')).toBe(null);
+    expect(await acme.findAuthorization('p-o')).toBe(null);
+    expect(await acme.findIssuance('cert-o-key')).toBe(null);
+    expect(await certificates.findTransaction('t', 'k')).toBe(null);
+    expect((await acme.findAccount('a'))?.id).toBe('a');
   });
 
   test('forgets what expired and what nobody used, and keeps what has a certificate', async (store) => {

@@ -243,6 +243,15 @@ export function identityTests({ test, expect }: Suite): void {
     await enrol(store, 'A');
     await store.secrets.put({ scope: 'A', name: 'n', blob: bytes('secret'), at: T0 });
     await invite(store, invitation('i'));
+    const order = {
+      id: 'o',
+      accountId: 'a',
+      authorizations: [],
+      expires: T0,
+      certificateId: null,
+      publicKeyHash: null,
+    };
+    await store.acme.addOrder({ ...order, sealed: bytes('identifiers') }, []);
     const sealed = { bytes: bytes('sealed body'), sealed: true };
     await enqueue(store, ['A'], [command('c1', { body: sealed }), command('plain')]);
     await next(store, 'A');
@@ -268,6 +277,7 @@ export function identityTests({ test, expect }: Suite): void {
       after = page.next;
     } while (after !== null);
     expect(refs.sort()).toEqual([
+      '["acme-order","o"]',
       '["command","c1"]',
       '["invitation","i"]',
       '["push-magic","A"]',
@@ -276,6 +286,7 @@ export function identityTests({ test, expect }: Suite): void {
     ]);
     expect(await store.secrets.get('A', 'n')).toEqual(bytes('new secret'));
     expect((await store.invitations.get('i'))?.sealed).toEqual(bytes('new invitation'));
+    expect((await store.acme.findOrder('o'))?.sealed).toEqual(bytes('new acme-order'));
     expect(await store.queue.body('c1')).toEqual({ bytes: bytes('new command'), sealed: true });
     expect((await store.queue.get('A', 'c1'))?.response).toEqual({ bytes: bytes('new response'), sealed: true });
     await store.push.request({ enrolmentIds: ['A'], at: T0 });

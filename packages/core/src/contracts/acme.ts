@@ -14,8 +14,10 @@ import type { NewEvent } from './shared.ts';
 /** An account as it is stored: JSON. */
 export type AcmeAccountRecord = AcmeAccount;
 
-/** An order as it is stored: JSON. */
-export type AcmeOrderRecord = AcmeOrder;
+/** An order as it is stored: JSON, and its identifiers (whoever knows one may use it) sealed. */
+export interface AcmeOrderRecord extends Omit<AcmeOrder, 'identifiers'> {
+  readonly sealed: Uint8Array;
+}
 
 /** What was found out about an authorization, as JSON: certificates are base64. */
 export interface AcmeSettlementRecord extends Omit<AcmeSettlement, 'attestation'> {
@@ -26,8 +28,10 @@ export interface AcmeSettlementRecord extends Omit<AcmeSettlement, 'attestation'
   };
 }
 
-/** An authorization as it is stored. */
-export interface AcmeAuthorizationRecord extends Omit<AcmeAuthorization, 'settlement'> {
+/** An authorization as it is stored: JSON. */
+export interface AcmeAuthorizationRecord extends Omit<AcmeAuthorization, 'identifier' | 'settlement'> {
+  /** Which of its order's identifiers it is for. */
+  readonly index: number;
   readonly settlement: AcmeSettlementRecord | null;
 }
 

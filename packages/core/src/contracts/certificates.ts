@@ -115,7 +115,10 @@ export interface CertificateStore {
    * event each (data `{ fingerprint, serialNumber }`). Returns how many.
    */
   expire(input: { readonly at: number; readonly limit: number }): Promise<number>;
-  /** Deletes up to `limit` certificates that ended before `before` and, if they were revoked, that too. Returns how many. */
+  /**
+   * Deletes up to `limit` certificates that ended before `before` and, if they were revoked, that too; with each what led
+   * to it (SCEP transactions, ACME orders, authorizations and client identifiers). Returns how many.
+   */
   purge(input: { readonly before: number; readonly limit: number }): Promise<number>;
   /** Deletes up to `limit` challenges that expired before `before`. Returns how many. */
   prune(input: { readonly before: number; readonly limit: number }): Promise<number>;

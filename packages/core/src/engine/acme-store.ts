@@ -1,7 +1,12 @@
 // ACME over the store: the engine's clock, hashed client identifiers, and issued certificates in the register.
-import type { AcmeAuthorization, AcmeGrant, AcmeIdentifier, AcmeSettlement, AcmeStore } from '@espalier/pki';
+import type { AcmeAuthorization, AcmeGrant, AcmeIdentifier, AcmeOrder, AcmeSettlement, AcmeStore } from '@espalier/pki';
 import type { AttestationRecord } from '../api/records.ts';
-import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeSettlementRecord } from '../contracts/acme.ts';
+import type {
+  AcmeAuthorizationRecord,
+  AcmeIdentifierRecord,
+  AcmeOrderRecord,
+  AcmeSettlementRecord,
+} from '../contracts/acme.ts';
 import type { Context } from './context.ts';
 import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
 
@@ -24,8 +29,26 @@ export async function addClientIdentifier(
 
 /** The store of an ACME server. */
 export function createAcmeStore(context: Context): AcmeStore {
-  const { store, clock, bus } = context;
+  const { store, clock, bus, vault } = context;
   const { acme, certificates } = store;
+
+  async function orderOf(record: AcmeOrderRecord | null): Promise<AcmeOrder | null> {
+    if (record === null) return null;
+    await vault.ready();
+    const { sealed, ...order } = record;
+    const text = vault.openText(sealed, { kind: 'acme-order', key: [order.id] });
+    return { ...order, identifiers: JSON.parse(text) as AcmeIdentifier[] };
+  }
+
+  async function authorizationOf(record: AcmeAuthorizationRecord | null): Promise<AcmeAuthorization | null> {
+    const order = record === null ? null : await orderOf(await acme.findOrder(record.orderId));
+    const identifier = record === null ? undefined : order?.identifiers[record.index];
+    // An order goes together with its authorizations.
+    if (record === null || identifier === undefined) return null;
+    const { index: _, settlement, ...rest } = record;
+    return { ...rest, identifier, settlement: settlement === null ? null : settlementOf(settlement) };
+  }
+
   return {
     addNonce: (nonce, expires) => acme.addNonce(nonce, expires),
     takeNonce: (nonce) => acme.takeNonce(nonce, clock.now()),
@@ -40,9 +63,19 @@ export function createAcmeStore(context: Context): AcmeStore {
       return found === null ? null : { grant: grantOf(found), usedBy: found.usedBy };
     },
 
-    addOrder: (order, parts) => acme.addOrder(order, parts.map(recordOf)),
-    findOrder: (id) => acme.findOrder(id),
-    findOrders: (accountId, limit) => acme.findOrders(accountId, limit),
+    async addOrder({ identifiers, ...order }, parts) {
+      await vault.ready();
+      const sealed = vault.seal(JSON.stringify(identifiers), { kind: 'acme-order', key: [order.id] });
+      const records = parts.map(({ identifier, settlement, ...part }) => ({
+        ...part,
+        index: identifiers.findIndex(({ type, value }) => type === identifier.type && value === identifier.value),
+        settlement: settlement === null ? null : settlementRecord(settlement),
+      }));
+      await acme.addOrder({ ...order, sealed }, records);
+    },
+    findOrder: async (id) => orderOf(await acme.findOrder(id)),
+    findOrders: async (accountId, limit) =>
+      (await Promise.all((await acme.findOrders(accountId, limit)).map(orderOf))).filter((order) => order !== null),
     findAuthorization: async (id) => authorizationOf(await acme.findAuthorization(id)),
     settleAuthorization: async (id, settlement) =>
       authorizationOf(await acme.settleAuthorization(id, settlementRecord(settlement))),
@@ -101,16 +134,8 @@ function settlementRecord({ attestation, ...rest }: AcmeSettlement): AcmeSettlem
   return { ...rest, attestation: { chain: chain.map(toBase64), publicKeyHash, properties: { ...properties } } };
 }
 
-function recordOf({ settlement, ...rest }: AcmeAuthorization): AcmeAuthorizationRecord {
-  return { ...rest, settlement: settlement === null ? null : settlementRecord(settlement) };
-}
-
-function authorizationOf(record: AcmeAuthorizationRecord | null): AcmeAuthorization | null {
-  if (record === null) return null;
-  const { settlement, ...rest } = record;
-  if (settlement === null) return { ...rest, settlement };
-  const { attestation, ...base } = settlement;
-  if (attestation === undefined) return { ...rest, settlement: base };
+function settlementOf({ attestation, ...base }: AcmeSettlementRecord): AcmeSettlement {
+  if (attestation === undefined) return base;
   const chain = attestation.chain.map((text) => new Uint8Array(Buffer.from(text, 'base64')));
-  return { ...rest, settlement: { ...base, attestation: { ...attestation, chain } } };
+  return { ...base, attestation: { ...attestation, chain } };
 }

@@ -1,21 +1,15 @@
 // The ACME server's state in memory.
-import type { AcmeAccount, AcmeOrder } from '@espalier/pki';
-import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeStateStore } from '../contracts/acme.ts';
+import type { AcmeAccountRecord, AcmeAuthorizationRecord, AcmeStateStore } from '../contracts/acme.ts';
 import type { MemoryState } from './state.ts';
-
-type Used = { readonly accountId: string; readonly publicKeyHash: string; readonly fingerprint: string };
 
 /** ACME's state over the store's. */
 export function memoryAcme(state: MemoryState): AcmeStateStore {
+  const { acmeIdentifiers: identifiers, acmeOrders: orders, acmeAuthorizations: authorizations } = state;
   const nonces = new Map<string, number>();
-  const accounts = new Map<string, AcmeAccount>();
+  const accounts = new Map<string, AcmeAccountRecord>();
   const byThumbprint = new Map<string, string>();
   /** Accounts that got a certificate. */
   const proven = new Set<string>();
-  const identifiers = new Map<string, { readonly record: AcmeIdentifierRecord; readonly used: Used | null }>();
-  const orders = new Map<string, AcmeOrder>();
-  const authorizations = new Map<string, AcmeAuthorizationRecord>();
-  const issuances = new Map<string, { readonly orderId: string; readonly accountId: string }>();
 
   const live = (hash: string, at: number) => {
     const entry = identifiers.get(hash);
@@ -137,13 +131,13 @@ export function memoryAcme(state: MemoryState): AcmeStateStore {
         identifiers.set(hash, { record, used: { accountId, publicKeyHash, fingerprint: certificateId } });
       }
       proven.add(accountId);
-      issuances.set(certificateId, { orderId, accountId });
+      state.acmeIssuances.set(certificateId, { orderId, accountId });
       if (state.addCertificate(certificate)) state.appendEvents([event]);
       return { outcome: 'issued', certificateId, certificate: certificate.certificate };
     },
     async findIssuance(fingerprint) {
       state.open();
-      return issuances.get(fingerprint) ?? null;
+      return state.acmeIssuances.get(fingerprint) ?? null;
     },
 
     async prune({ at, idleBefore, limit }) {
@@ -161,7 +155,7 @@ export function memoryAcme(state: MemoryState): AcmeStateStore {
         ),
       ];
       const busy = new Set([...orders.values()].map((order) => order.accountId));
-      const idle = ({ id, createdAt }: AcmeAccount) => createdAt < idleBefore && !proven.has(id) && !busy.has(id);
+      const idle = ({ id, createdAt }: AcmeAccountRecord) => createdAt < idleBefore && !proven.has(id) && !busy.has(id);
       gone.push(removeSome(accounts, limit, idle, ({ thumbprint }) => byThumbprint.delete(thumbprint)));
       return Math.max(...gone);
     },

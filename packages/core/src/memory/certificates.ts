@@ -20,20 +20,20 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
 
     async findTransaction(transactionId, publicKeyHash) {
       state.open();
-      return state.transactions.get(transactionKey(transactionId, publicKeyHash)) ?? null;
+      return state.transactions.get(transactionKey(transactionId, publicKeyHash))?.certificate ?? null;
     },
 
     async commitScep({ challengeHash, transactionId, publicKeyHash, certificate, at, event }) {
       state.open();
       const key = transactionKey(transactionId, publicKeyHash);
       const issued = state.transactions.get(key);
-      if (issued !== undefined) return { outcome: 'replayed', certificate: issued };
+      if (issued !== undefined) return { outcome: 'replayed', certificate: issued.certificate };
       if (challengeHash !== null) {
         const challenge = state.challenges.get(challengeHash);
         if (challenge === undefined || challenge.expiresAt <= at) return { outcome: 'challenge-used' };
         state.challenges.delete(challengeHash);
       }
-      state.transactions.set(key, certificate.certificate);
+      state.transactions.set(key, { fingerprint: certificate.fingerprint, certificate: certificate.certificate });
       state.addCertificate(certificate);
       state.appendEvents([event]);
       return { outcome: 'issued', certificate: certificate.certificate };
@@ -132,6 +132,7 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
         if (notAfter >= before || (revokedAt !== null && revokedAt >= before)) continue;
         state.certificates.delete(fingerprint);
         if (enrolmentId !== null) state.certificatesOf.get(enrolmentId)?.delete(fingerprint);
+        forgetIssuance(state, fingerprint);
         count++;
       }
       return count;
@@ -149,6 +150,22 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       return pruned;
     },
   };
+}
+
+/** What led to a certificate goes with it. */
+function forgetIssuance(state: MemoryState, fingerprint: string): void {
+  for (const [key, transaction] of state.transactions) {
+    if (transaction.fingerprint === fingerprint) state.transactions.delete(key);
+  }
+  for (const [hash, { used }] of state.acmeIdentifiers) {
+    if (used?.fingerprint === fingerprint) state.acmeIdentifiers.delete(hash);
+  }
+  for (const [id, order] of state.acmeOrders) {
+    if (order.certificateId !== fingerprint) continue;
+    state.acmeOrders.delete(id);
+    for (const part of order.authorizations) state.acmeAuthorizations.delete(part);
+  }
+  state.acmeIssuances.delete(fingerprint);
 }
 
 function fits(certificate: IssuedCertificate, filter: CertificateFilter): boolean {

@@ -81,6 +81,12 @@ function* everySealed(state: MemoryState): Generator<SealedItem> {
     };
     yield { ref: { kind: 'invitation', key: [id] }, blob: row.sealed, replace };
   }
+  for (const [id, row] of state.acmeOrders) {
+    const replace = (sealed: Uint8Array) => {
+      state.acmeOrders.set(id, { ...row, sealed });
+    };
+    yield { ref: { kind: 'acme-order', key: [id] }, blob: row.sealed, replace };
+  }
 }
 
 function refKey(ref: SealedRef): string {

@@ -12,6 +12,7 @@ import type {
   InstalledApp,
   InstalledProfile,
 } from '../api/records.ts';
+import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeOrderRecord } from '../contracts/acme.ts';
 import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { DeclarationStateRecord, DeclarationSyncRecord } from '../contracts/declarations.ts';
@@ -120,6 +121,12 @@ export interface PendingSet {
   byKey: Map<string, PendingRow> | null;
 }
 
+/** A client identifier, and what it was used for. */
+export interface AcmeIdentifierEntry {
+  readonly record: AcmeIdentifierRecord;
+  readonly used: { readonly accountId: string; readonly publicKeyHash: string; readonly fingerprint: string } | null;
+}
+
 /** Everything. */
 export class MemoryState {
   closed = false;
@@ -140,7 +147,12 @@ export class MemoryState {
   readonly certificates = new Map<string, Mutable<CertificateRecord>>();
   readonly certificatesOf = new Map<string, Set<string>>();
   readonly challenges = new Map<string, ChallengeRecord>();
-  readonly transactions = new Map<string, Uint8Array>();
+  readonly transactions = new Map<string, { readonly fingerprint: string; readonly certificate: Uint8Array }>();
+  readonly acmeIdentifiers = new Map<string, AcmeIdentifierEntry>();
+  readonly acmeOrders = new Map<string, AcmeOrderRecord>();
+  readonly acmeAuthorizations = new Map<string, AcmeAuthorizationRecord>();
+  /** By fingerprint. */
+  readonly acmeIssuances = new Map<string, { readonly orderId: string; readonly accountId: string }>();
   readonly secrets = new Map<string, Map<string, Uint8Array>>();
   readonly labels = new Map<string, LabelDefinition>();
   labelsVersion = 0;

@@ -10,6 +10,8 @@ CREATE INDEX certificate_serial ON ${s}.certificate (serial_number, n);
 CREATE INDEX certificate_expiry ON ${s}.certificate (not_after);
 CREATE INDEX certificate_revoked ON ${s}.certificate (revoked_at) WHERE revoked_at IS NOT NULL;
 ALTER TABLE ${s}.challenge ADD COLUMN enrolment_id text COLLATE "C";
+ALTER TABLE ${s}.scep_transaction ADD COLUMN fingerprint text COLLATE "C";
+CREATE INDEX scep_transaction_fingerprint ON ${s}.scep_transaction (fingerprint) WHERE fingerprint IS NOT NULL;
 
 CREATE TABLE ${s}.acme_nonce (nonce text COLLATE "C" PRIMARY KEY, expires bigint NOT NULL);
 CREATE INDEX acme_nonce_expires ON ${s}.acme_nonce (expires);
@@ -32,6 +34,7 @@ CREATE TABLE ${s}.acme_identifier (
   used_key text COLLATE "C",
   used_for text COLLATE "C"
 );
+CREATE INDEX acme_identifier_used ON ${s}.acme_identifier (used_for) WHERE used_for IS NOT NULL;
 CREATE INDEX acme_identifier_expires ON ${s}.acme_identifier (expires) WHERE used_by IS NULL;
 
 CREATE TABLE ${s}.acme_order (
@@ -41,6 +44,7 @@ CREATE TABLE ${s}.acme_order (
   expires bigint NOT NULL,
   certificate text COLLATE "C",
   public_key_hash text COLLATE "C",
+  sealed bytea NOT NULL,
   body json NOT NULL
 );
 CREATE INDEX acme_order_account ON ${s}.acme_order (account, n);

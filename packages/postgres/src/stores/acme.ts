@@ -11,7 +11,8 @@ import { appendEvents } from '../rows.ts';
 import { addCertificate } from './certificates.ts';
 
 interface OrderRow {
-  readonly body: AcmeOrderRecord;
+  readonly body: Omit<AcmeOrderRecord, 'sealed'>;
+  readonly sealed: Uint8Array;
   readonly certificateId: string | null;
   readonly publicKeyHash: string | null;
 }
@@ -30,7 +31,7 @@ interface Body<T> {
 /** ACME's state over the database. */
 export function postgresAcme(db: Database): AcmeStateStore {
   const s = db.schema;
-  const order = `SELECT body, certificate AS "certificateId", public_key_hash AS "publicKeyHash" FROM ${s}.acme_order`;
+  const order = `SELECT body, sealed, certificate AS "certificateId", public_key_hash AS "publicKeyHash" FROM ${s}.acme_order`;
   const identifier = `SELECT body, used_by AS "usedBy", used_key AS "usedKey", used_for AS "usedFor"
     FROM ${s}.acme_identifier WHERE hash = ANY ($1::text[]) AND (used_by IS NOT NULL OR expires > $2)`;
   const text = {
@@ -50,8 +51,8 @@ export function postgresAcme(db: Database): AcmeStateStore {
     lockIdentifiers: `${identifier} ORDER BY hash FOR UPDATE`,
     useIdentifiers: `UPDATE ${s}.acme_identifier SET used_by = $2, used_key = $3, used_for = $4
       WHERE hash = ANY ($1::text[])`,
-    addOrder: `INSERT INTO ${s}.acme_order (id, account, expires, certificate, public_key_hash, body)
-      VALUES ($1, $2, $3, $4, $5, $6)`,
+    addOrder: `INSERT INTO ${s}.acme_order (id, account, expires, certificate, public_key_hash, sealed, body)
+      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
     addAuthorizations: `INSERT INTO ${s}.acme_authorization (id, order_id, body)
       SELECT t.id, $1, t.body::json FROM unnest($2::text[], $3::text[]) AS t (id, body)`,
     order: `${order} WHERE id = $1`,
@@ -142,8 +143,9 @@ export function postgresAcme(db: Database): AcmeStateStore {
 
     addOrder: (wanted, parts) =>
       db.transaction(async (q) => {
-        const { id, accountId, expires, certificateId, publicKeyHash } = wanted;
-        const values = [id, accountId, expires, certificateId, publicKeyHash, JSON.stringify(wanted)];
+        const { sealed, ...body } = wanted;
+        const { id, accountId, expires, certificateId, publicKeyHash } = body;
+        const values = [id, accountId, expires, certificateId, publicKeyHash, sealed, JSON.stringify(body)];
         await q.query('acme.addOrder', text.addOrder, values);
         const bodies = parts.map((part) => JSON.stringify(part));
         await q.query('acme.addAuthorizations', text.addAuthorizations, [id, parts.map((part) => part.id), bodies]);
@@ -212,6 +214,6 @@ export function postgresAcme(db: Database): AcmeStateStore {
   };
 }
 
-function orderOf({ body, certificateId, publicKeyHash }: OrderRow): AcmeOrderRecord {
-  return { ...body, certificateId, publicKeyHash };
+function orderOf({ body, sealed, certificateId, publicKeyHash }: OrderRow): AcmeOrderRecord {
+  return { ...body, sealed, certificateId, publicKeyHash };
 }

@@ -30,7 +30,8 @@ export function postgresCertificates(db: Database): CertificateStore {
     // A transaction sent twice at the same moment: the second waits here and then finds the first one's certificate.
     lock: `SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))`,
     takeChallenge: `DELETE FROM ${s}.challenge WHERE hash = $1 AND expires_at > $2 RETURNING 1`,
-    addTransaction: `INSERT INTO ${s}.scep_transaction (transaction_id, public_key_hash, certificate) VALUES ($1, $2, $3)`,
+    addTransaction: `INSERT INTO ${s}.scep_transaction (transaction_id, public_key_hash, certificate, fingerprint)
+      VALUES ($1, $2, $3, $4)`,
     get: `SELECT ${columns}, invitation_id AS "invitationId" FROM ${s}.certificate WHERE fingerprint = $1`,
     findBySerial: `SELECT ${columns}, invitation_id AS "invitationId" FROM ${s}.certificate
       WHERE serial_number = $1 AND ($2::text IS NULL OR authority_key_id = $2) ORDER BY n DESC LIMIT 1`,
@@ -65,7 +66,11 @@ export function postgresCertificates(db: Database): CertificateStore {
     purge: `WITH old AS MATERIALIZED (
         SELECT fingerprint FROM ${s}.certificate WHERE not_after < $1 AND (revoked_at IS NULL OR revoked_at < $1)
         LIMIT $2 FOR UPDATE SKIP LOCKED
-      ), gone AS (DELETE FROM ${s}.certificate c USING old WHERE c.fingerprint = old.fingerprint RETURNING 1)
+      ), gone AS (DELETE FROM ${s}.certificate c USING old WHERE c.fingerprint = old.fingerprint RETURNING 1),
+      transactions AS (DELETE FROM ${s}.scep_transaction t USING old WHERE t.fingerprint = old.fingerprint),
+      identifiers AS (DELETE FROM ${s}.acme_identifier i USING old WHERE i.used_for = old.fingerprint),
+      orders AS (DELETE FROM ${s}.acme_order o USING old WHERE o.certificate = old.fingerprint RETURNING o.id),
+      parts AS (DELETE FROM ${s}.acme_authorization a USING orders WHERE a.order_id = orders.id)
       SELECT count(*) AS count FROM gone`,
     prune: `WITH old AS MATERIALIZED (
         SELECT hash FROM ${s}.challenge WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -105,7 +110,11 @@ export function postgresCertificates(db: Database): CertificateStore {
           const taken = await q.query('certificates.takeChallenge', text.takeChallenge, [challengeHash, at]);
           if (taken.length === 0) return { outcome: 'challenge-used' };
         }
-        await q.query('certificates.addTransaction', text.addTransaction, [...key, certificate.certificate]);
+        await q.query('certificates.addTransaction', text.addTransaction, [
+          ...key,
+          certificate.certificate,
+          certificate.fingerprint,
+        ]);
         await addCertificate(q, s, certificate);
         await appendEvents(q, s, [event]);
         return { outcome: 'issued', certificate: certificate.certificate };
