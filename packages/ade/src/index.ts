@@ -54,6 +54,28 @@ export {
 } from './csv/pre-assign.ts';
 export type { AttributeType, AttributeValue } from './csv/values.ts';
 export {
+  checkOrganisation,
+  type EducationDevice,
+  type EducationPreflight,
+  educationPreflight,
+  type OrganisationFacts,
+  type OrganisationFinding,
+} from './education/checks.ts';
+export {
+  checkRoster,
+  compareRosters,
+  nextRosterSync,
+  type Roster,
+  type RosterChanges,
+  type RosterClass,
+  type RosterDifference,
+  type RosterIssue,
+  type RosterPerson,
+  type RosterPlace,
+  type RosterRole,
+  rosterRoles,
+} from './education/roster.ts';
+export {
   type BypassCode,
   createBypassCode,
   type EscrowUnlock,

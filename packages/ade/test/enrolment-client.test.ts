@@ -75,6 +75,22 @@ describe('sessions', () => {
   });
 });
 
+describe('several accounts', () => {
+  it('with one key pair are apart: sessions, devices, tokens', async () => {
+    const first = await setting({ count: 3, seed: 'one', serverName: 'One' });
+    const second = await setting({ count: 2, seed: 'two', serverName: 'Two' });
+    const names = [await first.client.account(), await second.client.account()].map((account) => account.server_name);
+    expect(names).toEqual(['One', 'Two']);
+    const [[one], [two]] = [await all(first.client.sync()), await all(second.client.sync())];
+    expect([one!.devices.length, two!.devices.length]).toEqual([3, 2]);
+    // A token of the one is nothing to the other.
+    await expect(second.another({ token: first.token }).account()).rejects.toMatchObject({
+      code: 'ade.enrolment.unauthorized',
+    });
+    expect(first.token.consumerKey).not.toBe(second.token.consumerKey);
+  });
+});
+
 describe('waiting', () => {
   it('follows Retry-After for 429 and 503, and backs off without it', async () => {
     const { apple, client, waits } = await setting();
