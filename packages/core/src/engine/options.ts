@@ -78,7 +78,7 @@ export interface EngineOptions {
   readonly labelIntervalMs?: number;
   /** How often a batch of sealed values is looked at while the master key changes (default 1,000). */
   readonly rewrapIntervalMs?: number;
-  /** How many sealed values such a batch has (default 500). */
+  /** How many sealed values such a batch has (default 200). */
   readonly rewrapBatch?: number;
   /** How long finished commands are kept (default 90 days). */
   readonly historyRetentionMs?: number;
@@ -192,7 +192,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   housekeepingIntervalMs: 30_000,
   labelIntervalMs: 5_000,
   rewrapIntervalMs: 1_000,
-  rewrapBatch: 500,
+  rewrapBatch: 200,
   historyRetentionMs: 90 * DAY,
   eventRetentionMs: 90 * DAY,
   renewalWindowDays: 270,
