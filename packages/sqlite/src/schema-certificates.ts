@@ -11,6 +11,7 @@ export const certificateLifecycle = `
   UPDATE certificates SET revoked_at = not_before, revocation_reason = 'unspecified' WHERE status = 'revoked';
   CREATE INDEX certificates_serial ON certificates (serial_number, nr);
   CREATE INDEX certificates_expiry ON certificates (not_after);
+  CREATE INDEX certificates_living ON certificates (not_after) WHERE status IN ('issued', 'in-force');
   CREATE INDEX certificates_revoked ON certificates (revoked_at) WHERE revoked_at IS NOT NULL;
   ALTER TABLE challenges ADD COLUMN enrolment_id TEXT;
   ALTER TABLE scep_transactions ADD COLUMN fingerprint TEXT;

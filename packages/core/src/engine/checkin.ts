@@ -148,6 +148,12 @@ export async function checkOut(context: Context, message: CheckOut, identity: De
     events: [{ type: 'enrolment.checked-out', at, enrolmentId: id, data: { channel } } as const],
   };
   await context.door.pass(resolved, identity, () => store.enrolments.checkOut(input));
+  if (context.options.revokeOnCheckOut && channel === 'device') {
+    const { fingerprint } = identity;
+    const data = { fingerprint, reason: 'cessationOfOperation', by: 'check-out' };
+    const event = { type: 'certificate.revoked', at, enrolmentId: id, data } as const;
+    await store.certificates.revoke({ fingerprint, reason: 'cessationOfOperation', at, event });
+  }
   return null;
 }
 

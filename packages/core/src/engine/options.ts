@@ -106,6 +106,11 @@ export interface EngineOptions {
   readonly renewalIntervalMs?: number;
   /** How long a queued renewal and its credential are good; after that another one is queued (default 7 days). */
   readonly renewalTtlMs?: number;
+  /**
+   * Revoke the identity certificate of a device that checks out (CERT-9; default false: the enrolment is not let in any more,
+   * yet the certificate may enrol it again).
+   */
+  readonly revokeOnCheckOut?: boolean;
   /** How long ended certificates, and revocations, stay in the register (default 365 days). */
   readonly certificateRetentionMs?: number;
 }
@@ -199,6 +204,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   renewalGraceDays: 30,
   renewalIntervalMs: HOUR,
   renewalTtlMs: 7 * DAY,
+  revokeOnCheckOut: false,
   certificateRetentionMs: 365 * DAY,
   declarationSettleMs: 2_000,
   declarationResyncMs: DAY,

@@ -8,6 +8,7 @@ ALTER TABLE ${s}.certificate ADD COLUMN authority_key_id text, ADD COLUMN revoke
 UPDATE ${s}.certificate SET revoked_at = not_before, revocation_reason = 'unspecified' WHERE status = 'revoked';
 CREATE INDEX certificate_serial ON ${s}.certificate (serial_number, n);
 CREATE INDEX certificate_expiry ON ${s}.certificate (not_after);
+CREATE INDEX certificate_living ON ${s}.certificate (not_after) WHERE status IN ('issued', 'in-force');
 CREATE INDEX certificate_revoked ON ${s}.certificate (revoked_at) WHERE revoked_at IS NOT NULL;
 ALTER TABLE ${s}.challenge ADD COLUMN enrolment_id text COLLATE "C";
 ALTER TABLE ${s}.scep_transaction ADD COLUMN fingerprint text COLLATE "C";
