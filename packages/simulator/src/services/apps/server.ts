@@ -1,8 +1,9 @@
 // A simulated Apps and Books service for one location: assets, users, assignments by events, notifications.
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json } from '../answers.ts';
+import { type Listed, listAssets, listAssignments, listUsers } from './lists.ts';
 import { appleLimits, type Judged, judgeAssets, judgeRevocation, judgeUsers, type Limits } from './requests.ts';
-import { describeAssignment, describeUser, Location, type SimulatedAsset, type SimulatedEvent } from './state.ts';
+import { describeUser, Location, type SimulatedAsset, type SimulatedEvent } from './state.ts';
 
 /** Options of {@link createSimulatedAppsService}. */
 export interface SimulatedAppsOptions {
@@ -113,6 +114,8 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     return json({ ...value, ...common });
   };
 
+  const listed = (list: Listed): Response => (typeof list === 'number' ? fail(list) : answer(list));
+
   async function notify(type: string, notification: object): Promise<boolean> {
     if (options.notify === undefined || config.url === '') return false;
     const body = { notification, notificationId: random.uuid().toLowerCase(), notificationType: type, uId };
@@ -167,77 +170,6 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     });
   }
 
-  /** A page of records; those of a version that is asked for are left out. */
-  function page(
-    url: URL,
-    key: string,
-    records: readonly { readonly version: number; readonly shown: object }[],
-  ): Response {
-    const since = url.searchParams.get('sinceVersionId');
-    const from = since === null ? 0 : Number(/^v-(\d+)$/.exec(since)?.[1] ?? Number.NaN);
-    if (Number.isNaN(from)) return fail(9721);
-    const found = records.filter((record) => record.version > from).map((record) => record.shown);
-    const totalPages = Math.max(1, Math.ceil(found.length / pageSize));
-    const index = Number(url.searchParams.get('pageIndex') ?? '0');
-    if (!Number.isInteger(index) || index < 0 || index >= totalPages) return fail(9650);
-    const items = found.slice(index * pageSize, (index + 1) * pageSize);
-    return answer({
-      [key]: items,
-      currentPageIndex: index,
-      ...(index + 1 < totalPages && { nextPageIndex: index + 1 }),
-      size: items.length,
-      totalPages,
-      versionId: `v-${location.version}`,
-    });
-  }
-
-  function assets(url: URL): Response {
-    const type = url.searchParams.get('productType');
-    const found = [...location.assets.values()].filter((asset) => type === null || asset.productType === type);
-    return page(
-      url,
-      'assets',
-      found.map((asset) => {
-        const assignedCount = location.assigned(asset);
-        const counts = { assignedCount, availableCount: asset.totalCount - assignedCount, retiredCount: 0 };
-        return { version: 1, shown: { ...asset, ...counts } };
-      }),
-    );
-  }
-
-  function assignments(url: URL): Response {
-    const wanted = ['adamId', 'pricingParam', 'clientUserId', 'serialNumber'].flatMap((key) => {
-      const value = url.searchParams.get(key);
-      return value === null ? [] : [[key, value] as const];
-    });
-    const records = [...location.assignments.values()].map((held) => ({
-      version: held.version,
-      shown: describeAssignment(held),
-    }));
-    const fits = (shown: object): boolean =>
-      wanted.every(([key, value]) => (shown as Readonly<Record<string, unknown>>)[key] === value);
-    return page(
-      url,
-      'assignments',
-      records.filter(({ shown }) => fits(shown)),
-    );
-  }
-
-  function users(url: URL): Response {
-    const { searchParams: query } = url;
-    const found = [...location.users.values()].filter(
-      (user) =>
-        !(query.get('activeOnly') === 'true' && user.status === 'Retired') &&
-        !(query.get('retiredOnly') === 'true' && user.status !== 'Retired') &&
-        (query.get('clientUserId') ?? user.clientUserId) === user.clientUserId,
-    );
-    return page(
-      url,
-      'users',
-      found.map((user) => ({ version: user.version, shown: describeUser(user) })),
-    );
-  }
-
   const showConfig = (): Response =>
     answer({
       countryISO2ACode: 'GB',
@@ -278,9 +210,9 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     const path = url.pathname.replace(/^\/mdm\/v2/, '');
     if (request.method === 'GET') {
       if (path === '/client/config') return showConfig();
-      if (path === '/assets') return assets(url);
-      if (path === '/assignments') return assignments(url);
-      if (path === '/users') return users(url);
+      if (path === '/assets') return listed(listAssets(location, url, pageSize));
+      if (path === '/assignments') return listed(listAssignments(location, url, pageSize));
+      if (path === '/users') return listed(listUsers(location, url, pageSize));
       return path === '/status' ? status(url) : fail(9726);
     }
     if (request.method !== 'POST') return fail(9726);

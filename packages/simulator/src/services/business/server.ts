@@ -2,6 +2,7 @@
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json } from '../answers.ts';
 import { createOrganisation, type Organisation, type OrganisationOptions } from '../organisation.ts';
+import { missing, pageOf, problem } from './documents.ts';
 import { type ApiAccount, judgeTokenRequest, readPublicKey } from './oauth.ts';
 
 /** Options of {@link createSimulatedBusinessApi}. */
@@ -59,17 +60,6 @@ interface Activity {
 }
 
 const year = 365 * 86_400_000;
-
-/** The API's error document. */
-function problem(
-  status: number,
-  code: string,
-  detail: string,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
-  const error = { id: `${code}-${status}`, status: String(status), code, title: code, detail };
-  return json({ errors: [error] }, status, headers);
-}
 
 /**
  * Makes a simulated API.
@@ -175,26 +165,8 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     return { type: 'orgDeviceActivities', id: activity.id, attributes };
   }
 
-  /** A page of items that come from `at(index)`; `undefined` is left out. */
-  function page(url: URL, size: number, at: (index: number) => object | undefined): Response {
-    const wanted = Number(url.searchParams.get('limit') ?? '100');
-    if (!Number.isInteger(wanted) || wanted < 1) return problem(400, 'PARAMETER_ERROR.INVALID', 'limit');
-    const limit = Math.min(wanted, maxPage);
-    const cursor = url.searchParams.get('cursor');
-    let index = cursor === null ? 0 : Number(Buffer.from(cursor, 'base64url').toString().replace(/^at:/, ''));
-    if (!Number.isInteger(index) || index < 0) return problem(400, 'PARAMETER_ERROR.INVALID', 'cursor');
-    const data: object[] = [];
-    for (; index < size && data.length < limit; index++) {
-      const item = at(index);
-      if (item !== undefined) data.push(item);
-    }
-    const nextCursor = index < size ? Buffer.from(`at:${index}`).toString('base64url') : undefined;
-    return json({ data, links: { self: url.href }, meta: { paging: { limit, ...(nextCursor && { nextCursor }) } } });
-  }
-
-  function missing(type: string, id: string): Response {
-    return problem(404, 'NOT_FOUND', `There is no resource of type '${type}' with id '${id}'`);
-  }
+  const page = (url: URL, size: number, at: (index: number) => object | undefined): Response =>
+    pageOf(url, maxPage, size, at);
 
   function readDevice(url: URL, id: string, part: string | undefined): Response {
     const number = organisation.find(id);

@@ -1,8 +1,8 @@
 // A simulated device enrolment service (mdmenrollment.apple.com): sessions, devices, profiles, and its failures.
-import { encryptCms } from '@espalier/pki';
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json, text } from '../answers.ts';
 import type { Organisation, OrganisationOptions, OwnedDevice } from '../organisation.ts';
+import { type AccountFacts, accountDetails, createDiscovery } from './account.ts';
 import {
   type DeviceService,
   deviceDetails,
@@ -15,6 +15,7 @@ import {
 import { assignProfile, defineProfile, type ProfileService, readProfile, removeProfile } from './profiles.ts';
 import { createRegistry } from './registry.ts';
 import { type Credentials, checkSignature } from './signature.ts';
+import { tokenFile } from './token-file.ts';
 
 /** Options of {@link createSimulatedEnrolmentService}. */
 export interface SimulatedEnrolmentOptions extends OrganisationOptions {
@@ -102,14 +103,20 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
   const random = createRandom(`enrolment/${options.seed ?? 0}`);
   const registry = createRegistry(options);
   const { sessionIdleMs = 180_000, sessionRequests = 100 } = options;
-  const serverUuid = random.uuid();
+  const account: AccountFacts = {
+    serverName: options.serverName ?? 'Simulated server',
+    serverUuid: random.uuid(),
+    organisationName: options.organisationName ?? 'Example Ltd',
+    organisationType: options.organisationType ?? 'org',
+    maxPage: options.maxPage ?? 1000,
+  };
+  const discovery = createDiscovery(now);
   const consumerKey = `CK_${hex(48)}`;
   const sessions = new Map<string, { used: number; requests: number }>();
   const nonces = new Set<string>();
   const counters = new Map<string, number>();
   let credentials: Credentials | undefined;
   let script: Parameters<SimulatedEnrolmentService['respond']>[0];
-  let discovery: { readonly url: string; readonly at: number } | undefined;
   let requests = 0;
 
   const profileService: ProfileService = {
@@ -123,7 +130,7 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
     registry,
     secret: random.uuid(),
     now,
-    maxPage: options.maxPage ?? 1000,
+    maxPage: account.maxPage,
     profileUuid: (number) => profileService.profiles[number - 1]?.uuid,
     assignedBy: 'buyer@example.com',
     locked: new Set(),
@@ -170,7 +177,7 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
     if (body === undefined) return text('MALFORMED_REQUEST_BODY', 400);
     switch (`${request.method} ${url.pathname}`) {
       case 'GET /account':
-        return account(version);
+        return accountDetails(account, version);
       case 'POST /server/devices':
         return fetchDevices(deviceService, body, version);
       case 'POST /devices/sync':
@@ -198,56 +205,11 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
           : text('APPLE_SEED_FOR_IT_TURNED_OFF', 403);
       default:
         return url.pathname === '/account-driven-enrollment/profile'
-          ? discoveryProfile(request.method, body)
+          ? service.discoverySupported
+            ? discovery(request.method, body)
+            : text('ORG_NOT_SUPPORTED', 400)
           : text('', 404);
     }
-  }
-
-  function account(version: number): Response {
-    const limit = { default: 100, maximum: deviceService.maxPage };
-    return json({
-      server_name: options.serverName ?? 'Simulated server',
-      server_uuid: serverUuid,
-      admin_id: 'admin@example.com',
-      facilitator_id: 'admin@example.com',
-      org_name: options.organisationName ?? 'Example Ltd',
-      org_email: 'office@example.com',
-      org_phone: '+44 20 7946 0000',
-      org_address: '1 High Street, London',
-      ...(version >= 3 && {
-        org_id: '1000000001',
-        org_id_hash: '4c7f0e1e8d9a5b3c',
-        org_type: options.organisationType ?? 'org',
-        org_version: 'v2',
-        urls: [
-          { uri: '/server/devices', http_method: ['POST'], limit },
-          { uri: '/devices/sync', http_method: ['POST'], limit },
-          { uri: '/devices', http_method: ['POST'], limit },
-          { uri: '/profile', http_method: ['GET', 'POST'], limit },
-          { uri: '/profile/devices', http_method: ['POST', 'PUT', 'DELETE'], limit },
-        ],
-      }),
-    });
-  }
-
-  function discoveryProfile(method: string, body: ReadonlyMap<string, unknown>): Response {
-    if (!service.discoverySupported) return text('ORG_NOT_SUPPORTED', 400);
-    if (method === 'GET') {
-      if (discovery === undefined) return text('NOT_FOUND', 404);
-      const updated = new Date(discovery.at).toISOString();
-      return json({ mdm_service_discovery_url: discovery.url, last_updated_timestamp: updated });
-    }
-    if (method === 'DELETE') {
-      discovery = undefined;
-      return new Response(null, { status: 200 });
-    }
-    const url = body.get('mdm_service_discovery_url');
-    if (url === undefined || url === '') return text('MDM_SERVICE_DISCOVERY_URL_REQUIRED', 400);
-    if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).protocol !== 'https:') {
-      return text('MDM_SERVICE_DISCOVERY_URL_NOT_VALID', 400);
-    }
-    discovery = { url, at: now() };
-    return new Response(null, { status: 200 });
   }
 
   const betaTokens = (['iOS', 'OSX', 'tvOS'] as const).map((os) => ({
@@ -334,41 +296,4 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
     },
   };
   return service;
-}
-
-/** The file that the portal gives: S/MIME around JSON between two lines. */
-function tokenFile(credentials: Credentials, certificate: Uint8Array): Uint8Array {
-  const token = JSON.stringify({
-    consumer_key: credentials.consumerKey,
-    consumer_secret: credentials.consumerSecret,
-    access_token: credentials.accessToken,
-    access_secret: credentials.accessSecret,
-    access_token_expiry: new Date(credentials.expires).toISOString().replace(/\.\d{3}Z$/, 'Z'),
-  });
-  const mime = [
-    'Content-Type: text/plain;charset=UTF-8',
-    'Content-Transfer-Encoding: 7bit',
-    '',
-    '-----BEGIN MESSAGE-----',
-    token,
-    '-----END MESSAGE-----',
-    '',
-  ].join('\r\n');
-  const cms = encryptCms(Buffer.from(mime), { recipients: [certificate], cipher: 'aes-128-cbc' });
-  const head = [
-    'Content-Type: application/pkcs7-mime; name="smime.p7m"; smime-type=enveloped-data',
-    'Content-Transfer-Encoding: base64',
-    'Content-Disposition: attachment; filename="smime.p7m"',
-    'Content-Description: S/MIME Encrypted Message',
-    '',
-    '',
-  ].join('\r\n');
-  return Uint8Array.from(
-    Buffer.from(
-      head +
-        Buffer.from(cms)
-          .toString('base64')
-          .replace(/.{1,76}/g, '$&\r\n'),
-    ),
-  );
 }
