@@ -11,24 +11,31 @@ import {
   createScepServer,
   encryptCms,
   generateKeyPair,
+  getScepServerInfo,
+  type Identity,
   localSigner,
   type MemoryScepStore,
   oids,
+  openScepProxy,
+  PkiError,
   readCertificate,
   type ScepEvent,
   type ScepServer,
   type ScepServerOptions,
+  sendScepRequest,
   signCms,
 } from '../src/index.ts';
+import { prepareScepMessage } from '../src/scep/client-message.ts';
 import { parseScepMessage } from '../src/scep/message.ts';
+import { encodeName } from '../src/x509/name.ts';
 import { body, cpuSince, type HostileWorld, hostileWorld, nested, nightly, selfSign } from './hostile-support.ts';
-import { clock } from './support.ts';
+import { clock, now } from './support.ts';
 
 const url = 'http://scep.test/scep?operation=PKIOperation';
 
-let { root, ca, device, ecDevice, requester, selfSigned } = {} as HostileWorld;
+let { root, ca, device, ecDevice, requester, selfSigned, identity } = {} as HostileWorld;
 beforeAll(async () => {
-  ({ root, ca, device, ecDevice, requester, selfSigned } = await hostileWorld());
+  ({ root, ca, device, ecDevice, requester, selfSigned, identity } = await hostileWorld());
 });
 
 describe('SCEP', () => {
@@ -290,5 +297,104 @@ describe('SCEP', () => {
     const unknown = sequence(issuerDer, integer(12_345));
     expect(await answer(await craft({ ...asked, content: unknown, messageType: '21' }))).toBe('badCertId');
     expect(await answer(await craft({ ...asked, content: body, messageType: '21' }))).toBe('badMessageCheck');
+  });
+});
+
+describe('registration authorities', () => {
+  const requestFor = async (registrar: Identity, subject = 'CN=somebody') => {
+    const pair = await generateKeyPair({ type: 'ec', curve: 'P-256' });
+    const csr = await createCsr({ subject, signer: localSigner(pair.privateKey) });
+    const server = await getScepServerInfo({ url: scepUrl, fetch: (request) => scep.handle(request) });
+    const prepared = await prepareScepMessage({
+      ...{ server, messageType: 19, csr, subjectDer: encodeName(subject), publicKey: pair.publicKey },
+      ...{ transactionId: `t-${subject}`, ...registrar },
+    });
+    const answered = await sendScepRequest(
+      { url: scepUrl, fetch: (request) => scep.handle(request) },
+      server,
+      prepared,
+    );
+    return answered.status === 'failed' ? answered.failInfo : answered.status;
+  };
+  const scepUrl = 'http://scep.test/scep';
+  let scep: ScepServer;
+  let asked: string[] = [];
+  let at = now;
+  const setUp = (certificates: Uint8Array[]): void => {
+    asked = [];
+    scep = createScepServer({
+      ...{ ca, store: createMemoryScepStore({ clock }), clock: () => at },
+      registrars: {
+        certificates,
+        async authorise({ csr, registrar }) {
+          asked.push(`${registrar.subjectCn} for ${csr.subjectCn}`);
+          return csr.subjectCn === 'refused'
+            ? { decision: 'refuse' }
+            : { decision: 'issue', grant: { reference: 'r' } };
+        },
+      },
+    });
+  };
+
+  it('may ask for others only if they are configured, and not beyond their end', async () => {
+    setUp([device.certificate]);
+    expect(await requestFor(device)).toBe('issued');
+    expect(await requestFor(device, 'CN=refused')).toBe('badRequest');
+    expect(asked).toEqual(['device for somebody', 'device for refused']);
+    // Another certificate of the same authority, and one that only looks like the registration authority's.
+    const other = await identity('CN=device');
+    expect(await requestFor(other)).toBe('badMessageCheck');
+    const lookalike = { certificate: Uint8Array.from(selfSigned), privateKey: Uint8Array.from(requester.privateKey) };
+    expect(await requestFor(lookalike)).toBe('badMessageCheck');
+    at = now + 400 * 86_400_000;
+    expect(await requestFor(device, 'CN=late')).toBe('badRequest');
+    at = now;
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe('an upstream server that lies (property)', () => {
+  it('gets a typed refusal from the proxy, which shows no other certificate than the right one', async () => {
+    const upstreamStore = createMemoryScepStore({ clock });
+    const upstream = createScepServer({
+      ...{ ca, store: upstreamStore, clock },
+      registrars: {
+        certificates: [device.certificate],
+        authorise: async () => ({ decision: 'issue', grant: { reference: 'r' } }),
+      },
+    });
+    const pair = await generateKeyPair({ type: 'ec', curve: 'P-256' });
+    const csr = await createCsr({ subject: 'CN=x', signer: localSigner(pair.privateKey) });
+    let spoil: ((body: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | null = null;
+    const fetch = async (request: Request): Promise<Response> => {
+      const response = await upstream.handle(request);
+      const answered = new Uint8Array(await response.arrayBuffer());
+      return new Response(spoil ? spoil(answered) : answered, { headers: response.headers });
+    };
+    const proxy = await openScepProxy({ url, fetch, ra: device, clock });
+    const right = Buffer.from(await proxy.issue({ csr, template: 'device' }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fc.nat(255),
+        fc.boolean(),
+        async (where, value, cut) => {
+          spoil = (answered) => {
+            const position = Math.floor(where * answered.length);
+            if (cut) return answered.slice(0, position);
+            answered[position]! ^= value || 1;
+            return answered;
+          };
+          try {
+            expect(right.equals(await proxy.issue({ csr, template: 'device' }))).toBe(true);
+          } catch (error) {
+            if (!(error instanceof PkiError)) throw error;
+            expect(['unavailable', 'internal']).toContain(error.kind);
+          }
+        },
+      ),
+      { seed: 31, numRuns: nightly ? 5000 : 120 },
+    );
+    expect(upstreamStore.issued()).toHaveLength(1);
   });
 });

@@ -159,6 +159,10 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
 
   /** A request that a registration authority sends for somebody else. */
   async function register(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
+    // It is believed by its configuration, but not beyond its end.
+    refusing('badRequest', () =>
+      verifyTrust(message.signer.der, { anchors: [message.signer.der], now: timeOf(clock), allowSha1: true }),
+    );
     // The transaction is the registration authority's: its polls name the transaction, but not the requester's key.
     const owner = spkiHash(message.signer.spki);
     const transaction = await locate(message, owner, null);
