@@ -43,7 +43,7 @@ const stores: Record<string, () => Promise<Place>> = {
     };
   },
   postgres: async () => {
-    const server = await startPostgres({ durable: true });
+    const server = await startPostgres();
     postgres = server;
     const started = Date.now();
     return {
