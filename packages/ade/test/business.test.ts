@@ -13,7 +13,7 @@ import {
   createBusinessClient,
   tokenErrors,
 } from '../src/index.ts';
-import { all, movingClock } from './apple.ts';
+import { all, setting as enrolmentSetting, movingClock } from './apple.ts';
 import { codeOf } from './support.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -241,6 +241,32 @@ describe('devices and servers', () => {
     const { client } = setting({ manager: 'school', count: 2 });
     expect((await all(client.devices())).flat()).toHaveLength(2);
     expect(codeOf(() => client.auditEvents({ start: new Date(0), end: new Date(1) }))).toBe('ade.business.not_there');
+  });
+});
+
+describe('the portal and the device enrolment service', () => {
+  it('are about the same devices: what is assigned by the API comes with the next sync', async () => {
+    const enrolment = await enrolmentSetting({ count: 10, assigned: false });
+    const { apple, client } = setting(
+      {
+        clock: enrolment.clock,
+        organisation: enrolment.apple.organisation,
+        onAssigned: (serials, server) =>
+          server === null ? enrolment.apple.remove(serials) : enrolment.apple.restore(serials),
+      },
+      { clock: enrolment.clock, sleep: async (ms) => enrolment.clock.move(ms) },
+    );
+    const [first] = await all(enrolment.client.sync());
+    expect(first!.devices).toEqual([]);
+    const serials = [2, 3, 5].map((number) => apple.organisation.device(number).serialNumber);
+    await client.finished((await client.assign(apple.servers[0]!.id, serials)).id);
+    const [added] = await all(enrolment.client.sync(first!.next));
+    expect(added!.devices.map((device) => [device.serial_number, device.op_type])).toEqual(
+      serials.map((serial) => [serial, 'added']),
+    );
+    await client.finished((await client.unassign(apple.servers[0]!.id, serials.slice(0, 1))).id);
+    const [deleted] = await all(enrolment.client.sync(added!.next));
+    expect(deleted!.devices).toMatchObject([{ serial_number: serials[0], op_type: 'deleted' }]);
   });
 });
 

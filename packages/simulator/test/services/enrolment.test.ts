@@ -1,7 +1,8 @@
 // The simulated device enrolment service by itself: signatures, sessions, profiles, a port.
+import { generateKeyPairSync } from 'node:crypto';
 import { createRootCa } from '@espalier/pki';
 import { describe, expect, it } from 'vitest';
-import { createSimulatedEnrolmentService, listenService } from '../../src/index.ts';
+import { createSimulatedBusinessApi, createSimulatedEnrolmentService, listenService } from '../../src/index.ts';
 import { profileProblem } from '../../src/services/enrolment/profile-check.ts';
 import { checkSignature } from '../../src/services/enrolment/signature.ts';
 
@@ -99,6 +100,26 @@ describe('the service', () => {
     expect(apple.look('STRANGER')).toBeUndefined();
     expect(apple.add(2)).toHaveLength(2);
     expect(apple.organisation.size).toBe(6);
+  });
+
+  it('may begin without devices, which the portal’s API assigns', async () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const apple = createSimulatedEnrolmentService({ count: 4, assigned: false });
+    const serials = [0, 1, 2, 3].map((number) => apple.organisation.device(number).serialNumber);
+    const here = (): boolean[] => serials.map((serial) => apple.look(serial) !== undefined);
+    expect(here()).toEqual([false, false, false, false]);
+    const portal = createSimulatedBusinessApi({
+      publicKey: publicKey.export({ type: 'spki', format: 'der' }),
+      organisation: apple.organisation,
+      onAssigned: (numbers, server) => (server === null ? apple.remove(numbers) : apple.restore(numbers)),
+    });
+    expect(portal.organisation.find(serials[2]!)).toBe(2);
+    apple.restore([serials[1]!, serials[2]!]);
+    expect(here()).toEqual([false, true, true, false]);
+    apple.remove([serials[1]!]);
+    expect(here()).toEqual([false, false, true, false]);
+    expect(apple.add(1)).toHaveLength(1);
+    expect(apple.look(apple.organisation.device(4).serialNumber)).toBeDefined();
   });
 
   it('has other serial numbers for another seed, the same for the same', () => {

@@ -35,11 +35,19 @@ export interface Registry {
   change(type: Change['type'], numbers: Iterable<number>, at: number): void;
 }
 
+/** How a registry begins. */
+export interface RegistryOptions extends OrganisationOptions {
+  /** Whether the organisation's devices are assigned to the server from the beginning. Default true. */
+  readonly assigned?: boolean;
+}
+
 /** Makes the registry. Bytes a device: 21, whether or not anything happens to it. */
-export function createRegistry(options: OrganisationOptions): Registry {
+export function createRegistry(options: RegistryOptions): Registry {
   const organisation = createOrganisation(options);
   const changes: Change[] = [];
-  const gone = new Set<number>();
+  /** Devices that are not as all were at the beginning: gone, or come. */
+  const other = new Set<number>();
+  const assignedFirst = options.assigned ?? true;
   let profiles = new Uint32Array(organisation.size);
   let states = new Uint8Array(organisation.size);
   let assigned = new Float64Array(organisation.size);
@@ -62,7 +70,7 @@ export function createRegistry(options: OrganisationOptions): Registry {
   const registry: Registry = {
     organisation,
     changes,
-    has: (number) => number >= 0 && number < organisation.size && !gone.has(number),
+    has: (number) => number >= 0 && number < organisation.size && other.has(number) !== assignedFirst,
     number(serialNumber) {
       const number = organisation.find(serialNumber);
       return registry.has(number) ? number : -1;
@@ -94,9 +102,11 @@ export function createRegistry(options: OrganisationOptions): Registry {
     change(type, numbers, at) {
       grow();
       for (const number of numbers) {
-        if (type === 'added') gone.delete(number);
+        if (type !== 'modified') {
+          if ((type === 'added') === assignedFirst) other.delete(number);
+          else other.add(number);
+        }
         if (type === 'deleted') {
-          gone.add(number);
           profiles[number] = 0;
           states[number] = 0;
         }

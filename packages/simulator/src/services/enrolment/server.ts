@@ -1,7 +1,7 @@
 // A simulated device enrolment service (mdmenrollment.apple.com): sessions, devices, profiles, and its failures.
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json, text } from '../answers.ts';
-import type { Organisation, OrganisationOptions, OwnedDevice } from '../organisation.ts';
+import type { Organisation, OwnedDevice } from '../organisation.ts';
 import { type AccountFacts, accountDetails, createDiscovery } from './account.ts';
 import {
   type DeviceService,
@@ -13,12 +13,12 @@ import {
   syncDevices,
 } from './devices.ts';
 import { assignProfile, defineProfile, type ProfileService, readProfile, removeProfile } from './profiles.ts';
-import { createRegistry } from './registry.ts';
+import { createRegistry, type RegistryOptions } from './registry.ts';
 import { type Credentials, checkSignature } from './signature.ts';
 import { tokenFile } from './token-file.ts';
 
 /** Options of {@link createSimulatedEnrolmentService}. */
-export interface SimulatedEnrolmentOptions extends OrganisationOptions {
+export interface SimulatedEnrolmentOptions extends RegistryOptions {
   readonly clock?: { now(): number };
   /** Name of the server in the portal. Default `Simulated server`. */
   readonly serverName?: string;
