@@ -17,12 +17,13 @@ import {
   type HostOptions,
   hashAdminToken,
 } from '@espalier/host';
-import { type CertificateAuthority, createRootCa, openCa, scepEnrol, signCms } from '@espalier/pki';
+import { type CertificateAuthority, createRootCa, openCa, readCertificate, scepEnrol, signCms } from '@espalier/pki';
 import { encodeXml } from '@espalier/plist';
 import {
   type AttestationService,
   createSimulatedAttestation,
   createSimulatedDevice,
+  restoreDevice,
   type SimulatedAttestation,
   type SimulatedDevice,
   type SimulatedDeviceOptions,
@@ -74,7 +75,7 @@ async function world(
     }
     return out;
   };
-  const ca = await openCa({ ...root, clock });
+  const ca = options.ca ?? (await openCa({ ...root, clock }));
   const keys = createKeyRing({ current: { id: 'test', key: random(32) }, random });
   const engine: Engine = createEngine({
     ...{ store: createMemoryStore(), keys, clock, random },
@@ -362,12 +363,52 @@ describe('a renewal', () => {
   });
 });
 
+describe('after the authority was replaced', () => {
+  it('devices go on with the certificates of the old one, and renew with them', async () => {
+    const store = createMemoryStore();
+    const before = await world({}, { store });
+    const phone = before.device();
+    await before.enrol(phone);
+    const next = await createRootCa({ subject: 'CN=Next root', key: { type: 'rsa', bits: 2048 }, clock: before.clock });
+    const ca = await openCa({ ...next, clock: before.clock });
+    const anchors = [ca.certificate, before.ca.certificate];
+    const to = await world({ ca, identity: { anchors } }, { store });
+    const saved = phone.state();
+    const moved = restoreDevice(saved, { clock: to.clock, fetch: (request) => to.host.fetch(request) });
+    expect((await moved.poll()).ended).toBe('idle');
+    const signer = {
+      certificate: new Uint8Array(Buffer.from(saved.certificate!, 'base64')),
+      privateKey: new Uint8Array(Buffer.from(saved.privateKey!, 'base64')),
+    };
+    const renewed = await scepEnrol({
+      ...{ url: `${ORIGIN}/scep`, fetch: (request) => to.host.fetch(request), clock: to.clock },
+      ...{ subject: 'CN=ignored', renew: signer },
+    });
+    expect(readCertificate(renewed.certificate).issuer).toBe('CN=Next root');
+    expect(await statuses(to)).toEqual(['issued', 'in-force']);
+    // Where the old authority is not trusted any more, its certificates renew nothing.
+    const strict = await world({ ca, identity: { anchors: [ca.certificate] } }, { store });
+    await expect(
+      scepEnrol({
+        ...{ url: `${ORIGIN}/scep`, fetch: (request) => strict.host.fetch(request), clock: strict.clock },
+        ...{ subject: 'CN=ignored', renew: signer },
+      }),
+    ).rejects.toMatchObject({ code: 'pki.scep.failed' });
+  });
+});
+
 describe('a revocation', () => {
   it('closes the door at once, is told, and leaves the device to enrol anew', async () => {
     const to = await world();
     const phone = to.device();
     const certificate = await to.enrol(phone);
     const path = `/certificates/${fingerprintOf(certificate)}`;
+    const login = await to.host.fetch(
+      new Request(`${ORIGIN}/login`, { method: 'POST', body: new URLSearchParams({ token: to.token }) }),
+    );
+    const cookie = login.headers.get('set-cookie')!.split(';')[0]!;
+    const page = () => to.host.fetch(new Request(`${ORIGIN}/devices/${phone.udid}`, { headers: { cookie } }));
+    expect(await (await page()).text()).toContain('>in-force<');
     expect((await to.api('POST', `${path}/revoke`, { reason: 'keyCompromise' })).status).toBe(204);
     expect((await to.api('POST', `${path}/revoke`, {})).status).toBe(204);
     expect((await to.api('POST', '/certificates/00/revoke', {})).status).toBe(404);
@@ -380,6 +421,7 @@ describe('a revocation', () => {
       { reason: 'keyCompromise', by: 'admin', enrolmentId: phone.udid },
     ]);
     await expect(to.engine.enrolling.challenge({ enrolmentId: 'nobody' })).rejects.toMatchObject({ kind: 'not-found' });
+    expect(await (await page()).text()).toContain('>revoked<');
     const again = to.device();
     await to.enrol(again);
     expect((await again.poll()).ended).toBe('idle');

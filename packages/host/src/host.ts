@@ -255,6 +255,8 @@ function scepServer(
     renewal: {
       authorise: ({ certificate }) => engine.enrolling.authoriseRenewal(certificate),
       graceDays: identity.renewalGraceDays ?? 30,
+      // Authorities before this one, whose certificates devices still have.
+      previousCas: identity.anchors.filter((anchor) => Buffer.compare(anchor, ca.certificate) !== 0),
     },
     ...(revocation === null ? {} : { crl: revocation.crl }),
     onEvent: ({ type, error, ...event }) => {

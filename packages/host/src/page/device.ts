@@ -8,6 +8,7 @@ import { card, fields, known, pager, state, table, when, yesNo } from './layout.
 import type { View } from './routes.ts';
 
 const RECENT = 15;
+const IDENTITIES = 5;
 const HISTORY = 50;
 
 /** `/devices/:id` */
@@ -15,6 +16,10 @@ export async function devicePage(view: View): Promise<Response> {
   const device = await deviceOf(view);
   const { enrolment } = device;
   const commands = await view.engine.commands.history(enrolment.id, { limit: RECENT });
+  const identities = await view.engine.certificates.list({
+    enrolmentId: enrolment.parent ?? enrolment.id,
+    limit: IDENTITIES,
+  });
   const here = deviceLink(view, enrolment.id);
   const all = html`<a href="${here}/commands">All commands</a>`;
   const summary = [modelOf(device), systemOf(device), enrolment.serialNumber].filter(Boolean);
@@ -36,6 +41,22 @@ ${card(
       when(row.updatedAt),
     ]),
     'No configuration is assigned.',
+  ),
+)}
+${card(
+  'Identity',
+  table(
+    'Identity certificates',
+    ['Subject', 'State', 'From (UTC)', 'Until (UTC)', 'Attested', 'SHA-256'],
+    identities.items.map((item) => [
+      item.subject,
+      state(item.status),
+      when(item.notBefore),
+      when(item.notAfter),
+      yesNo(item.attestation !== null),
+      html`<span class="mono wrap">${item.fingerprint}</span>`,
+    ]),
+    'No certificate was issued here.',
   ),
 )}
 ${card('Facts', factGroups(device), device.inventoryAt === null ? 'no inventory yet' : html`from ${when(device.inventoryAt)}`)}

@@ -121,6 +121,7 @@ export function state(word: string): Html {
 
 const COLOURS: Readonly<Record<string, string>> = {
   active: 'good',
+  'in-force': 'good',
   acknowledged: 'good',
   applied: 'good',
   valid: 'good',
