@@ -93,6 +93,8 @@ describe('kinds and references', () => {
     for (const name of schema.names('declaration')) expect(declarationKind(name), name).not.toBe(null);
     expect(declarationKind('com.example.asset.new')).toBe('asset');
     expect(declarationKind('com.example.new')).toBe(null);
+    expect(declarationKind('com.apple.configuration.management.test')).toBe('configuration');
+    expect(declarationKind('com.example.management.asset')).toBe('management');
   });
 
   test('are found at every depth', () => {

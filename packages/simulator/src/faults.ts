@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 
 /** A message that a device is about to send. */
 export interface Step {
-  readonly kind: 'authenticate' | 'token-update' | 'check-out' | 'idle' | 'result';
+  readonly kind: 'authenticate' | 'token-update' | 'check-out' | 'idle' | 'result' | 'declarative';
   /** The command that a result answers. */
   readonly requestType?: string;
   /** Counts the messages of this device from 1. */

@@ -24,6 +24,10 @@ export {
   type SimulatedAttestation,
 } from './device/attestation.ts';
 export type { RequestEvent } from './device/channel.ts';
+export { type DeclarationType, declarationTypes, type PayloadKey } from './device/declarations/catalogue.ts';
+export type { DeclarationVerdict } from './device/declarations/client.ts';
+export { type Answers, PredicateFault, predicateHolds, UnreadablePredicate } from './device/declarations/predicate.ts';
+export type { DeclarativeState, HeldDeclaration, ReportedState } from './device/declarations/state.ts';
 export { createSimulatedDevice, restoreDevice } from './device/device.ts';
 export type { DeviceTraits } from './device/factory.ts';
 export type { ExecutedCommand, SessionResult } from './device/session.ts';

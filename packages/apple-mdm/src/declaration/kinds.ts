@@ -7,12 +7,13 @@ export const declarationKinds = ['activation', 'asset', 'configuration', 'manage
 export type DeclarationKind = (typeof declarationKinds)[number];
 
 /**
- * The kind of a declaration type: the part of its name that is one of the four (`com.apple.asset.data` gives `asset`).
+ * The kind of a declaration type: the first part of its name that is one of the four (`com.apple.asset.data` gives `asset`).
  * `null` when none is, and no device could ask for such a declaration.
  */
 export function declarationKind(type: string): DeclarationKind | null {
-  const parts = type.split('.');
-  return declarationKinds.find((kind) => parts.includes(kind)) ?? null;
+  const kinds: readonly string[] = declarationKinds;
+  const part = type.split('.').find((one) => kinds.includes(one));
+  return (part as DeclarationKind | undefined) ?? null;
 }
 
 /** Largest size of an `Identifier` and of a `ServerToken`, in octets (Apple's DeclarationBase). */

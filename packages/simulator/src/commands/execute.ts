@@ -3,6 +3,7 @@ import type { PlistDict } from '@espalier/plist';
 import { platformOf } from '../catalogue.ts';
 import type { DeviceState } from '../device/state.ts';
 import { controlHandlers } from './control.ts';
+import { declarationHandlers } from './declarations.ts';
 import { type CommandResult, failed, type Handlers, mdmDomain } from './handler.ts';
 import { informationHandlers } from './information.ts';
 import { inventoryHandlers } from './inventory.ts';
@@ -13,6 +14,7 @@ const handlers: Handlers = {
   ...inventoryHandlers,
   ...profileHandlers,
   ...controlHandlers,
+  ...declarationHandlers,
 };
 
 /** The commands that a simulated device knows. */

@@ -7,6 +7,7 @@ import { createKeyPool, type KeyPool } from '../key-pool.ts';
 import { createFetchTransport, createNodeTransport, type Transport } from '../net/transport.ts';
 import { createRandom, type Random } from '../random.ts';
 import { Channel } from './channel.ts';
+import { DeclarationClient, type DeclarationVerdict } from './declarations/client.ts';
 import { createState } from './factory.ts';
 import { makeKey, renewIdentity, requestIdentityOf, type ScepContext } from './identity.ts';
 import { authenticateMessage, checkOutMessage, tokenUpdateMessage } from './messages.ts';
@@ -47,6 +48,7 @@ class Device implements SimulatedDevice {
   readonly #random: Random;
   readonly #transport: Transport;
   readonly #channel: Channel;
+  readonly #declarations: DeclarationClient;
   readonly #keyPool: KeyPool;
   readonly #now: () => number;
   readonly #sleep: (ms: number) => Promise<void>;
@@ -78,6 +80,7 @@ class Device implements SimulatedDevice {
       faultRandom: random.fork('faults'),
       onRequest: environment.onRequest,
     });
+    this.#declarations = new DeclarationClient(state, this.#channel);
     if (state.phase === 'enrolled' || state.phase === 'authenticated') this.#listen();
   }
 
@@ -221,6 +224,7 @@ class Device implements SimulatedDevice {
       const result = await runSession(state, this.#channel, this.#now, max, (renewal) => this.#renew(renewal));
       this.#saidNotNow = result.commands.some((command) => command.status === 'NotNow');
       await this.#after(result);
+      if (state.phase === 'enrolled') await this.#declarations.work();
       return result;
     } finally {
       this.#transport.close();
@@ -257,6 +261,18 @@ class Device implements SimulatedDevice {
       await this.#tell('token-update', tokenUpdateMessage(this.#state, this.#mdm()));
       this.#transport.close();
     });
+  }
+
+  reportStatus(options: { readonly full?: boolean } = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
+      await this.#declarations.work(options);
+      this.#transport.close();
+    });
+  }
+
+  declarations(): Promise<readonly DeclarationVerdict[]> {
+    return this.#inTurn(() => this.#declarations.verdicts());
   }
 
   checkOut(): Promise<{ readonly told: boolean }> {
@@ -358,6 +374,7 @@ class Device implements SimulatedDevice {
     state.phase = phase;
     state.mdm = null;
     state.profiles = [];
+    delete state.declarative;
     state.certificate = null;
     state.privateKey = null;
     state.apps = state.apps.filter((app) => app.managed !== true);

@@ -1,6 +1,7 @@
 // Everything that a simulated device remembers, as plain JSON: it can be saved, moved and restored.
 import type { DeviceKind, SimulatedApp } from '../catalogue.ts';
 import { SimulatorError } from '../errors.ts';
+import type { DeclarativeState } from './declarations/state.ts';
 
 /** How far an enrolment has come; each step is kept, so that an interrupted one goes on where it was. */
 export type EnrolmentPhase =
@@ -136,6 +137,8 @@ export interface DeviceState {
   pushMagic: string;
   unlockToken: string;
   awaitingConfiguration: boolean;
+  /** Absent until the server turns declarative management on. */
+  declarative?: DeclarativeState;
   restarts: number;
   messages: number;
 }

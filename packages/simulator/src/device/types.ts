@@ -6,6 +6,7 @@ import type { RetryOptions } from '../net/retry.ts';
 import type { Transport } from '../net/transport.ts';
 import type { AttestationService } from './attestation.ts';
 import type { RequestEvent } from './channel.ts';
+import type { DeclarationVerdict } from './declarations/client.ts';
 import type { DeviceTraits } from './factory.ts';
 import type { SessionResult } from './session.ts';
 import type { DeviceState, EnrolmentPhase } from './state.ts';
@@ -88,6 +89,13 @@ export interface SimulatedDevice {
   poll(): Promise<SessionResult>;
   /** Sends `TokenUpdate` again, with a new push token when `newToken` is set. */
   updateToken(options?: { readonly newToken?: boolean }): Promise<void>;
+  /**
+   * Reports the status that changed since the last report, as a device with declarative management does by itself after
+   * each session; with `full` all of it (the daily report). Nothing where the server has not turned it on.
+   */
+  reportStatus(options?: { readonly full?: boolean }): Promise<void>;
+  /** How each declaration on the device stands. */
+  declarations(): Promise<readonly DeclarationVerdict[]>;
   /** The user removes the enrolment profile. The server is told once, if the profile asks for that; `told` says if it heard. */
   checkOut(): Promise<{ readonly told: boolean }>;
   /** The user locks the device. */
