@@ -28,6 +28,7 @@ export { type DeclarationType, declarationTypes, type PayloadKey } from './devic
 export type { DeclarationVerdict } from './device/declarations/client.ts';
 export { type Answers, PredicateFault, predicateHolds, UnreadablePredicate } from './device/declarations/predicate.ts';
 export type { DeclarativeState, HeldDeclaration, ReportedState } from './device/declarations/state.ts';
+export { knownStatusItems } from './device/declarations/status.ts';
 export { createSimulatedDevice, restoreDevice } from './device/device.ts';
 export type { DeviceTraits } from './device/factory.ts';
 export type { ExecutedCommand, SessionResult } from './device/session.ts';

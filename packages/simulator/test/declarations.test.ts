@@ -9,6 +9,7 @@ import {
   createSimulatedDevice,
   type DeviceState,
   declarationTypes,
+  knownStatusItems,
   PredicateFault,
   predicateHolds,
   restoreDevice,
@@ -388,6 +389,15 @@ describe('facts and predicates', () => {
       for (const platform of ['iOS', 'macOS', 'tvOS'] as const) {
         const first = supported[platform]?.introduced;
         expect(os[platform], `${name} ${platform}`).toBe(first === 'n/a' ? undefined : first);
+      }
+    }
+  });
+
+  test('the status items are Apple’s schema', () => {
+    for (const [name, os] of Object.entries(knownStatusItems)) {
+      for (const platform of ['iOS', 'macOS', 'tvOS'] as const) {
+        const since = schema.status(name)?.supportedOS?.[platform]?.introduced;
+        expect(os[platform], `${name} ${platform}`).toBe(since === 'n/a' ? undefined : since);
       }
     }
   });

@@ -64,7 +64,7 @@ export async function takeReport(
       throw new CoreError('core.declaration.conflict', 'unavailable', 'the channel sends several reports at once');
     if (capabilities !== null && JSON.stringify(capabilities) !== sync.capabilities) {
       // What it takes decides on what it gets.
-      await store.declarations.mark({ enrolmentIds: [enrolmentId], at: at + context.options.declarationSettleMs });
+      await store.declarations.mark({ enrolmentIds: [enrolmentId], at });
     }
     await applyFacts(context, labels, enrolmentId, report, status);
     context.bus.poke();
@@ -158,7 +158,7 @@ async function applyFacts(
     await store.configurations.mark({ enrolmentIds: [enrolmentId], at });
   }
   if (applied.changed.includes('common.os_version')) {
-    await store.declarations.mark({ enrolmentIds: [enrolmentId], at: at + context.options.declarationSettleMs });
+    await store.declarations.mark({ enrolmentIds: [enrolmentId], at });
   }
   context.kick.reconciler();
 }

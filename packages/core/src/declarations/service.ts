@@ -24,7 +24,7 @@ export function createDeclarations(
   checkins: DeclarationCheckins,
   syncer: DeclarationSyncer,
 ): Declarations {
-  const { store, clock, vault, options } = context;
+  const { store, clock, vault } = context;
   const { declarations } = store;
 
   async function find(identifier: string): Promise<StoredDeclaration | null> {
@@ -84,9 +84,8 @@ export function createDeclarations(
       updatedAt: at,
     };
     const event = changed(identifier, next.version, old === null ? 'created' : 'updated');
-    const due = at + options.declarationSettleMs;
     const concerned = old?.serverToken === serverToken ? [] : await concerning(identifier);
-    const outcome = await declarations.put(next, old?.version ?? null, { concerning: concerned, at: due, event });
+    const outcome = await declarations.put(next, old?.version ?? null, { concerning: concerned, at, event });
     if (outcome === 'conflict') return outcome;
     if (old?.content != null && old.content.sha256 !== content?.sha256) {
       await store.secrets.delete(scope, old.content.sha256);

@@ -10,7 +10,7 @@ type Sets = Pick<
 
 /** Makes the part of the service that is about sets. */
 export function createSets(context: Context): Sets {
-  const { store, clock, options } = context;
+  const { store, clock } = context;
   const { declarations } = store;
 
   async function find(id: string): Promise<DeclarationSet | null> {
@@ -41,8 +41,7 @@ export function createSets(context: Context): Sets {
     }) as const;
 
   async function write(set: DeclarationSet, expected: number | null, change: string): Promise<boolean> {
-    const due = clock.now() + options.declarationSettleMs;
-    const outcome = await declarations.putSet(set, expected, due, changed(set, change));
+    const outcome = await declarations.putSet(set, expected, clock.now(), changed(set, change));
     if (outcome === 'name-taken') {
       const message = `there is a set ${JSON.stringify(set.name)} already`;
       throw new CoreError('core.declaration_set.name_taken', 'conflict', message);
@@ -98,8 +97,7 @@ export function createSets(context: Context): Sets {
 
     async deleteSet(id) {
       const set = await require(id);
-      const due = clock.now() + options.declarationSettleMs;
-      await declarations.deleteSet(id, due, changed(set, 'deleted'));
+      await declarations.deleteSet(id, clock.now(), changed(set, 'deleted'));
       context.bus.poke();
     },
 
@@ -113,9 +111,8 @@ export function createSets(context: Context): Sets {
 
     async setMembers(setId, { add = [], remove = [] }) {
       const set = await require(setId);
-      const at = clock.now() + options.declarationSettleMs;
       const event = changed(set, 'members');
-      const outcome = await declarations.changeMembers({ setId, add, remove, at, event });
+      const outcome = await declarations.changeMembers({ setId, add, remove, at: clock.now(), event });
       if (outcome === null) throw unknown(setId);
       context.bus.poke();
       return outcome;

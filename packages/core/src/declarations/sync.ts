@@ -76,7 +76,8 @@ export function createDeclarationSyncer(context: Context): DeclarationSyncer {
         found = { token: declarationsToken(items), items };
         alike.set(key, found);
       }
-      composed.set(id, found);
+      // A device that never had anything is not bothered with nothing.
+      if (sync !== undefined || found.items.length > 0) composed.set(id, found);
     }
     return composed;
   }
@@ -146,7 +147,9 @@ export function createDeclarationSyncer(context: Context): DeclarationSyncer {
     async run() {
       let total = 0;
       for (;;) {
-        const marks = await declarations.claimMarks({ at: clock.now(), leaseMs: LEASE_MS, limit: CHUNK });
+        // Marks wait a while for others: a burst of changes is one synchronisation.
+        const at = clock.now() - options.declarationSettleMs;
+        const marks = await declarations.claimMarks({ at, leaseMs: LEASE_MS, limit: CHUNK });
         if (marks.length === 0) return total;
         await context.vault.ready();
         try {

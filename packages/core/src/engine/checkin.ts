@@ -108,7 +108,8 @@ export async function tokenUpdate(
   context.kick.notifier();
   // Also when a crash came between an earlier TokenUpdate and this.
   if (!(await store.declarations.syncs([id])).has(id)) {
-    await store.declarations.mark({ enrolmentIds: [id], at });
+    // Nobody waits here for more changes to come.
+    await store.declarations.mark({ enrolmentIds: [id], at: at - context.options.declarationSettleMs });
     context.kick.reconciler();
   }
   if (channel === 'user') {

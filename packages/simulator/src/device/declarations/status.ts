@@ -1,49 +1,66 @@
 // The status items that a simulated device can tell, and their values.
-import { platformOf } from '../../catalogue.ts';
+import { compareVersions, type Platform, platformOf } from '../../catalogue.ts';
 import type { DeviceState } from '../state.ts';
 import { kinds, typesOf } from './catalogue.ts';
 
-const common: { readonly [name: string]: (state: DeviceState) => unknown } = {
-  'device.identifier.serial-number': (state) => state.serialNumber,
-  'device.identifier.udid': (state) => state.udid,
-  'device.model.family': (state) => (state.kind === 'AppleTV' ? 'AppleTV' : state.kind),
-  'device.model.identifier': (state) => state.productName,
-  'device.model.marketing-name': (state) => state.modelName,
-  'device.model.number': (state) => state.model,
-  'device.operating-system.build-version': (state) => state.buildVersion,
-  'device.operating-system.family': (state) => (state.kind === 'iPad' ? 'iPadOS' : platformOf(state.kind)),
-  'device.operating-system.marketing-name': (state) => `${platformOf(state.kind)} ${state.osVersion}`,
-  'device.operating-system.version': (state) => state.osVersion,
+interface Item {
+  /** First version by platform (schema, declarative/status). */
+  readonly os: { readonly [P in Platform]?: string };
+  readonly value: (state: DeviceState) => unknown;
+}
+
+const first = { iOS: '15.0', macOS: '13.0', tvOS: '16.0' };
+const second = { ...first, iOS: '16.0' };
+const third = { iOS: '17.0', macOS: '14.0', tvOS: '17.0' };
+
+const items: { readonly [name: string]: Item } = {
+  'device.identifier.serial-number': { os: second, value: (state) => state.serialNumber },
+  'device.identifier.udid': { os: second, value: (state) => state.udid },
+  'device.model.family': { os: first, value: (state) => state.kind },
+  'device.model.identifier': { os: first, value: (state) => state.productName },
+  'device.model.marketing-name': { os: first, value: (state) => state.modelName },
+  'device.model.number': { os: third, value: (state) => state.model },
+  'device.operating-system.build-version': { os: first, value: (state) => state.buildVersion },
+  'device.operating-system.family': {
+    os: first,
+    value: (state) => (state.kind === 'iPad' ? 'iPadOS' : platformOf(state.kind)),
+  },
+  'device.operating-system.marketing-name': {
+    os: first,
+    value: (state) => `${platformOf(state.kind)} ${state.osVersion}`,
+  },
+  'device.operating-system.version': { os: first, value: (state) => state.osVersion },
+  'diskmanagement.filevault.enabled': { os: { macOS: '14.0' }, value: (state) => state.fileVault },
+  'mdm.app': { os: { iOS: '16.0', tvOS: '16.0' }, value: managedApps },
+  'passcode.is-compliant': { os: { iOS: '16.0' }, value: passcodeComplies },
+  'passcode.is-present': { os: { iOS: '16.0' }, value: (state) => state.passcode !== null },
 };
 
-const notTv: typeof common = {
-  'passcode.is-present': (state) => state.passcode !== null,
-  'passcode.is-compliant': (state) => passcodeComplies(state),
-};
-
-const notMac: typeof common = {
-  'mdm.app': (state) =>
-    state.apps
-      .filter((app) => app.managed === true)
-      .map(({ identifier, name, version, shortVersion }) => ({
-        identifier,
-        name,
-        version,
-        'short-version': shortVersion,
-        state: 'managed',
-      })),
-};
-
-const macOnly: typeof common = { 'diskmanagement.filevault.enabled': (state) => state.fileVault };
+/** The status items that simulated devices know, with their first versions. */
+export const knownStatusItems: { readonly [name: string]: Item['os'] } = Object.freeze(
+  Object.fromEntries(Object.entries(items).map(([name, { os }]) => [name, os])),
+);
 
 /** The items that this device can tell, without those about declarative management itself. */
-export function statusItems(state: DeviceState): typeof common {
+export function statusItems(state: DeviceState): { readonly [name: string]: Item['value'] } {
   const platform = platformOf(state.kind);
-  return {
-    ...common,
-    ...(platform === 'tvOS' ? {} : notTv),
-    ...(platform === 'macOS' ? macOnly : notMac),
-  };
+  const known = Object.entries(items).filter(([, { os }]) => {
+    const since = os[platform];
+    return since !== undefined && compareVersions(state.osVersion, since) >= 0;
+  });
+  return Object.fromEntries(known.map(([name, { value }]) => [name, value]));
+}
+
+function managedApps(state: DeviceState): unknown {
+  return state.apps
+    .filter((app) => app.managed === true)
+    .map(({ identifier, name, version, shortVersion }) => ({
+      identifier,
+      name,
+      version,
+      'short-version': shortVersion,
+      state: 'managed',
+    }));
 }
 
 /** `management.client-capabilities`. */
