@@ -19,9 +19,9 @@ const NOW = Date.UTC(2026, 0, 1);
 const REPEAT = 21;
 
 const QUERIES: Readonly<Record<string, string>> = {
-  'three conditions, 0.02 % match':
+  'three conditions, one of time':
     '"common.platform" = "macOS" AND "common.os_version" < "14" AND "common.last_connected_at" within the last 1 day',
-  'three conditions, facts only, 1 % match':
+  'facts alone, 1 % match':
     '"common.platform" = "macOS" AND "common.os_version" < "14" AND "common.battery_level" < 50',
   'three conditions, two negations':
     '"common.status" = "Pending" AND "ios.Supervised" != true AND "common.home_country_code" != "DE"',

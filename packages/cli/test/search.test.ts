@@ -138,6 +138,24 @@ describe('against a store', () => {
     });
   });
 
+  test('retired devices, secrets and the one-box search', async () => {
+    const other = folder.path('retired.db');
+    const store = openSqliteStore(other);
+    for (const id of ['A', 'B']) await enrol(store, ring(1, 'k'), id, null, { 'common.serial_number': `SN-${id}` });
+    await store.enrolments.checkOut({ id: 'B', certificateFingerprint: 'pin-B', at: T0, events: [] });
+    await store.close();
+    const total = async (...args: string[]) =>
+      JSON.parse((await espalier(['search', ...args, '--store', other, '--json'])).out).matches?.total;
+    expect(await total('')).toBe(1);
+    expect(await total('', '--include-retired')).toBe(2);
+    expect(await total('sn: sn-b', '--basic')).toBe(0);
+    expect(await total('sn: sn-b', '--basic', '--include-retired')).toBe(1);
+    const secret = '"common.pending_device_passcode" starts with "1"';
+    const refused = await espalier(['search', secret, '--store', other]);
+    expect([refused.code, refused.out]).toEqual([1, expect.stringContaining('(sensitive)')]);
+    expect(await total(secret, '--sensitive')).toBe(0);
+  });
+
   test('the store is only read', async () => {
     const dump = () => {
       const db = new DatabaseSync(file, { readOnly: true });

@@ -272,6 +272,68 @@ describe('commands', () => {
 });
 
 describe('labels', () => {
+  it('come from searches, and can be tried out before they change', async () => {
+    const to = await world();
+    await enrol(to, 'A1');
+    await enrol(to, 'A2');
+    const expression = '"common.serial_number" = "SNA1"';
+    const label = await ok(to, 'POST', '/labels/saved-search', { name: 'One', basic: 'sn:SNA1' }, 201);
+    expect(label).toMatchObject({ expression, memberCount: 1, kind: 'dynamic' });
+    expect(await refused(to, 'POST', '/labels/saved-search', { name: 'One', expression })).toMatchObject({
+      status: 409,
+      code: 'core.label.name_taken',
+    });
+    const preview = await ok(to, 'POST', '/labels/preview', {
+      labelId: label.id,
+      expression: '"common.serial_number" = "SNA2"',
+    });
+    expect(preview).toMatchObject({
+      joining: { count: 1, items: [{ id: 'A2' }] },
+      leaving: { count: 1, items: [{ id: 'A1' }] },
+      staying: 0,
+      dependants: [],
+    });
+    const user = await ok(to, 'POST', '/labels', { name: 'User', expression: '"common.label" = "one"' }, 201);
+    expect(user.memberCount).toBe(1);
+    expect(await refused(to, 'DELETE', `/labels/${label.id}`)).toMatchObject({
+      status: 409,
+      code: 'core.label.in_use',
+    });
+    const cycle = { expression: '"common.label" = "User"' };
+    expect(await refused(to, 'PATCH', `/labels/${label.id}`, cycle)).toMatchObject({
+      status: 409,
+      code: 'core.label.cycle',
+    });
+    expect(await refused(to, 'POST', '/labels/preview', { expression: '"a.b" =' })).toMatchObject({ status: 400 });
+    const one = await ok(to, 'GET', `/devices?label=${label.id}`);
+    expect([one.total, one.items[0].enrolment.id]).toEqual([1, 'A1']);
+    expect(await refused(to, 'GET', '/devices?label=nothing')).toMatchObject({ status: 404 });
+  });
+
+  it('searches leave out retired devices, compare no secrets unasked, and are exported as CSV', async () => {
+    const to = await world();
+    await enrol(to, 'A1');
+    const gone = await enrol(to, 'A2');
+    await to.fetch('/mdm/checkin', gone.request({ MessageType: 'CheckOut', UDID: 'A2', Topic: 'topic' }));
+    const all = encodeURIComponent('"common.platform" = "iOS"');
+    const total = async (query: string) => (await ok(to, 'GET', `/devices?${query}`)).total;
+    expect(await total(`search=${all}`)).toBe(1);
+    expect(await total(`search=${all}&excludeRetired=false`)).toBe(2);
+    expect(await total('')).toBe(2);
+    expect(await total('excludeRetired=true')).toBe(1);
+    const secret = encodeURIComponent('"common.pending_device_passcode" starts with "1"');
+    expect(await refused(to, 'GET', `/devices?search=${secret}`)).toMatchObject({
+      status: 403,
+      code: 'search.sensitive',
+    });
+    expect(await total(`search=${secret}&sensitive=true`)).toBe(0);
+    const file = await to.api('GET', `/devices.csv?search=${all}`);
+    expect(file.headers.get('content-disposition')).toContain('DeviceSearchResult.csv');
+    const lines = (await file.text()).split('\r\n');
+    expect(lines[0]).toMatch(/^deviceId,deviceName,serialNumber,platform,/);
+    expect(lines.slice(1).map((line) => line.split(',')[0])).toEqual(['A1', '']);
+  });
+
   it('are made, read, changed, filled and deleted', async () => {
     const to = await world();
     await enrol(to, 'A1');

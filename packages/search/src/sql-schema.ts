@@ -32,6 +32,11 @@ export interface SqlColumn {
   readonly value: string;
   /** For versions: the sortable form ({@link FactRow.version}). Needed to order them. */
   readonly version?: string;
+  /**
+   * For numbers and times that change too often for an index: a column with the number divided by `unit`, rounded down,
+   * which has one. Ranges are looked up there first.
+   */
+  readonly coarse?: { readonly value: string; readonly unit: number };
 }
 
 /**

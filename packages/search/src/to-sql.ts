@@ -128,7 +128,7 @@ class SqlWriter {
     const matching =
       test.predicate.kind === 'present'
         ? present
-        : `(${guard} AND ${this.#condition(test.predicate, {
+        : `(${guard} AND ${this.#coarse(test.predicate, column)}${this.#condition(test.predicate, {
             text: column.value,
             number: column.value,
             version: test.predicate.kind === 'version' ? version() : '',
@@ -136,6 +136,19 @@ class SqlWriter {
           })})`;
     const whole = test.missing ? `(${matching} OR NOT ${present})` : matching;
     return negated ? `NOT ${whole}` : whole;
+  }
+
+  /** The same range in the coarse column, which an index serves. */
+  #coarse(predicate: Predicate, { coarse }: SqlColumn): string {
+    if (coarse === undefined || (predicate.kind !== 'within' && predicate.kind !== 'range')) return '';
+    const { now } = this.#options;
+    const [min, max] =
+      predicate.kind === 'within'
+        ? [before(now, predicate.duration), now]
+        : [predicate.min?.value, predicate.max?.value];
+    const end = (word: string, value: number | undefined): string =>
+      value === undefined ? '' : `${coarse.value} ${word} ${this.#bind(Math.floor(value / coarse.unit))} AND `;
+    return end('>=', min) + end('<=', max);
   }
 
   #condition(

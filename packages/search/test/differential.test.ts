@@ -15,9 +15,10 @@ const FACTS = `CREATE TABLE fact (device_id INTEGER NOT NULL, field TEXT NOT NUL
   "key" TEXT, number DOUBLE PRECISION, version TEXT, cut TEXT, whole TEXT, PRIMARY KEY (device_id, field, ordinal))`;
 // So short that many of the texts are cut.
 const KEY_LENGTH = 3;
+const DAY = 86_400_000;
 const device = (flag: string): string =>
   `CREATE TABLE device (id INTEGER PRIMARY KEY, c_text TEXT, c_version TEXT, c_version_key TEXT, c_flag ${flag},
-  c_number DOUBLE PRECISION, c_list TEXT, c_flag_default ${flag}, c_seen DOUBLE PRECISION)`;
+  c_number DOUBLE PRECISION, c_list TEXT, c_flag_default ${flag}, c_seen DOUBLE PRECISION, c_seen_day DOUBLE PRECISION)`;
 
 const factsOnly: SqlSchema = { facts: { table: 'fact', subject: 'device_id', outer: 'd.id' } };
 const cutKeys: SqlSchema = {
@@ -36,7 +37,7 @@ const columns: Record<string, SqlColumn> = {
   't.number': { value: 'd.c_number' },
   't.listDefault': { value: 'd.c_list' },
   't.flagDefault': { value: 'd.c_flag_default' },
-  't.seen': { value: 'd.c_seen' },
+  't.seen': { value: 'd.c_seen', coarse: { value: 'd.c_seen_day', unit: DAY } },
 };
 const withColumns: SqlSchema = { ...factsOnly, column: (token) => columns[token] };
 
@@ -67,6 +68,7 @@ function deviceRow(id: number, r: SearchRecord): Row {
     folded(text('t.listDefault')?.trim() ?? null),
     flag('t.flagDefault'),
     number('t.seen'),
+    number('t.seen') === null ? null : Math.floor(number('t.seen')! / DAY),
   ];
 }
 
@@ -101,7 +103,7 @@ async function load(records: readonly SearchRecord[]): Promise<void> {
     }
   }
   const insertFact = sqlite.prepare('INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  const insertDevice = sqlite.prepare('INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const insertDevice = sqlite.prepare('INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   for (const row of facts) insertFact.run(...row);
   for (const row of devices) insertDevice.run(...row);
   sqlite.exec('COMMIT');
@@ -116,8 +118,8 @@ async function load(records: readonly SearchRecord[]): Promise<void> {
   );
   await client.query(
     `INSERT INTO device SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::float8[], $7::text[],
-     $8::bool[], $9::float8[])`,
-    [0, 1, 2, 3, 4, 5, 6, 7, 8].map((i) => column(devices, i)),
+     $8::bool[], $9::float8[], $10::float8[])`,
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => column(devices, i)),
   );
 }
 

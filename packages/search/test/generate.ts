@@ -1,6 +1,5 @@
 // Random typed records and random expressions over them, for the property tests.
 import fc from 'fast-check';
-import { vi } from 'vitest';
 import type {
   Comparison,
   Condition,
@@ -257,4 +256,3 @@ const condition = (depth: number): fc.Arbitrary<Condition> => {
 export const expression: fc.Arbitrary<Expression> = condition(3);
 
 export const nightly = process.env['ESPALIER_NIGHTLY'] === '1';
-if (nightly) vi.setConfig({ testTimeout: 3_600_000 });

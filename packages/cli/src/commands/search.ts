@@ -1,5 +1,5 @@
 // `espalier search EXPRESSION`: explains a search expression, and runs it against a store.
-import { type Field, lint, type SearchIssue, validate } from '@espalier/search';
+import { type Field, lint, parseBasic, print as printExpression, type SearchIssue, validate } from '@espalier/search';
 import { catalogue } from '@espalier/search/catalogue';
 import { type Explanation, explain, type SqlDialect, type SqlFilter } from '@espalier/search/sql';
 import { type CliCommand, readArgs } from '../command.ts';
@@ -11,7 +11,8 @@ import { readStoreAddress, storeUrlHelp } from '../store/address.ts';
 import { paragraph, table } from '../text/wrap.ts';
 
 const help = `usage: espalier search EXPRESSION [--sql sqlite|postgres] [--store URL]
-                       [--limit N] [--schema S] [--json]
+                       [--limit N] [--schema S] [--basic] [--include-retired]
+                       [--sensitive] [--json]
 
 Explains an expression of the device search language: the canonical text, the
 tree, the fields with their types and sources, and what is odd about it. Quote
@@ -22,6 +23,9 @@ the whole: espalier search '"common.platform" = "iOS"'
   --store URL  run it against a store, which is only read
   --limit N    how many devices are shown (1 to 1,000, default 50)
   --schema S   the PostgreSQL schema (default espalier)
+  --basic      EXPRESSION is the one-box search: a name, sn:…, udid:…, mac:…
+  --include-retired  also find devices that are retired
+  --sensitive  secrets may be compared, not only tested for being there
   --json       output for programs
 
 ${storeUrlHelp}
@@ -40,13 +44,13 @@ interface Result {
   readonly matches?: Matches;
 }
 
-function explainText(text: string, dialect: SqlDialect | undefined, now: number): Result {
-  const { expression, diagnostics, spans } = validate(text, catalogue);
+function explainText(text: string, dialect: SqlDialect | undefined, now: number, sensitive: boolean): Result {
+  const { expression, diagnostics, spans } = validate(text, catalogue, { sensitive });
   const broken = expression === null || diagnostics.some((issue) => issue.severity === 'error' && !issue.field);
   // What is left of a text with faults is not what was meant.
   if (broken) return { expression: text, issues: diagnostics };
   const issues = [...diagnostics, ...lint(expression, catalogue, { spans })];
-  const explanation = explain(expression, catalogue, { now, schema });
+  const explanation = explain(expression, catalogue, { now, schema, sensitive });
   const failed = issues.some(({ severity }) => severity === 'error');
   if (dialect === undefined || failed || explanation.sql === undefined)
     return { expression: text, issues, explanation };
@@ -156,10 +160,13 @@ export const search: CliCommand = {
       store: { type: 'string' },
       limit: { type: 'string' },
       schema: { type: 'string' },
+      basic: { type: 'boolean' },
+      'include-retired': { type: 'boolean' },
+      sensitive: { type: 'boolean' },
       json: { type: 'boolean' },
     });
-    const [text, ...rest] = positionals;
-    if (text === undefined) throw new CliError('cli.usage', 'no expression given');
+    const [given, ...rest] = positionals;
+    if (given === undefined) throw new CliError('cli.usage', 'no expression given');
     if (rest.length > 0) throw new CliError('cli.usage', 'more than one expression: put the whole in quotes');
     const dialect = dialectOption(values.sql);
     const limit = limitOption(values.limit);
@@ -167,11 +174,15 @@ export const search: CliCommand = {
     if (address === undefined && (values.limit !== undefined || values.schema !== undefined)) {
       throw new CliError('cli.usage', '--limit and --schema go with --store');
     }
-    let result = explainText(text, dialect, io.now());
+    const sensitive = values.sensitive ?? false;
+    // The one-box search is a way of writing an expression; what is explained and run is that.
+    const text = values.basic ? printExpression(parseBasic(given)) : given;
+    let result = explainText(text, dialect, io.now(), sensitive);
     const failed = result.issues.some(({ severity }) => severity === 'error');
     if (address !== undefined && !failed) {
       const { matchesOf } = await import('../search/matches.ts');
-      result = { ...result, matches: await matchesOf(address, text, limit, io.now()) };
+      const query = { expression: text, excludeRetired: values['include-retired'] !== true, sensitive };
+      result = { ...result, matches: await matchesOf(address, query, limit, io.now()) };
     }
     if (values.json) io.out(JSON.stringify(toJson(result), null, 2));
     else print(result, io);

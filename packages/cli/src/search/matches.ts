@@ -18,6 +18,13 @@ export interface Matches {
   readonly devices: readonly Match[];
 }
 
+/** What is looked for, and how it is meant. */
+export interface SearchQuery {
+  readonly expression: string;
+  readonly excludeRetired: boolean;
+  readonly sensitive: boolean;
+}
+
 function refuse(): never {
   throw new CoreError('core.keys.wrong_key', 'internal', 'a search needs no key');
 }
@@ -29,10 +36,10 @@ const noKeys: KeyRing = { currentId: 'none', ids: ['none'], seal: refuse, open: 
  * Lists devices as the engine does, so that the same ones match as in the product.
  * @throws CliError, CoreError, SearchError
  */
-export function matchesOf(address: StoreAddress, expression: string, limit: number, now: number): Promise<Matches> {
+export function matchesOf(address: StoreAddress, query: SearchQuery, limit: number, now: number): Promise<Matches> {
   return withStore(address, async (store) => {
     const engine = createEngine({ store, keys: noKeys, clock: { now: () => now } });
-    const { items, total } = await engine.devices.list({ expression, limit });
+    const { items, total } = await engine.devices.list({ ...query, limit });
     return { total, devices: items.map(matchOf) };
   });
 }

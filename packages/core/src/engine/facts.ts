@@ -41,6 +41,8 @@ export interface ServerColumns {
   readonly status: string;
   readonly enrolledAt: string;
   readonly lastSeenAt: string;
+  /** Where there is an index on it: the day of `lastSeenAt` (days since 1970, UTC), which changes less often. */
+  readonly lastSeenDay?: string;
 }
 
 /**
@@ -48,7 +50,8 @@ export interface ServerColumns {
  * engine adds to each device. For the `column` of a search's schema.
  */
 export function serverColumns(columns: ServerColumns): (token: string) => SqlColumn | SqlCases | undefined {
-  const { status, enrolledAt, lastSeenAt } = columns;
+  const { status, enrolledAt, lastSeenAt, lastSeenDay } = columns;
+  const day = lastSeenDay === undefined ? {} : { coarse: { value: lastSeenDay, unit: 86_400_000 } };
   const names = Object.entries(statusNames);
   const has = (statuses: readonly string[]): string =>
     statuses.length === 1
@@ -75,7 +78,7 @@ export function serverColumns(columns: ServerColumns): (token: string) => SqlCol
     ['common.mdm_managed', flag((_, key) => key === 'active')],
     ['common.retired', flag((name) => name === 'Retired')],
     ['common.registration_date', { value: enrolledAt }],
-    ...CONTACT_TOKENS.map((token) => [token, { value: lastSeenAt }] as const),
+    ...CONTACT_TOKENS.map((token) => [token, { value: lastSeenAt, ...day }] as const),
   ]);
   return (token) => found.get(token);
 }

@@ -43,7 +43,8 @@ export function createSearching(store: Store, clock: Clock, matcher: Matcher, in
 
   async function compiled(query: DeviceQuery): Promise<StoreSearch> {
     const { matching, complement = false, statuses, label } = query;
-    const now = clock.now();
+    // Stores keep times as whole milliseconds.
+    const now = Math.floor(clock.now());
     const byIds = byLabelIds(matching.expression, await labelsFor(query), matcher.catalogue);
     const expression = !complement ? byIds : byIds.kind === 'everything' ? NOTHING : not(byIds);
     const { sensitive } = matching;

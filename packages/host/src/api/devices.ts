@@ -3,6 +3,7 @@ import type { Engine } from '@espalier/core';
 import { decode } from '@espalier/plist';
 import { z } from 'zod';
 import { HostError, isEspalierError } from '../errors.ts';
+import { deviceTable } from './device-table.ts';
 import { invalid, type Operation, operation } from './operation.ts';
 import { payloadFromJson } from './payload.ts';
 import * as shape from './schemas.ts';
@@ -10,6 +11,26 @@ import * as shape from './schemas.ts';
 /** What is answered where a device is not known. */
 export function unknown(what: string): HostError {
   return new HostError('not-found', 'host.not_found', `There is no such ${what}.`);
+}
+
+type DeviceQuery = NonNullable<Parameters<Engine['devices']['list']>[0]>;
+
+/** The engine's query for the parameters of a search. */
+function deviceQuery({
+  q,
+  search,
+  label,
+  excludeRetired,
+  sensitive,
+}: z.output<typeof shape.deviceSearch>): DeviceQuery {
+  if (q !== undefined && search !== undefined) throw invalid('Give q or search, not both.', 'query.search');
+  return {
+    ...(q === undefined || q === '' ? {} : { basic: q }),
+    ...(search === undefined || search === '' ? {} : { expression: search }),
+    ...(label === undefined ? {} : { labelId: label }),
+    ...(excludeRetired === undefined ? {} : { excludeRetired: excludeRetired === 'true' }),
+    ...(sensitive === undefined ? {} : { sensitive: sensitive === 'true' }),
+  };
 }
 
 /** The operations on devices. */
@@ -28,19 +49,30 @@ export function deviceOperations(engine: Engine): Operation[] {
       path: '/devices',
       tag,
       summary: 'All devices, or those that a search finds.',
-      query: shape.pageQuery.extend({
-        q: z.string().max(500).exactOptional().meta({ description: 'The one-box search: a name, sn:…, udid:… .' }),
-        search: z.string().max(10_000).exactOptional().meta({ description: 'An advanced search expression.' }),
-      }),
+      query: shape.pageQuery.extend(shape.deviceSearch.shape),
       response: shape.pageOf(shape.deviceRow).extend({ total: z.number().int() }),
-      handle: async ({ query: { q, search, ...page } }) => {
-        if (q !== undefined && search !== undefined) throw invalid('Give q or search, not both.', 'query.search');
-        return await devices.list({
-          ...page,
-          ...(q === undefined || q === '' ? {} : { basic: q }),
-          ...(search === undefined || search === '' ? {} : { expression: search }),
-        });
-      },
+      refusals: [403, 404],
+      handle: async ({ query: { limit, after, ...search } }) =>
+        await devices.list({
+          ...deviceQuery(search),
+          ...(limit === undefined ? {} : { limit }),
+          ...(after === undefined ? {} : { after }),
+        }),
+    }),
+    operation({
+      id: 'exportDevices',
+      method: 'GET',
+      path: '/devices.csv',
+      tag,
+      summary: 'All devices, or all that a search finds, as CSV.',
+      query: shape.deviceSearch,
+      responseType: 'text/csv',
+      refusals: [403, 404],
+      handle: async ({ query }) => ({
+        bytes: new TextEncoder().encode(await deviceTable(engine, deviceQuery(query))),
+        type: 'text/csv; charset=utf-8',
+        headers: { 'content-disposition': 'attachment; filename="DeviceSearchResult.csv"' },
+      }),
     }),
     operation({
       id: 'getDevice',

@@ -292,6 +292,33 @@ export const newLabel = z.strictObject({
   description: description.exactOptional(),
   expression: expression.exactOptional().meta({ description: 'A search expression makes the label dynamic.' }),
 });
+const flag = z.enum(['true', 'false']);
+export const deviceSearch = z.strictObject({
+  q: z.string().max(500).exactOptional().meta({ description: 'The one-box search: a name, sn:…, udid:… .' }),
+  search: z.string().max(10_000).exactOptional().meta({ description: 'An advanced search expression.' }),
+  label: z.string().max(200).exactOptional().meta({ description: 'Only devices that have this label (its id).' }),
+  excludeRetired: flag.exactOptional().meta({ description: 'Default: true for a search, false for the list of all.' }),
+  sensitive: flag.exactOptional().meta({ description: 'Whether the search may compare secrets. Default: false.' }),
+});
+export const savedSearch = z.strictObject({
+  name,
+  description: description.exactOptional(),
+  expression: expression.exactOptional(),
+  basic: z.string().max(500).exactOptional().meta({ description: 'The one-box search, instead of an expression.' }),
+  overwrite: z.boolean().exactOptional().meta({ description: 'Give the search to the label of this name, if unused.' }),
+});
+export const labelPreviewQuery = z.strictObject({
+  expression: z.string().max(10_000),
+  labelId: z.string().min(1).max(200).exactOptional(),
+  limit: z.number().int().min(1).max(1000).exactOptional(),
+});
+const previewSide = z.object({ count: z.number().int(), items: z.array(enrolment).readonly() });
+export const labelPreview = z.object({
+  joining: previewSide,
+  leaving: previewSide,
+  staying: z.number().int(),
+  dependants: z.array(z.object({ id: text, name: text })).readonly(),
+});
 export const labelChange = z.strictObject({
   name: name.exactOptional(),
   description: description.exactOptional(),

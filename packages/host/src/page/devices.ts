@@ -11,15 +11,21 @@ const PAGE_SIZE = 50;
 export async function devicesPage(view: View): Promise<Response> {
   const text = (view.query.get('q') ?? '').slice(0, 10_000);
   const advanced = view.query.get('mode') === 'advanced';
+  const retired = view.query.get('retired') === 'included';
   const after = view.query.get('after');
   try {
     const found = await view.engine.devices.list({
       limit: PAGE_SIZE,
       ...(text.trim() === '' ? {} : advanced ? { expression: text } : { basic: text }),
+      ...(retired ? { excludeRetired: false } : {}),
       ...(after === null ? {} : { after }),
     });
     const count = found.total === 1 ? '1 device' : `${found.total.toLocaleString('en')} devices`;
-    const query = { ...(text === '' ? {} : { q: text }), ...(advanced ? { mode: 'advanced' } : {}) };
+    const query = {
+      ...(text === '' ? {} : { q: text }),
+      ...(advanced ? { mode: 'advanced' } : {}),
+      ...(retired ? { retired: 'included' } : {}),
+    };
     const rows = html`${table(
       'Devices',
       ['Name', 'Serial number', 'Model', 'System', 'Status', 'Last seen (UTC)'],
@@ -31,7 +37,7 @@ export async function devicesPage(view: View): Promise<Response> {
       'devices',
       html`<h1>Devices</h1>
 <p class="lead">${text === '' ? `${count} under management` : `${count} found`}</p>
-${searchForm(view, text, advanced)}${card('Devices', rows)}`,
+${searchForm(view, text, advanced, retired)}${card('Devices', rows)}`,
     );
   } catch (error) {
     if (!isEspalierError(error) || !isAboutSearch(error)) throw error;
@@ -39,7 +45,7 @@ ${searchForm(view, text, advanced)}${card('Devices', rows)}`,
       'Devices',
       'devices',
       html`<h1>Devices</h1><p class="lead">The search could not be read.</p>
-${searchForm(view, text, advanced)}${problemOf(error, text)}`,
+${searchForm(view, text, advanced, retired)}${problemOf(error, text)}`,
       400,
     );
   }
@@ -76,14 +82,15 @@ export function systemOf({ enrolment, facts }: DeviceRow): string {
   return [typeof platform === 'string' ? platform : null, enrolment.osVersion].filter(Boolean).join(' ');
 }
 
-function searchForm(view: View, text: string, advanced: boolean): Html {
+function searchForm(view: View, text: string, advanced: boolean, retired: boolean): Html {
   const clear = text !== '' && html` <a class="button plain" href="${view.link('/')}">Clear</a>`;
   return html`<section class="card" aria-label="Search"><div class="pad"><form class="search" role="search" action="${view.link('/')}">
 <div class="grow"><label for="q">Search devices</label>
 <input type="search" id="q" name="q" value="${text}" placeholder="a name, sn:C02…, or an expression" autocapitalize="off" autocomplete="off" spellcheck="false" aria-describedby="q-help"></div>
 <fieldset><legend>Read it as</legend><div class="choice">
 <label><input type="radio" name="mode" value="basic"${!advanced && html` checked`}> Words</label>
-<label><input type="radio" name="mode" value="advanced"${advanced && html` checked`}> Expression</label></div></fieldset>
+<label><input type="radio" name="mode" value="advanced"${advanced && html` checked`}> Expression</label>
+<label><input type="checkbox" name="retired" value="included"${retired && html` checked`}> Retired ones too</label></div></fieldset>
 <div><button>Search</button>${clear}</div>
 </form><p class="note" id="q-help">An expression compares fields: <code class="mono wrap">"common.platform" = "iOS" AND "common.os_version" &gt;= "17"</code></p></div></section>
 `;

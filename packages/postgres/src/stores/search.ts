@@ -16,8 +16,9 @@ export function postgresSearch(db: Database, facts: FactTables): SearchStore {
   const s = db.schema;
   const column = serverColumns({
     status: 'l.status',
-    enrolledAt: 'l.enrolled_at::double precision',
-    lastSeenAt: 'l.last_seen_at::double precision',
+    enrolledAt: 'l.enrolled_at',
+    lastSeenAt: 'l.last_seen_at',
+    lastSeenDay: 'l.seen_day',
   });
   const text = {
     lock: `SELECT l.id, l.nr, i.revision FROM ${s}.live l JOIN ${s}.inventory i ON i.enrolment_id = l.id
