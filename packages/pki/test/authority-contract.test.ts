@@ -27,6 +27,8 @@ import {
   readPkcs12,
   requestIntermediateCa,
   revocableAuthority,
+  type ScepCommit,
+  type ScepDecision,
   type ScepServer,
   type ScepServerInfo,
   scepEnrol,
@@ -523,6 +525,54 @@ describe('the SCEP proxy', () => {
     behind.state.offline = true;
     const late = { ...again, challenge: store.createChallenge({ reference: 'device 2' }) };
     await expect(scepEnrol(late)).rejects.toMatchObject({ code: 'pki.scep.http', kind: 'unavailable' });
+  });
+
+  it('renews through both, and the poll replaces the certificate that was renewed', async () => {
+    const upstreamStore = createMemoryScepStore({ clock });
+    let decision: 'issue' | 'pending' = 'issue';
+    const registrars = {
+      certificates: [ra.certificate],
+      authorise: async (): Promise<ScepDecision> =>
+        decision === 'issue' ? { decision, grant: { reference: 'upstream' } } : { decision },
+    };
+    const proxy = await openScepProxy({ ...ownUpstream({ store: upstreamStore, registrars }), ra, clock });
+    const memory = createMemoryScepStore({ clock });
+    const commits: ScepCommit[] = [];
+    const store: typeof memory = {
+      ...memory,
+      commit(entry) {
+        commits.push(entry);
+        return memory.commit(entry);
+      },
+    };
+    const renewal = { authorise: async () => ({ reference: 'renewal' }) };
+    const front = createScepServer({ ca: proxy, ra, store, clock, renewal });
+    const base = { url: 'http://front.test/scep', fetch: front.handle, clock, subject: 'CN=device' };
+    const device = await scepEnrol({ ...base, challenge: memory.createChallenge({ reference: 'device' }) });
+    decision = 'pending';
+    let polls = 0;
+    const renewed = await scepEnrol({
+      ...{ ...base, renew: device },
+      polling: {
+        attempts: 4,
+        async wait(attempt) {
+          polls = attempt;
+          const [held] = upstreamStore.pending();
+          if (attempt < 3) expect(held).toBeDefined();
+          else upstreamStore.decide(held!.transactionId, { decision: 'issue', grant: { reference: 'r' } });
+        },
+      },
+    });
+    expect(polls).toBe(3);
+    expect(fingerprintSha256(renewed.certificate)).not.toBe(fingerprintSha256(device.certificate));
+    expect(readCertificate(renewed.certificate).subject).toBe('CN=device');
+    expect(commits).toHaveLength(2);
+    expect(commits[1]).toMatchObject({ challenge: null, grant: { reference: 'renewal' } });
+    expect(fingerprintSha256(commits[1]!.renews!)).toBe(fingerprintSha256(device.certificate));
+    expect(upstreamStore.issued()).toHaveLength(2);
+    expect(
+      await store.findPending!(renewed.transactionId, readCertificate(device.certificate).publicKeyHash),
+    ).toBeNull();
   });
 
   it('shows and trusts exactly the chain that was uploaded', async () => {

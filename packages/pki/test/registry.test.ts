@@ -96,6 +96,14 @@ describe('maintenance', () => {
     expect(registeredState(year, { expiringDays: 10 }, now + 310 * day)).toBe('active');
   });
 
+  it('deletes stored keys by age, only where that is wanted', () => {
+    const row = { ...year, keyStoredAt: now };
+    const at = (days: number, deleteKeysAfterDays: number | null) =>
+      maintain(row, { ...policy, deleteKeysAfterDays }, now + days * day).deleteKey;
+    expect([at(29, 30), at(30, 30), at(300, null)]).toEqual([false, true, false]);
+    expect(maintain(year, { ...policy, deleteKeysAfterDays: 1 }, now + 2 * day).deleteKey).toBe(false);
+  });
+
   it('lists what is due, the soonest to end first', () => {
     const list = [life(100), life(365), life(70), { ...life(65), inactive: true }, { ...life(66), revokedAt: now }];
     const due = listDue(list, policy, now + 60 * day);

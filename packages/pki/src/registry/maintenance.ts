@@ -15,6 +15,8 @@ export interface RegisteredCertificate extends CertificateDates {
   readonly deliveredAt?: Date | number | null;
   /** When it was made. Default notBefore. */
   readonly createdAt?: Date | number;
+  /** When its private key was stored here, e.g. uploaded by a user; null or absent where there is none (any more). */
+  readonly keyStoredAt?: Date | number | null;
 }
 
 /** What a row's state is, worst first in the order in which they are decided. */
@@ -28,6 +30,8 @@ export interface MaintenancePolicy extends RenewalPolicy {
   readonly autoRenew?: boolean;
   /** A certificate made ahead is deleted when it was not delivered for so long. Default 14 days. */
   readonly undeliveredDays?: number;
+  /** Private keys that users uploaded are deleted after so long; null keeps them. Default null. */
+  readonly deleteKeysAfterDays?: number | null;
   /** Inactive rows that ended or were revoked stay for this long all the same. Default 0. */
   readonly retentionDays?: number;
 }
@@ -54,6 +58,8 @@ export interface MaintenanceDecision {
   readonly discard: boolean;
   /** The row may go: it is inactive or revoked, and its certificate has ended or was revoked. */
   readonly purge: boolean;
+  /** Delete the stored private key; the certificate and the row stay. */
+  readonly deleteKey: boolean;
   /** The device did not renew in time and has to enrol again. */
   readonly lapsed: boolean;
 }
@@ -77,11 +83,17 @@ export function maintain(
     live &&
     row.deliveredAt === null &&
     at > Number(row.createdAt ?? row.notBefore) + (policy.undeliveredDays ?? 14) * DAY_MS;
+  const { deleteKeysAfterDays = null } = policy;
+  const deleteKey =
+    isSet(row.keyStoredAt) &&
+    deleteKeysAfterDays !== null &&
+    at >= Number(row.keyStoredAt) + deleteKeysAfterDays * DAY_MS;
   const over = isSet(row.revokedAt) ? Number(row.revokedAt) : at > Number(row.notAfter) ? Number(row.notAfter) : null;
   return {
     state,
     renew: live && !discard && (policy.autoRenew ?? true) && (renewal === 'due' || renewal === 'grace'),
     discard,
+    deleteKey,
     purge: !live && over !== null && at >= over + (policy.retentionDays ?? 0) * DAY_MS,
     lapsed: live && renewal === 'lapsed',
   };

@@ -1,6 +1,7 @@
 // A SCEP store in memory, for standalone servers and tests.
 import { createHash, randomBytes } from 'node:crypto';
 import { type Clock, type RandomSource, timeOf } from '../clock.ts';
+import { spkiHash } from '../keys/keys.ts';
 import { parseCertificate, serialHex } from '../x509/certificate.ts';
 import type { ScepDecision, ScepGrant, ScepPending, ScepStore } from './types.ts';
 
@@ -92,6 +93,8 @@ export function createMemoryScepStore(options: MemoryScepStoreOptions): MemorySc
       transactions.set(key, entry.certificate);
       certificates.set(serialHex(parseCertificate(entry.certificate).serial), entry.certificate);
       waiting.delete(key);
+      // A renewal waited under the key of the certificate that it replaces.
+      if (entry.renews) waiting.delete(keyOf(entry.transactionId, spkiHash(parseCertificate(entry.renews).spki)));
       return { outcome: 'issued', certificate: entry.certificate };
     },
     async hold(request) {
@@ -108,8 +111,8 @@ export function createMemoryScepStore(options: MemoryScepStoreOptions): MemorySc
     async findPending(transactionId, publicKeyHash) {
       const entry = waiting.get(keyOf(transactionId, publicKeyHash));
       if (!entry) return null;
-      const { csr, paidByChallenge = false } = entry.request;
-      return { csr, decision: entry.decision, paidByChallenge };
+      const { csr, paidByChallenge = false, renews } = entry.request;
+      return { csr, decision: entry.decision, paidByChallenge, ...(renews ? { renews } : {}) };
     },
     async findCertificate(serialNumber) {
       return certificates.get(serialNumber) ?? null;

@@ -1,6 +1,6 @@
 // PKIOperation: from a pkiMessage to its CertRep.
 import { DAY_MS, type RandomSource, timeOf } from '../clock.ts';
-import { encryptEnvelope, findRecipient, openEnvelope, parseEnvelope } from '../cms/enveloped.ts';
+import { encryptEnvelope } from '../cms/enveloped.ts';
 import { bundleCertificates } from '../cms/signed-write.ts';
 import { encodingOf, integerOf, openRoot } from '../der/reader.ts';
 import { INTEGER, SEQUENCE } from '../der/tags.ts';
@@ -19,6 +19,7 @@ import {
   type ScepFailInfo,
   type ScepMessage,
 } from './message.ts';
+import { openRequest } from './open.ts';
 import { checkMessage, Refusal, readRequest, refusing } from './refusal.ts';
 import type { ScepServerOptions } from './server.ts';
 import { findTransaction, type Transaction } from './transactions.ts';
@@ -48,7 +49,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const base: Partial<ScepEvent> = { transactionId: message.transactionId };
     try {
       checkMessage(message, context.allowSha1 ?? true);
-      const opened = await open(message);
+      const opened = await openRequest(message, context, recipient);
       const outcome = await process(message, opened.content);
       if (outcome.type === 'pending') {
         onEvent?.({ ...base, type: 'pending' });
@@ -82,32 +83,6 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       recipientNonce: message.senderNonce!,
       hash: message.digest === 'sha1' ? 'sha256' : message.digest,
     });
-  }
-
-  /**
-   * Decrypts the request. An attacker may wrap a captured envelope, changed at will, into a message of their own: so a
-   * failed decryption and a content that is no request must look alike (see `readRequest`).
-   */
-  async function open(message: ScepMessage) {
-    if (!message.envelope) throw new Refusal('badRequest', 'pki.scep.no_content', 'the request has no content');
-    const envelope = refusing('badMessageCheck', () =>
-      parseEnvelope(message.envelope!, { maxBytes: context.maxBytes, maxParties: 4 }),
-    );
-    if (envelope.choice.cipher === 'des' && context.allowDes === false) {
-      throw new Refusal('badAlg', 'pki.algorithm.weak', 'requests encrypted with single DES are refused');
-    }
-    const info = refusing('badMessageCheck', () => findRecipient(envelope, recipient));
-    if (info.transport !== 'rsa-pkcs1') {
-      throw new Refusal('badAlg', 'pki.algorithm.unsupported', 'only RSA PKCS#1 v1.5 key transport is possible');
-    }
-    let key: Uint8Array | null = null;
-    try {
-      key = await identity.signer.decrypt!(info.encryptedKey);
-    } catch {
-      // A signer that tells bad padding by an error: the random key takes over, and all failures end alike.
-    }
-    const content = refusing('badMessageCheck', () => openEnvelope(envelope, key, random));
-    return { content, cipher: envelope.choice.cipher, keyTransport: info.transport };
   }
 
   function process(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
@@ -196,6 +171,16 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     }
   }
 
+  /** What waits already, and is asked about again. */
+  async function orPending(attempt: () => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isPkiError(error, 'pki.ca.pending')) throw error;
+      return { type: 'pending' };
+    }
+  }
+
   async function hold(request: ScepPending): Promise<Outcome> {
     if (!store.hold) throw new PkiError('pki.scep.store', 'the store cannot hold requests', { kind: 'internal' });
     await store.hold(request);
@@ -213,7 +198,16 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     if (!grant) throw new Refusal('badRequest', 'pki.scep.refused', 'the renewal was refused');
     // A renewal keeps the identity: a device does not choose itself another name.
     const kept = { subject: certificate.subjectDer, sans: certificate.sans, ...grant };
-    return issue(transaction.key, csr, csr.publicKeyHash, kept, null, certificate.der);
+    try {
+      return await issue(transaction.key, csr, csr.publicKeyHash, kept, null, certificate.der);
+    } catch (error) {
+      if (!isPkiError(error, 'pki.ca.pending')) throw error;
+      // Polls are signed with the present identity, so they find it under that key.
+      const decision = { decision: 'issue', grant: kept } as const;
+      const { transactionId } = message;
+      const publicKeyHash = spkiHash(message.signer.spki);
+      return hold({ transactionId, publicKeyHash, csr: csr.der, decision, renews: certificate.der });
+    }
   }
 
   async function poll(message: ScepMessage): Promise<Outcome> {
@@ -224,8 +218,12 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     if (!waiting) throw new Refusal('badCertId', 'pki.scep.no_transaction', 'there is no such transaction');
     if (waiting.decision.decision === 'pending') return { type: 'pending' };
     const csr = readCsr(waiting.csr);
+    const { decision, renews } = waiting;
+    if (renews && decision.decision === 'issue') {
+      return orPending(() => issue(transaction.key, csr, csr.publicKeyHash, decision.grant, null, renews));
+    }
     const challenge = waiting.paidByChallenge ? (csr.challengePassword ?? '') : null;
-    return decide(transaction.key, message, csr, publicKeyHash, waiting.decision, challenge);
+    return decide(transaction.key, message, csr, publicKeyHash, decision, challenge);
   }
 
   async function getCert(message: ScepMessage, content: Uint8Array): Promise<Outcome> {

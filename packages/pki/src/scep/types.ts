@@ -46,6 +46,8 @@ export interface ScepPending {
   readonly decision?: ScepDecision;
   /** The challenge in the CSR pays for the certificate, and is used up by its commit. */
   readonly paidByChallenge?: boolean;
+  /** For a renewal: the certificate that is replaced, DER. The public key is then that one's. */
+  readonly renews?: Uint8Array;
 }
 
 /** Where the SCEP server keeps its transactions and challenges. */
@@ -72,6 +74,7 @@ export interface ScepStore {
     readonly csr: Uint8Array;
     readonly decision: ScepDecision;
     readonly paidByChallenge?: boolean;
+    readonly renews?: Uint8Array;
   } | null>;
   /** An issued certificate by its serial number (lower-case hex). Needed for GetCert. */
   findCertificate?(serialNumber: string): Promise<Uint8Array | null>;
