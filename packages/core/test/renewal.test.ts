@@ -1,4 +1,5 @@
 // Renewals in the engine: which certificate is let in when, what is queued and offered, and what holds nothing up.
+import type { Certificate } from '@espalier/pki';
 import { encodeXml } from '@espalier/plist';
 import { describe, expect, it } from 'vitest';
 import type { EngineInput, Enrolment } from '../src/index.ts';
@@ -66,6 +67,25 @@ describe('a renewed certificate', () => {
       const [last] = (await made.engine.commands.history('U1')).items;
       expect(last).toMatchObject({ requestType: 'InstallProfile', state: answers ? 'acknowledged' : 'cancelled' });
     }
+  });
+
+  it('is issued to the device that asks for it, up to ten that it does not use', async () => {
+    const made = renewing();
+    const device = await enrolled(made, 'U1');
+    const ask = (name: string) =>
+      made.engine.enrolling.authoriseRenewal({ fingerprintSha256: identity(name).fingerprint } as Certificate);
+    expect(await ask('stranger')).toBe(null);
+    for (let i = 0; i < 10; i++) {
+      expect(await ask('certificate of U1')).toEqual({ reference: 'enrolment:U1' });
+      await register(made, `new ${i}`, 'U1');
+    }
+    expect(await ask('certificate of U1')).toBe(null);
+    // One that waits renews nothing itself; the one in force does.
+    expect(await ask('new 9')).toBe(null);
+    device.identity = identity('new 9');
+    await device.idle();
+    expect(await ask('certificate of U1')).toBe(null);
+    expect(await ask('new 9')).toEqual({ reference: 'enrolment:U1' });
   });
 
   it('of another enrolment is refused, and so is one that is superseded', async () => {

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly address?: string;
   /** The address that devices use (default: the one that they connect to). */
   readonly publicUrl?: string;
+  /** Where revocations are told, as `openDataFolder` takes it. */
+  readonly revocationUrl?: string;
   /** Shown to users (default `Espalier`). */
   readonly organisation?: string;
   /** Without it, no device is woken; each polls on its own. */
@@ -97,6 +99,7 @@ const FLAGS = {
   port: { type: 'string', default: '8443' },
   address: { type: 'string' },
   'public-url': { type: 'string' },
+  'revocation-url': { type: 'string' },
   organisation: { type: 'string' },
   'apns-certificate': { type: 'string' },
   'apns-key': { type: 'string' },
@@ -115,6 +118,7 @@ const HELP = `Options
   --port N                 default 8443; 0 takes a free one
   --address ADDRESS        the address to listen on (default: all)
   --public-url URL         the address that devices use (default: the one they connect to)
+  --revocation-url URL     the address (http:) of /ca.crl and /ocsp that goes into certificates (default: none)
   --organisation NAME      who manages the devices (default Espalier)
   --apns-certificate FILE  push certificate, PEM; without one, no device is woken
   --apns-key FILE          its private key, PEM (default: in the certificate's file)
@@ -152,6 +156,7 @@ export function parseServerArguments(
     port,
     ...(flags.address === undefined ? {} : { address: flags.address }),
     ...(flags['public-url'] === undefined ? {} : { publicUrl: flags['public-url'] }),
+    ...(flags['revocation-url'] === undefined ? {} : { revocationUrl: flags['revocation-url'] }),
     ...(flags.organisation === undefined ? {} : { organisation: flags.organisation }),
     ...(apns === null ? {} : { apns }),
     ...(flags['log-level'] === undefined ? {} : { logLevel: flags['log-level'] }),

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKeyRing, masterKey } from '@espalier/core';
-import { readCertificate, verifyTrust } from '@espalier/pki';
+import { fromPem, generateKeyPair, readCertificate, verifyTrust } from '@espalier/pki';
 import { describe, expect, it } from 'vitest';
 import { type DataFolder, type DataFolderOptions, hashAdminToken, openDataFolder } from '../src/index.ts';
 import { parseServerArguments } from '../src/node.ts';
@@ -44,6 +44,24 @@ describe('a data folder', () => {
     const third = await opened(dir, { newAdminToken: true }, (data) => data);
     expect(third.adminToken).not.toBeNull();
     expect(third.adminTokenHash).not.toBe(first.adminTokenHash);
+  });
+
+  it('puts the addresses of its revocations into devices’ certificates, where there are any', async (context) => {
+    const dir = folder(context);
+    const { publicKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
+    const issued = (data: DataFolder) => data.ca.issue({ publicKey, subject: 'CN=device', template: 'device' });
+    await opened(dir, { revocationUrl: 'http://mdm.example.com/' }, async (data) => {
+      expect(readCertificate(await issued(data))).toMatchObject({
+        crlUrls: ['http://mdm.example.com/ca.crl'],
+        ocspUrls: ['http://mdm.example.com/ocsp'],
+      });
+      // The server's own are in no register: OCSP would not know them.
+      expect(readCertificate(fromPem(data.tls.cert)).ocspUrls).toEqual([]);
+    });
+    await opened(dir, {}, async (data) => expect(readCertificate(await issued(data)).crlUrls).toEqual([]));
+    for (const revocationUrl of ['nonsense', 'ldap://mdm.example.com']) {
+      await expect(opened(dir, { revocationUrl }, () => undefined)).rejects.toMatchObject({ code: 'host.options' });
+    }
   });
 
   it('keeps no private key and no token in the clear, and no file open to others', async (context) => {

@@ -3,6 +3,9 @@ import type { Certificate, ScepGrant, ScepStore } from '@espalier/pki';
 import type { Context } from './context.ts';
 import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
 
+/** Renewals of one enrolment that were issued and not used: no device needs more, and none may fill the register. */
+const MOST_WAITING = 10;
+
 /** The store of a SCEP server. */
 export function createScepStore(context: Context): ScepStore {
   const { store, vault, clock } = context;
@@ -43,5 +46,8 @@ export async function authoriseRenewal({ store }: Context, certificate: Certific
   if (found?.enrolmentId == null || (found.status !== 'in-force' && found.status !== 'expired')) return null;
   const enrolment = await store.enrolments.get(found.enrolmentId);
   if (enrolment?.status !== 'active' || enrolment.certificateFingerprint !== found.fingerprint) return null;
+  const filter = { enrolmentId: enrolment.id, statuses: ['issued'] } as const;
+  const { items } = await store.certificates.list(filter, { limit: MOST_WAITING });
+  if (items.length >= MOST_WAITING) return null;
   return { reference: referenceOf({ invitationId: null, enrolmentId: enrolment.id }) };
 }

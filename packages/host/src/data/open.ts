@@ -39,7 +39,7 @@ export interface DataFolderOptions {
   readonly publicUrl?: string;
   /**
    * Where this server is reached for revocations, with `http:` as is usual (`http://mdm.example.com`): the addresses of
-   * the CRL and of OCSP below it go into every certificate issued from now on (default: none).
+   * the CRL and of OCSP below it go into every device's certificate issued from now on (default: none).
    */
   readonly revocationUrl?: string;
   /** Who runs this: the name of the CA (default `Espalier`). Only the first start uses it. */
@@ -119,9 +119,12 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
     await removeLeftovers(path);
     const hasData = (await readWhole(file('ca.json'))) !== null;
     const keys = await openKeyRing(path, options.masterKey, options.earlierMasterKeys ?? [], random, hasData);
-    const ca = await rootCa(path, keys, options.organisation ?? 'Espalier', clock, options.revocationUrl);
-    const tls = await serverIdentity(path, keys, ca, hostOf(options.publicUrl), clock);
-    const signing = await signingIdentity(path, keys, ca, clock);
+    const root = await rootIdentity(path, keys, options.organisation ?? 'Espalier', clock);
+    // The server's own certificates are in no register, so that nothing could be told of them.
+    const own = await openCa({ ...root, clock });
+    const tls = await serverIdentity(path, keys, own, hostOf(options.publicUrl), clock);
+    const signing = await signingIdentity(path, keys, own, clock);
+    const ca = await openCa({ ...root, clock, ...revocationUrls(options.revocationUrl) });
     const sessionSecret = await secretOf(path, keys, random);
     const { hash, token } = await adminToken(path, random, options.newAdminToken ?? false);
     if (options.exclusive === false) unlock();
@@ -147,13 +150,7 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
   }
 }
 
-async function rootCa(
-  path: string,
-  keys: KeyRing,
-  organisation: string,
-  clock: Clock,
-  revocationUrl: string | undefined,
-): Promise<CertificateAuthority> {
+async function rootIdentity(path: string, keys: KeyRing, organisation: string, clock: Clock): Promise<Identity> {
   let root = await readIdentity(path, 'ca', keys);
   if (root === null) {
     // RSA, since SCEP clients encrypt their requests to this key.
@@ -170,12 +167,17 @@ async function rootCa(
   const pem = toPem(root.certificate);
   // A copy for people, to be trusted by browsers; the truth is in ca.json.
   if ((await readWhole(join(path, 'ca.pem'))) !== pem) await writeWhole(join(path, 'ca.pem'), pem, 0o644);
-  if (revocationUrl === undefined) return await openCa({ ...root, clock });
-  if (!URL.canParse(revocationUrl)) {
-    throw new HostError('invalid', 'host.options', `revocationUrl "${revocationUrl}" is not an address.`);
+  return root;
+}
+
+function revocationUrls(url: string | undefined) {
+  if (url === undefined) return {};
+  const protocol = URL.canParse(url) ? new URL(url).protocol : '';
+  if (protocol !== 'http:' && protocol !== 'https:') {
+    throw new HostError('invalid', 'host.options', `revocationUrl "${url}" is not an http: or https: address.`);
   }
-  const { crl, ocsp, base } = publicUrls(revocationUrl);
-  return await openCa({ ...root, clock, crlUrls: [crl], ocspUrls: [ocsp], issuerUrls: [`${base}/ca.crt`] });
+  const { crl, ocsp, base } = publicUrls(url);
+  return { crlUrls: [crl], ocspUrls: [ocsp], issuerUrls: [`${base}/ca.crt`] };
 }
 
 async function serverIdentity(
