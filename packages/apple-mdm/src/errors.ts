@@ -25,6 +25,9 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `mdm.profile.signature`: a signed profile's signature does not hold, or nothing was given to open it with.
  * - `mdm.profile.encrypted`: an encrypted profile cannot be decrypted.
  * - `mdm.profile.duplicate`: two payloads have the same identifier or UUID.
+ * - `mdm.machine_info.missing_key`, `mdm.machine_info.bad_key`: what a device says of itself lacks a key, or one is wrong.
+ * - `mdm.account.bad_challenge`: a challenge of account-driven enrolment that devices would misread.
+ * - `mdm.token.bad_key`: a key that signs no token.
  * - `mdm.access_rights`: a combination of access rights that devices refuse.
  * - `mdm.apns.option`: an option of the APNs client makes no sense.
  */
@@ -53,6 +56,10 @@ export type MdmErrorCode =
   | 'mdm.profile.signature'
   | 'mdm.profile.encrypted'
   | 'mdm.profile.duplicate'
+  | 'mdm.machine_info.missing_key'
+  | 'mdm.machine_info.bad_key'
+  | 'mdm.account.bad_challenge'
+  | 'mdm.token.bad_key'
   | 'mdm.access_rights'
   | 'mdm.apns.option';
 

@@ -37,6 +37,7 @@ export type {
   UserAuthenticate,
 } from './checkin/messages.ts';
 export { checkinTypes, readCheckin } from './checkin/read.ts';
+export { type ManagedAccountTokenInput, managedAccountToken } from './checkin/service-token.ts';
 export {
   type Capability,
   type CommandCheck,
@@ -105,6 +106,27 @@ export {
   takesDeclarativeManagement,
   takesStatusItem,
 } from './declaration/support.ts';
+export {
+  type AccountChallenge,
+  type AccountEnrolmentMode,
+  accountChallenge,
+  authenticationResult,
+  bearerOf,
+  type EnrolmentService,
+  serviceDiscovery,
+  serviceDiscoveryPath,
+} from './enrolling/account.ts';
+export { type MachineInformation, readMachineInfo } from './enrolling/machine-info.ts';
+export { type DeviceAttribute, type ProfileServiceInput, profileService } from './enrolling/profile-service.ts';
+export {
+  type EnrolmentRefusal,
+  pairingTokenMissing,
+  platformSsoRequired,
+  type RefusalText,
+  softwareUpdateRequired,
+  unrecognisedDevice,
+  wellKnownFailed,
+} from './enrolling/refusals.ts';
 export {
   type EnrolmentIds,
   type EnrolmentKind,

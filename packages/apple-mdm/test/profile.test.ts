@@ -424,7 +424,7 @@ describe('enrolmentProfile', () => {
       ...input,
       identity: { type: 'pkcs12', data: Uint8Array.from([5]), password: 'p' },
       pinRootCertificates: true,
-      enrolmentMode: 'BYOD',
+      enrolmentMode: 'ADDE',
       assignedManagedAppleId: 'a@example.com',
       serverCapabilities: ['com.apple.mdm.per-user-connections', 'com.apple.mdm.bootstraptoken', 'com.apple.mdm.token'],
       payloads: [payload('com.apple.wifi.managed', { SSID_STR: 'a', EncryptionType: 'None' })],
@@ -436,7 +436,7 @@ describe('enrolmentProfile', () => {
       payloads.find((item) => item.type === 'com.apple.security.pkcs12')!.uuid,
     );
     expect(mdm['ServerURLPinningCertificateUUIDs']).toEqual([payloads[0]!.uuid, payloads[1]!.uuid]);
-    expect(mdm).toMatchObject({ EnrollmentMode: 'BYOD', AssignedManagedAppleID: 'a@example.com' });
+    expect(mdm).toMatchObject({ EnrollmentMode: 'ADDE', AssignedManagedAppleID: 'a@example.com' });
   });
 
   test('refuses what devices refuse', () => {

@@ -1,21 +1,27 @@
 // The host: all routes behind one fetch handler, with errors turned into answers and into the log.
 import { randomBytes } from 'node:crypto';
-import type { Engine, RandomBytes, RenewalOptions } from '@espalier/core';
+import { serviceDiscoveryPath } from '@espalier/apple-mdm';
+import type { Engine, Facts, RandomBytes, RenewalOptions } from '@espalier/core';
 import { type CertificateAuthority, createScepServer } from '@espalier/pki';
 import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
 import { createRevocation, type Revocation, type RevocationOptions } from './ca/revocation.ts';
-import { type ProfileOptions, publicUrls, signedEnrolmentProfile } from './enrol/profile.ts';
-import { enrolRoutes } from './enrol/routes.ts';
+import { type AccountOptions, accountRoutes, createAccountDoor } from './enrol/account.ts';
+import { createAccountTokens } from './enrol/account-token.ts';
+import { type AdeOptions, adeRoutes } from './enrol/ade.ts';
+import type { MachineOptions } from './enrol/machine.ts';
+import { otaRoutes } from './enrol/ota.ts';
+import { type ProfileAccount, type ProfileOptions, publicUrls, signedEnrolmentProfile } from './enrol/profile.ts';
+import { type EnrolContext, enrolRoutes } from './enrol/routes.ts';
 import { HostError, isEspalierError } from './errors.ts';
 import { clientAddress, createProxyList } from './http/addresses.ts';
 import { createLimiter, defaultLockout, type LockoutRules } from './http/limiter.ts';
 import { describe, problemResponse } from './http/problem.ts';
 import { json } from './http/respond.ts';
-import { type Context, createRouter } from './http/router.ts';
+import { type Context, createRouter, type Route } from './http/router.ts';
 import { createIdentifier, type IdentityOptions } from './identity/identify.ts';
-import { mdmRoutes } from './mdm/routes.ts';
+import { type MdmContext, mdmRoutes } from './mdm/routes.ts';
 import { createHostMeters, metricsRoute } from './metrics.ts';
 import { pageRoutes } from './page/routes.ts';
 import { createSessions } from './page/session.ts';
@@ -69,6 +75,15 @@ export interface HostOptions {
   /** 32 bytes that sign the page's sessions; processes behind one address share them (default: random per host). */
   readonly sessionSecret?: Uint8Array;
   readonly limits?: HostLimits;
+  /** Automated Device Enrolment at `/enrol/ade`; default: not served. */
+  readonly ade?: AdeOptions;
+  /**
+   * Account-driven enrolment: discovery at `/.well-known/com.apple.remotemanagement`, which devices ask at the domain of
+   * the user's account. Its tokens are signed with `sessionSecret`. Default: not served.
+   */
+  readonly account?: AccountOptions;
+  /** Enrolment by the profile service at `/enrol/ota/:token`; default: not served. */
+  readonly profileService?: MachineOptions;
   /**
    * Whether a device that this server does not know is told to remove its enrolment (403 with
    * `com.apple.unrecognized.device`, iOS 17 and macOS 14). Default false: after a mishap with the database, the whole
@@ -130,26 +145,29 @@ export function createHost(options: HostOptions): Host {
       : createRevocation(engine, { ...ca, signer: ca.signer }, options.revocation ?? {}, bodyLimits);
   const { acme: profileKey } = options.profile;
 
+  const sessionSecret = options.sessionSecret ?? random(32);
+  const identifier = createIdentifier(options.identity, proxies, now);
+  const mdm = { engine, identifier, limits: mdmLimits, unenrolUnknown: options.unenrolUnknown ?? false };
+  const enrol = {
+    engine,
+    profile: options.profile,
+    caCertificate: ca.certificate,
+    scep: options.scep ?? scepServer(options, revocation, logger),
+    limiter: createLimiter(lockout, now),
+    bodyLimits,
+    urls,
+  };
+
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
-    ...mdmRoutes({
-      engine,
-      identifier: createIdentifier(options.identity, proxies, now),
-      limits: mdmLimits,
-      unenrolUnknown: options.unenrolUnknown ?? false,
-    }),
+    ...mdmRoutes(mdm),
     ...(options.metrics === undefined
       ? []
       : [metricsRoute(engine.metrics, createAuthorise(createTokenCheck(metricsTokens), tokenLimiter))]),
-    ...enrolRoutes({
-      engine,
-      profile: options.profile,
-      caCertificate: ca.certificate,
-      scep: options.scep ?? scepServer(options, revocation, logger),
-      limiter: createLimiter(lockout, now),
-      bodyLimits,
-      urls,
-    }),
+    ...enrolRoutes(enrol),
+    ...(options.ade === undefined ? [] : adeRoutes(enrol, options.ade)),
+    ...(options.profileService === undefined ? [] : otaRoutes(enrol, options.profileService, sessionSecret)),
+    ...accountDrivenRoutes(options.account, enrol, mdm, sessionSecret, now),
     ...(options.acme === false
       ? []
       : acmeRoutes({
@@ -173,7 +191,7 @@ export function createHost(options: HostOptions): Host {
           limiter: tokenLimiter,
           bodyLimits,
           organisation: options.profile.organisation,
-          sessions: createSessions(options.sessionSecret ?? random(32), random, now),
+          sessions: createSessions(sessionSecret, random, now),
           urls,
         })),
   ]);
@@ -186,10 +204,12 @@ export function createHost(options: HostOptions): Host {
   ): Promise<Response> {
     const url = new URL(request.url);
     const { method } = request;
-    if (!below(url.pathname, basePath)) {
+    // At the root of the domain, wherever the rest is.
+    const wellKnown = url.pathname === serviceDiscoveryPath;
+    if (!wellKnown && !below(url.pathname, basePath)) {
       throw new HostError('not-found', 'host.route.unknown', 'There is nothing at this address.');
     }
-    const path = url.pathname.slice(basePath.length) || '/';
+    const path = wellKnown ? url.pathname : url.pathname.slice(basePath.length) || '/';
     const { route, params } = router.find(method, path);
     found(route.path);
     const context: Context = {
@@ -213,9 +233,11 @@ export function createHost(options: HostOptions): Host {
         logger.warn({ enrolmentId: enrolment.id }, 'no renewal without a public URL');
         return null;
       }
+      const account = accountOf((await engine.devices.get(enrolment.id))?.facts);
       return await signedEnrolmentProfile(engine, options.profile, ca.certificate, fixedUrls, {
         enrolment,
         ttlMinutes,
+        ...(account === null ? {} : { account }),
       });
     },
 
@@ -240,6 +262,24 @@ export function createHost(options: HostOptions): Host {
       }
     },
   };
+}
+
+/** Account-driven enrolment, with the device routes at which each request needs the user's token. */
+function accountDrivenRoutes(
+  account: AccountOptions | undefined,
+  enrol: EnrolContext,
+  mdm: MdmContext,
+  secret: Uint8Array,
+  now: () => number,
+): Route[] {
+  if (account === undefined) return [];
+  const days = account.signIn.method === 'apple-as-web' ? (account.signIn.tokenDays ?? 90) : 90;
+  const tokens = createAccountTokens(secret, days * 86_400_000, now);
+  const door = createAccountDoor(account, tokens, enrol.urls);
+  return [
+    ...accountRoutes(enrol, account, door, tokens),
+    ...mdmRoutes({ ...mdm, prefix: '/mdm/account', user: (request, context) => door.user(request, context) }),
+  ];
 }
 
 /** SCEP answers refusals inside its own protocol; the log has them too. */
@@ -300,4 +340,12 @@ function checkUrl(url: string): string {
   const protocol = URL.canParse(url) ? new URL(url).protocol : '';
   if (protocol === 'https:' || protocol === 'http:') return url;
   throw new HostError('internal', 'host.options', `publicUrl "${url}" is not an http: or https: address.`);
+}
+
+/** By whose account a device enrolled, as the check-in at the account's address left it. */
+function accountOf(facts: Facts | undefined): ProfileAccount | null {
+  const mode = facts?.['ios.account_driven'];
+  const managedAppleAccount = facts?.['ios.managed_apple_id'];
+  if ((mode !== 'BYOD' && mode !== 'ADDE') || typeof managedAppleAccount !== 'string') return null;
+  return { mode, managedAppleAccount };
 }

@@ -4,6 +4,10 @@ export type { AcmeOptions } from './ca/acme.ts';
 export type { RevocationOptions } from './ca/revocation.ts';
 export { type DataFolder, type DataFolderOptions, openDataFolder } from './data/open.ts';
 export type { MasterKeyInput } from './data/secrets.ts';
+export type { AccountOptions, SignIn, SignInMethod } from './enrol/account.ts';
+export type { AccountUser } from './enrol/account-token.ts';
+export type { AdeOptions, RequiredSystem, WebVisit } from './enrol/ade.ts';
+export type { MachineOptions } from './enrol/machine.ts';
 export type { ProfileOptions } from './enrol/profile.ts';
 export {
   type ErrorKind,

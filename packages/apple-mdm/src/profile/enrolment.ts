@@ -92,7 +92,7 @@ export interface EnrolmentProfileInput {
   readonly checkInUrl?: string;
   /** The push certificate's topic: `com.apple.mgmt.…`. */
   readonly topic: string;
-  /** Default: all rights. See `accessRights()`. */
+  /** Default: all rights; none in a User Enrolment. See `accessRights()`. */
   readonly accessRights?: number;
   readonly identity: ScepIdentity | AcmeIdentity | Pkcs12Identity;
   /** DER; the device trusts them for TLS. */
@@ -112,6 +112,8 @@ export interface EnrolmentProfileInput {
   readonly enrolmentMode?: 'BYOD' | 'ADDE';
   /** Account-driven enrolment: the Managed Apple Account. */
   readonly assignedManagedAppleId?: string;
+  /** Profile-driven User Enrolment, up to iOS 17 and macOS 14: the Managed Apple Account. */
+  readonly managedAppleId?: string;
   /** Account-driven enrolment: the App Store id of an app that needs no consent. */
   readonly requiredAppId?: number;
   /** The device pins the connection to the root certificates of this profile. */
@@ -149,8 +151,7 @@ export function enrolmentProfile(input: EnrolmentProfileInput): Uint8Array {
 
 /** Like {@link enrolmentProfile}, with the identifiers and UUIDs next to the bytes. */
 export function buildEnrolmentProfile(input: EnrolmentProfileInput): BuiltProfile {
-  const rights = input.accessRights ?? allAccessRights;
-  checkAccessRights(rights);
+  const rights = rightsOf(input);
   checkUrl('ServerURL', input.serverUrl, input.allowHttp);
   if (input.checkInUrl !== undefined) checkUrl('CheckInURL', input.checkInUrl, input.allowHttp);
   if (!input.topic.startsWith('com.apple.mgmt.')) {
@@ -187,9 +188,23 @@ export function buildEnrolmentProfile(input: EnrolmentProfileInput): BuiltProfil
   });
 }
 
+/** A User Enrolment has fixed rights: a device cancels it where the key is there. */
+function rightsOf(input: EnrolmentProfileInput): number | undefined {
+  if (input.enrolmentMode === 'BYOD' || input.managedAppleId !== undefined) {
+    if (input.accessRights === undefined) return undefined;
+    throw new MdmError('mdm.access_rights', 'a User Enrolment has no access rights', {
+      at: { path: '/AccessRights' },
+      remedy: 'leave accessRights out',
+    });
+  }
+  const rights = input.accessRights ?? allAccessRights;
+  checkAccessRights(rights);
+  return rights;
+}
+
 function mdmContent(
   input: EnrolmentProfileInput,
-  rights: number,
+  rights: number | undefined,
   identityUuid: string,
   pinned: readonly string[] | undefined,
 ): PayloadContent {
@@ -200,6 +215,7 @@ function mdmContent(
     CheckInURL: input.checkInUrl,
     SignMessage: input.signMessage ?? true,
     AccessRights: rights,
+    ManagedAppleID: input.managedAppleId,
     CheckOutWhenRemoved: input.checkOutWhenRemoved ?? true,
     ServerCapabilities: input.serverCapabilities ?? ['com.apple.mdm.per-user-connections'],
     EnrollmentMode: input.enrolmentMode,

@@ -13,7 +13,7 @@ import type {
 import type { CertificateFilter, CertificateRecord } from '../contracts/certificates.ts';
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { Metrics } from '../metrics/types.ts';
-import type { Clock, Page, PageRequest } from './common.ts';
+import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
 import type { Escrow, Recipes } from './recipes.ts';
 import type {
@@ -164,6 +164,11 @@ export interface Devices {
       readonly sensitive?: boolean;
     } & PageRequest,
   ): Promise<Page<DeviceRow> & { readonly total: number }>;
+  /**
+   * Takes facts from elsewhere (a directory, a sign-in): merged into what is known; `null` forgets one. Labels follow.
+   * @throws CoreError `core.enrolment.unknown` (not-found)
+   */
+  learn(enrolmentId: string, facts: Facts): Promise<void>;
   /** Queues the inventory batch and wakes the device (ACT-17). */
   refresh(enrolmentIds: readonly string[]): Promise<void>;
   /** Lock (ACT-9): on macOS a six-digit PIN is made, sealed and kept unless one is given. */

@@ -132,7 +132,7 @@ export function createEngine(input: EngineInput): Engine {
   return {
     protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations)),
     commands: createCommands(context),
-    devices: createDevices(context),
+    devices: createDevices(context, labels),
     recipes: createRecipes(context),
     escrow: createEscrow(context),
     labels,

@@ -6,10 +6,11 @@ import { publicAssignment } from './configurations.ts';
 import { type Context, pageOf } from './context.ts';
 import { allFacts } from './facts.ts';
 import { queueInventory } from './inventory.ts';
+import type { LabelService } from './labels.ts';
 import { lockDevice, readLockPin } from './lock.ts';
 
 /** Makes the device service. */
-export function createDevices(context: Context): Devices {
+export function createDevices(context: Context, labelService: LabelService): Devices {
   const { store, clock, matcher, searching } = context;
   const shown = (row: DeviceRow): DeviceRow => ({ enrolment: row.enrolment, facts: allFacts(row) });
   return {
@@ -57,6 +58,13 @@ export function createDevices(context: Context): Devices {
       const label = labelId === undefined ? {} : { label: { id: labelId, member: true } };
       const found = await searching.page({ matching, ...label }, page);
       return { ...found, items: found.items.map(shown) };
+    },
+
+    async learn(enrolmentId, facts) {
+      const report = { enrolmentId, at: clock.now(), facts, complete: false, event: null };
+      const applied = await store.inventory.apply(report);
+      if (applied === null) throw new CoreError('core.enrolment.unknown', 'not-found', 'there is no such enrolment');
+      if (applied.changed.length > 0) await labelService.evaluateDevices([enrolmentId], applied.changed, 'learned');
     },
 
     async refresh(enrolmentIds) {

@@ -1,6 +1,12 @@
 // Makes enrolment profiles, for invitations and for renewals: a fresh credential, the root, the MDM payload; signed.
 import { createHash } from 'node:crypto';
-import { type AcmeIdentity, enrolmentProfile, type ScepIdentity } from '@espalier/apple-mdm';
+import {
+  type AccountEnrolmentMode,
+  type AcmeIdentity,
+  enrolmentProfile,
+  type ScepIdentity,
+  type ServerCapability,
+} from '@espalier/apple-mdm';
 import type { Engine, Enrolment, Invitation } from '@espalier/core';
 
 /** What the enrolment profile says. */
@@ -17,6 +23,11 @@ export interface ProfileOptions {
   readonly identifier?: string;
   /** Access rights of the MDM payload (default: all). */
   readonly accessRights?: number;
+  /**
+   * What the server claims to answer (default: per-user connections and bootstrap tokens). Add `com.apple.mdm.token` with
+   * the engine's hook `getToken`.
+   */
+  readonly serverCapabilities?: readonly ServerCapability[];
   /** Roots (DER) that the device shall trust (default: the CA's certificate). */
   readonly rootCertificates?: readonly Uint8Array[];
   /** How the device gets its identity (default `scep`). ACME needs iOS 16, tvOS 16 or macOS 13.1. */
@@ -36,11 +47,19 @@ export interface ProfileOptions {
   readonly challengeMinutes?: number;
 }
 
+/** Users of Macs and Shared iPads, and bootstrap tokens: what the engine answers by itself. */
+const defaultCapabilities: readonly ServerCapability[] = [
+  'com.apple.mdm.per-user-connections',
+  'com.apple.mdm.bootstraptoken',
+];
+
 /** The public addresses that go into profiles and invitations. */
 export interface PublicUrls {
   readonly base: string;
   readonly checkIn: string;
   readonly connect: string;
+  readonly accountCheckIn: string;
+  readonly accountConnect: string;
   readonly scep: string;
   readonly acme: string;
   readonly crl: string;
@@ -55,6 +74,8 @@ export function publicUrls(base: string): PublicUrls {
     base: root,
     checkIn: `${root}/mdm/checkin`,
     connect: `${root}/mdm/connect`,
+    accountCheckIn: `${root}/mdm/account/checkin`,
+    accountConnect: `${root}/mdm/account/connect`,
     scep: `${root}/scep`,
     acme: `${root}/acme`,
     crl: `${root}/ca.crl`,
@@ -65,8 +86,18 @@ export function publicUrls(base: string): PublicUrls {
 
 /** For whom a profile is made: a device that is invited, or one that is enrolled and renews its identity. */
 export type ProfilePurpose =
-  | { readonly invitation: Pick<Invitation, 'id'> }
-  | { readonly enrolment: Pick<Enrolment, 'id' | 'invitationId'>; readonly ttlMinutes: number };
+  | { readonly invitation: Pick<Invitation, 'id'>; readonly account?: ProfileAccount }
+  | {
+      readonly enrolment: Pick<Enrolment, 'id' | 'invitationId'>;
+      readonly ttlMinutes: number;
+      readonly account?: ProfileAccount;
+    };
+
+/** An account-driven enrolment: by whose account, and of what kind. */
+export interface ProfileAccount {
+  readonly mode: AccountEnrolmentMode;
+  readonly managedAppleAccount: string;
+}
 
 /**
  * The signed `.mobileconfig`. Each call makes a new single-use credential, bound to the invitation or the enrolment. A
@@ -80,14 +111,20 @@ export async function signedEnrolmentProfile(
   urls: PublicUrls,
   purpose: ProfilePurpose,
 ): Promise<Uint8Array> {
+  const { account } = purpose;
   const profile = enrolmentProfile({
     organisation: options.organisation,
     displayName: options.displayName ?? `${options.organisation} device management`,
     ...(options.identifier === undefined ? {} : { identifier: options.identifier }),
-    serverUrl: urls.connect,
-    checkInUrl: urls.checkIn,
+    // An account-driven enrolment has addresses of its own, at which every request needs the user's token.
+    serverUrl: account === undefined ? urls.connect : urls.accountConnect,
+    checkInUrl: account === undefined ? urls.checkIn : urls.accountCheckIn,
     topic: options.topic,
-    ...(options.accessRights === undefined ? {} : { accessRights: options.accessRights }),
+    serverCapabilities: options.serverCapabilities ?? defaultCapabilities,
+    ...(account === undefined
+      ? {}
+      : { enrolmentMode: account.mode, assignedManagedAppleId: account.managedAppleAccount }),
+    ...(options.accessRights === undefined || account?.mode === 'BYOD' ? {} : { accessRights: options.accessRights }),
     identity: await identityOf(engine, options, caCertificate, urls, purpose),
     rootCertificates: options.rootCertificates ?? [caCertificate],
     signMessage: true,

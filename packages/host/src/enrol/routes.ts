@@ -1,5 +1,4 @@
 // The doors by which a device comes in: the invitation's link, the registration PIN, SCEP, and the root certificate.
-import { profileContentType } from '@espalier/apple-mdm';
 import type { Engine, Invitation } from '@espalier/core';
 import { toPem } from '@espalier/pki';
 import { HostError, isEspalierError } from '../errors.ts';
@@ -9,7 +8,8 @@ import type { Limiter } from '../http/limiter.ts';
 import { bytes, text } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import { pinPage } from '../page/pin.ts';
-import { type ProfileOptions, type PublicUrls, signedEnrolmentProfile } from './profile.ts';
+import { profileAnswer } from './answer.ts';
+import type { ProfileOptions, PublicUrls } from './profile.ts';
 
 /** What these routes work with. */
 export interface EnrolContext {
@@ -24,15 +24,8 @@ export interface EnrolContext {
 
 /** `/enrol/:token`, `/enrol`, `/scep`, `/ca.crt`, `/ca.pem`. */
 export function enrolRoutes(host: EnrolContext): Route[] {
-  async function answer(context: Context, invitation: Invitation): Promise<Response> {
-    const profile = await signedEnrolmentProfile(host.engine, host.profile, host.caCertificate, host.urls(context), {
-      invitation,
-    });
-    return bytes(profile, 200, profileContentType, {
-      'content-disposition': 'attachment; filename="enrolment.mobileconfig"',
-      'cache-control': 'no-store',
-    });
-  }
+  const answer = (context: Context, invitation: Invitation): Promise<Response> =>
+    profileAnswer(host, context, { invitation });
 
   async function withPin(context: Context, pin: string): Promise<Response> {
     const invitation = await host.limiter.guard(

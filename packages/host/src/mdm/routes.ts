@@ -1,6 +1,8 @@
 // The device-facing protocol routes: identify the sender, hand the body to the engine, answer its bytes.
+import { readCheckin, resolveEnrolment } from '@espalier/apple-mdm';
 import type { DeviceIdentity, Engine } from '@espalier/core';
 import { decodeDict } from '@espalier/plist';
+import type { AccountUser } from '../enrol/account-token.ts';
 import { HostError, isEspalierError } from '../errors.ts';
 import { type BodyLimits, readBody } from '../http/body.ts';
 import { mediaType } from '../http/form.ts';
@@ -15,8 +17,10 @@ export interface MdmContext {
   readonly limits: BodyLimits;
   /** Whether a device that is not enrolled is told to unenrol. */
   readonly unenrolUnknown: boolean;
-  /** Refuses a request that is signed in no more; for account-driven enrolments. */
-  readonly authorise?: (request: Request, context: Context) => Promise<void>;
+  /** Where the routes are (default `/mdm`). */
+  readonly prefix?: string;
+  /** Who has signed in, at the addresses of account-driven enrolments. Throws for a request without a valid token. */
+  readonly user?: (request: Request, context: Context) => Promise<AccountUser>;
 }
 
 const CHECKIN = 'application/x-apple-aspen-mdm-checkin';
@@ -43,18 +47,32 @@ export function mdmRoutes(host: MdmContext): Route[] {
     host.identifier.require(request, info);
     const body = await readBody(request, host.limits);
     const identity = host.identifier.identify(request, info, body);
-    await host.authorise?.(request, context);
-    const reply = await handle(kindOf(request, body, fallback), body, identity);
+    const user = await host.user?.(request, context);
+    const kind = kindOf(request, body, fallback);
+    const reply = await handle(kind, body, identity);
+    if (user !== undefined && kind === 'checkin') await learnAccount(host.engine, body, user);
     // An answer to DeclarativeManagement is JSON, every other one a property list.
     return bytes(reply, 200, reply === null ? null : typeOf(reply));
   }
 
   const methods = ['PUT', 'POST'];
+  const { prefix = '/mdm' } = host;
   return [
-    { methods, path: '/mdm/checkin', handle: (context) => answer(context, 'checkin') },
-    { methods, path: '/mdm/connect', handle: (context) => answer(context, 'connect') },
-    { methods, path: '/mdm', handle: (context) => answer(context, 'either') },
+    { methods, path: `${prefix}/checkin`, handle: (context) => answer(context, 'checkin') },
+    { methods, path: `${prefix}/connect`, handle: (context) => answer(context, 'connect') },
+    { methods, path: prefix, handle: (context) => answer(context, 'either') },
   ];
+}
+
+/** Whose device it is, and how it enrolled: nothing that the device says of itself tells that. */
+async function learnAccount(engine: Engine, body: Uint8Array, user: AccountUser): Promise<void> {
+  const message = readCheckin(body);
+  if (message.messageType !== 'Authenticate') return;
+  const { id, kind } = resolveEnrolment(message.ids);
+  await engine.devices.learn(id, {
+    'ios.managed_apple_id': user.managedAppleAccount,
+    'ios.account_driven': kind === 'user-enrolment-device' ? 'BYOD' : 'ADDE',
+  });
 }
 
 /** What a message is: by its content type, else by its address, else by itself. */
