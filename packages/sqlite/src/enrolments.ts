@@ -98,10 +98,20 @@ export function sqliteEnrolments(db: Database): EnrolmentStore {
         if (row === undefined) return { outcome: 'unknown' };
         if (row.pin !== certificateFingerprint) return { outcome: 'identity-mismatch' };
         if (row.status !== 'checked-out') {
+          const labels = db.all<{ id: string; name: string }>(
+            'SELECT l.id, l.name FROM label_members m JOIN labels l ON l.id = m.label WHERE m.enrolment = ? ORDER BY l.id',
+            row.nr,
+          );
+          const left = labels.map((label) => ({
+            type: 'label.left' as const,
+            at,
+            enrolmentId: id,
+            data: { labelId: label.id, label: label.name, cause: 'check-out' },
+          }));
           leave(db, row.nr, at);
           for (const nr of childrenOf(db, row.nr)) leave(db, nr, at);
           db.run('UPDATE enrolments SET last_seen_at = max(coalesce(last_seen_at, ?1), ?1) WHERE nr = ?2', at, row.nr);
-          appendEvents(db, events);
+          appendEvents(db, [...left, ...events]);
         }
         return { outcome: 'ok', enrolment: enrolmentOf(findEnrolment(db, id)!) };
       }),

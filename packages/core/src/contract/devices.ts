@@ -231,6 +231,10 @@ function labelTests({ test, expect }: Suite): void {
     await join(store, 'l', 'A', 'B');
     await store.enrolments.checkOut({ id: 'A', certificateFingerprint: 'pin-of-A', at: T0, events: [] });
     expect(await store.labels.memberIds('l')).toEqual(['B']);
+    const { items } = await store.events.list({ type: 'label.left', order: 'oldest' }, { limit: 9 });
+    expect(items.map(({ at, enrolmentId, data }) => ({ at, enrolmentId, data }))).toEqual([
+      { at: T0, enrolmentId: 'A', data: { labelId: 'l', label: 'label l', cause: 'check-out' } },
+    ]);
   });
 
   test('a deleted label leaves configurations and marks its members', async (store) => {

@@ -119,7 +119,8 @@ export interface EnrolmentStore {
 
   /**
    * Ends an enrolment: status `checked-out`, `checkedOutAt`, not pushable, pending commands `cancelled`, memberships,
-   * assignments and reconcile mark removed; on a device channel its user channels likewise. `events` are appended. Idempotent: a
+   * assignments and reconcile mark removed; on a device channel its user channels likewise. For each membership an event
+   * `label.left` is appended (by id of the label; data `{ labelId, label: name, cause: 'check-out' }`), then `events`. Idempotent: a
    * checked-out enrolment with the same pin answers `ok` and nothing changes, no event is appended.
    */
   checkOut(input: {

@@ -3,7 +3,7 @@
 import type { Enrolment } from '../api/records.ts';
 import type { AuthenticateInput, EnrolmentDetails, EnrolmentFilter, EnrolmentStore } from '../contracts/enrolments.ts';
 import { clearPending, findByKey, hasWork } from './pending.ts';
-import { addTo, type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
+import { addTo, compare, type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
 
 /** Enrolments over the state. */
 export function memoryEnrolments(state: MemoryState): EnrolmentStore {
@@ -103,13 +103,19 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       if (row === undefined) return { outcome: 'unknown' };
       if (state.pinOf(row) !== certificateFingerprint) return { outcome: 'identity-mismatch' };
       if (row.status !== 'checked-out') {
+        const left = [...(state.labelsOf.get(id) ?? [])].sort(compare).map((labelId) => ({
+          type: 'label.left' as const,
+          at,
+          enrolmentId: id,
+          data: { labelId, label: state.labels.get(labelId)?.name ?? '', cause: 'check-out' },
+        }));
         leave(state, row, at);
         for (const child of state.children.get(id) ?? []) {
           const user = state.enrolments.get(child);
           if (user !== undefined && user.status !== 'checked-out') leave(state, user, at);
         }
         state.seen(row, at);
-        state.appendEvents(events);
+        state.appendEvents([...left, ...events]);
       }
       return { outcome: 'ok', enrolment: enrolmentOf(state, row) };
     },

@@ -98,6 +98,8 @@ export function postgresLifecycle(
         push_attempts = 0, lease = NULL,
         due_at = CASE WHEN EXISTS (SELECT FROM ${s}.pending p WHERE p.enrolment_id = $1) THEN $5 ELSE l.due_at END
       WHERE l.id = $1`,
+    labels: `SELECT b.id, b.name FROM ${s}.member m JOIN ${s}.label b ON b.id = m.label_id
+      WHERE m.enrolment_id = $1 ORDER BY b.id`,
     seen: `UPDATE ${s}.live SET last_seen_at = greatest(last_seen_at, $2) WHERE id = $1`,
     get: `SELECT ${enrolmentColumns(s)} FROM ${s}.live l JOIN ${s}.enrolment e ON e.id = l.id WHERE l.id = $1`,
   };
@@ -222,10 +224,17 @@ export function postgresLifecycle(
         if (before.certificateFingerprint !== certificateFingerprint) return { outcome: 'identity-mismatch' };
         if (self.status === 'checked-out') return { outcome: 'ok', enrolment: before };
         const leaving = family.filter((row) => row.status !== 'checked-out').map((row) => row.id);
+        const labels = await q.query<{ id: string; name: string }>('lifecycle.labels', text.labels, [id]);
+        const left = labels.map((label) => ({
+          type: 'label.left' as const,
+          at,
+          enrolmentId: id,
+          data: { labelId: label.id, label: label.name, cause: 'check-out' },
+        }));
         await q.query('lifecycle.leave', text.leave, [leaving, at]);
         await q.query('lifecycle.seen', text.seen, [id, at]);
         const enrolment = await read(q, id);
-        await appendEvents(q, s, events);
+        await appendEvents(q, s, [...left, ...events]);
         return { outcome: 'ok', enrolment };
       }),
   };
