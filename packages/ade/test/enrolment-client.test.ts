@@ -1,7 +1,7 @@
 // The device enrolment client with the simulated service: every endpoint, sessions, limits, throttling.
 import { describe, expect, it } from 'vitest';
-import { createEnrolmentClient, escrowKeyOf } from '../src/index.ts';
-import { all, setting } from './apple.ts';
+import { checkRenewal, createEnrolmentClient, escrowKeyOf, openServerToken } from '../src/index.ts';
+import { all, keyPair, setting } from './apple.ts';
 import { codeOf } from './support.ts';
 
 const profile = { profile_name: 'Office', url: 'https://mdm.example.com/enrol' };
@@ -40,7 +40,7 @@ describe('sessions', () => {
   it('end with a newer server token, and before its expiry no request goes out', async () => {
     const { apple, client, clock, token } = await setting();
     await client.account();
-    apple.downloadToken((await import('./apple.ts').then(({ keyPair }) => keyPair())).certificate);
+    apple.downloadToken((await keyPair()).certificate);
     await expect(client.account()).rejects.toMatchObject({ code: 'ade.enrolment.unauthorized' });
     clock.move(token.accessTokenExpiry.getTime() - clock.now());
     const before = apple.counters.get('GET /session');
@@ -87,7 +87,19 @@ describe('several accounts', () => {
     await expect(second.another({ token: first.token }).account()).rejects.toMatchObject({
       code: 'ade.enrolment.unauthorized',
     });
-    expect(first.token.consumerKey).not.toBe(second.token.consumerKey);
+    const [present, other] = [
+      { token: first.token, account: await first.client.account() },
+      { token: second.token, account: await second.client.account() },
+    ];
+    checkRenewal(present, { ...present }, first.clock);
+    expect(codeOf(() => checkRenewal(present, other, first.clock))).toBe('ade.token.wrong_account');
+    // The token of the same server, downloaded again, takes its place.
+    const pair = await keyPair();
+    first.clock.move(86_400_000);
+    const renewed = openServerToken(first.apple.downloadToken(pair.certificate), pair);
+    checkRenewal(present, { token: renewed }, first.clock);
+    const account = await first.another({ token: renewed }).account();
+    checkRenewal(present, { token: renewed, account }, first.clock);
   });
 });
 

@@ -21,12 +21,12 @@ describe('the life of a token', () => {
 });
 
 describe('a renewal', () => {
-  const present = { token: token(10), serverUuid: 'S1', orgId: 'O1', serverName: 'Berlin' };
+  const present = { token: token(10), account: { server_uuid: 'S1', org_id: 'O1', server_name: 'Berlin' } };
 
   it('is a newer token of the same server', () => {
     checkRenewal(present, { token: token(365) }, clock);
-    checkRenewal(present, { token: token(365), serverUuid: 'S1', orgId: 'O1' }, clock);
-    checkRenewal({ token: token(-5) }, { token: token(365), serverUuid: 'S1' }, clock);
+    checkRenewal(present, { token: token(365), account: { server_uuid: 'S1', org_id: 'O1' } }, clock);
+    checkRenewal({ token: token(-5) }, { token: token(365), account: { server_uuid: 'S1' } }, clock);
     checkRenewal(present, { token: token(10) }, clock);
   });
 
@@ -36,11 +36,11 @@ describe('a renewal', () => {
       codeOf(() => checkRenewal(present, renewed, clock), 'at'),
     ];
     expect(refused({ token: token(365, 'CK_2') })[0]).toBe('ade.token.wrong_account');
-    expect(refused({ token: token(365), serverUuid: 'S2', orgId: 'O1' })).toEqual([
+    expect(refused({ token: token(365), account: { server_uuid: 'S2', org_id: 'O1' } })).toEqual([
       'ade.token.wrong_account',
       { path: 'server_uuid' },
     ]);
-    expect(refused({ token: token(365), serverUuid: 'S1', orgId: 'O2' })).toEqual([
+    expect(refused({ token: token(365), account: { server_uuid: 'S1', org_id: 'O2' } })).toEqual([
       'ade.token.wrong_account',
       { path: 'org_id' },
     ]);

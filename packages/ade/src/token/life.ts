@@ -1,6 +1,7 @@
 // A token's life: expiry, renewal, and the state of the account behind it.
 import { timingSafeEqual } from 'node:crypto';
 import { type Clock, DAY_MS, timeOf } from '../clock.ts';
+import type { EnrolmentAccount } from '../enrolment/types.ts';
 import { AdeError, isAdeError } from '../errors.ts';
 import type { ServerToken } from './open.ts';
 
@@ -25,22 +26,22 @@ export function tokenLife(token: Pick<ServerToken, 'accessTokenExpiry'>, clock: 
 /** What is known of an account's server: its token, and what `GET /account` said of it. */
 export interface KnownServer {
   readonly token: Pick<ServerToken, 'consumerKey' | 'accessTokenExpiry'>;
-  readonly serverUuid?: string;
-  readonly orgId?: string;
-  readonly serverName?: string;
+  /** As `EnrolmentClient.account` gave it. */
+  readonly account?: Pick<EnrolmentAccount, 'server_uuid' | 'org_id' | 'server_name'>;
 }
 
 /**
  * Checks that a token may take the place of an account's token: it must be of the same server in Apple's portal (same
  * consumer key; where both are known the same `server_uuid` and `org_id`), and must not be older.
  *
- * Call it with the token alone before the first request is made with it, and again with the answer of `GET /account`.
+ * Call it with the token alone before the first request is made with it, and again with its account.
  *
  * @throws AdeError `ade.token.wrong_account` for another server or organisation, `ade.token.expired` for one that is
  * over, `ade.token.older` for one that ends before the present one.
  */
 export function checkRenewal(present: KnownServer, renewed: KnownServer, clock: Clock): void {
-  const name = present.serverName === undefined ? 'this account' : `“${present.serverName}”`;
+  const called = present.account?.server_name;
+  const name = called === undefined ? 'this account' : `“${called}”`;
   const remedy = `Download the token of ${name} again, or add the other server as an account of its own.`;
   if (!same(present.token.consumerKey, renewed.token.consumerKey)) {
     throw new AdeError('ade.token.wrong_account', 'the token is of another server at Apple', {
@@ -48,13 +49,10 @@ export function checkRenewal(present: KnownServer, renewed: KnownServer, clock: 
       remedy,
     });
   }
-  for (const [key, path] of [
-    ['orgId', 'org_id'],
-    ['serverUuid', 'server_uuid'],
-  ] as const) {
-    const [before, after] = [present[key], renewed[key]];
+  for (const path of ['org_id', 'server_uuid'] as const) {
+    const [before, after] = [present.account?.[path], renewed.account?.[path]];
     if (before !== undefined && after !== undefined && before !== after) {
-      const what = key === 'orgId' ? 'organisation' : 'server at Apple';
+      const what = path === 'org_id' ? 'organisation' : 'server at Apple';
       throw new AdeError('ade.token.wrong_account', `the token is of another ${what}`, {
         kind: 'conflict',
         at: { path },
