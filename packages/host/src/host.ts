@@ -21,6 +21,7 @@ import { describe, problemResponse } from './http/problem.ts';
 import { json } from './http/respond.ts';
 import { type Context, createRouter, type Route } from './http/router.ts';
 import { createIdentifier, type IdentityOptions } from './identity/identify.ts';
+import { contentRoutes } from './mdm/content.ts';
 import { type MdmContext, mdmRoutes } from './mdm/routes.ts';
 import { createHostMeters, metricsRoute } from './metrics.ts';
 import { pageRoutes } from './page/routes.ts';
@@ -161,6 +162,7 @@ export function createHost(options: HostOptions): Host {
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
     ...mdmRoutes(mdm),
+    ...contentRoutes(engine, identifier),
     ...(options.metrics === undefined
       ? []
       : [metricsRoute(engine.metrics, createAuthorise(createTokenCheck(metricsTokens), tokenLimiter))]),

@@ -25,7 +25,7 @@ export interface RawAnswer {
 /** An operation as it is written down. */
 export interface OperationInput<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
   readonly id: string;
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the API's root, parameters in braces: `/devices/{id}`. */
   readonly path: string;
   readonly tag: string;

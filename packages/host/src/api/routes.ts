@@ -7,6 +7,7 @@ import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { certificateOperations } from './certificates.ts';
+import { declarationOperations, declarationSetOperations, deviceDeclarationOperations } from './declarations.ts';
 import { deviceOperations } from './devices.ts';
 import { enrollingOperations } from './enrolling.ts';
 import { eventOperations } from './events.ts';
@@ -37,6 +38,9 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...recipeOperations(api.engine),
     ...labelOperations(api.engine),
     ...configurationOperations(api.engine),
+    ...declarationOperations(api.engine, api.urls),
+    ...declarationSetOperations(api.engine),
+    ...deviceDeclarationOperations(api.engine),
     ...eventOperations(api.engine),
   ];
 
