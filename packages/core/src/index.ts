@@ -8,6 +8,7 @@ export type * from './api/records.ts';
 export { REVOCATIONS_SETTING } from './contracts/certificates.ts';
 export type * from './contracts/index.ts';
 export { FACT_KEY_LENGTH, LABEL_ID_TOKEN } from './contracts/search.ts';
+export { declareSoftwareUpdate } from './declarations/software-update.ts';
 export { createEngine } from './engine/create.ts';
 export { type ServerColumns, serverColumns } from './engine/facts.ts';
 export {

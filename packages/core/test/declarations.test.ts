@@ -1,6 +1,7 @@
 // Declarative management through the engine: what devices get, when they are told, what becomes of their reports.
 import { readDeclarationItems, readTokensResponse } from '@espalier/apple-mdm';
 import { describe, expect, test } from 'vitest';
+import { declareSoftwareUpdate } from '../src/index.ts';
 import { bench, ScriptedDevice, type TestBench } from './support.ts';
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
@@ -507,6 +508,33 @@ describe('status reports', () => {
     const { 'mdm.app': apps } = await engine.declarations.status('A');
     expect((apps as readonly { identifier: string }[]).map((app) => app.identifier).sort()).toEqual(['a', 'b', 'c']);
     expect(await engine.declarations.reports('A')).toHaveLength(3);
+  });
+});
+
+describe('software updates by declaration', () => {
+  test('devices of the same version and deadline share one set, an earlier update goes', async () => {
+    const it = await world();
+    const { engine, device, settle } = it;
+    const other = new DeclaringDevice(engine, 'B');
+    await other.enrol();
+    const update = (enrolmentId: string, TargetOSVersion: string) =>
+      declareSoftwareUpdate(engine.declarations, {
+        enrolmentId,
+        type: 'com.apple.configuration.softwareupdate.enforcement.specific',
+        payload: { TargetOSVersion, TargetLocalDateTime: '2026-12-24T18:00:00' },
+      });
+    await update('A', '18.4');
+    await update('B', '18.4');
+    expect(await engine.declarations.listSets()).toMatchObject([{ memberCount: 2 }]);
+    await update('A', '18.5');
+    await settle();
+    const versions = async () => {
+      const [identifier] = (await device.items()).filter((one) => one.startsWith('softwareupdate.'));
+      return parsed(await device.ask(`declaration/configuration/${identifier}`));
+    };
+    expect(await versions()).toMatchObject({ Payload: { TargetOSVersion: '18.5' } });
+    expect((await engine.declarations.listSets()).map((set) => set.memberCount)).toEqual([1, 1]);
+    await expect(update('A', 18 as never)).rejects.toThrow(code('core.declaration.invalid'));
   });
 });
 

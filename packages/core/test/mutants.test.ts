@@ -44,6 +44,47 @@ const mutants: Readonly<Record<string, Mutant>> = {
   'always wakes': onEnqueue((command) => ({ ...command, push: true })),
   'forgets follow-ups': onEnqueue((command) => ({ ...command, followUp: false })),
   'forgets that a body is sealed': onEnqueue((command) => ({ ...command, body: { ...command.body, sealed: false } })),
+  'forgets to mark the members of a set': ({ declarations }) => ({
+    declarations: {
+      ...declarations,
+      async changeMembers(input) {
+        const outcome = await declarations.changeMembers(input);
+        await declarations.clearMarks(await declarations.claimMarks({ at: input.at, leaseMs: 1, limit: 1_000 }));
+        return outcome;
+      },
+    },
+  }),
+  'gives user channels what is for devices': ({ declarations }) => ({
+    declarations: {
+      ...declarations,
+      putSet: (set, expected, at, event) => declarations.putSet({ ...set, channel: 'device' }, expected, at, event),
+    },
+  }),
+  'takes any status report': ({ declarations }) => ({
+    declarations: {
+      ...declarations,
+      async report(input) {
+        const sync = (await declarations.syncs([input.enrolmentId])).get(input.enrolmentId);
+        return declarations.report({ ...input, expectedReports: sync?.reports ?? 0 });
+      },
+    },
+  }),
+  'lets any certificate hold declarations': ({ declarations }) => ({
+    declarations: { ...declarations, holders: async () => [{ enrolmentId: 'A', token: 't1' }] },
+  }),
+  'prunes snapshots that are in use': ({ declarations }) => {
+    const gone = new Set<string>();
+    return {
+      declarations: {
+        ...declarations,
+        async prune(input) {
+          gone.add('t1');
+          return declarations.prune(input);
+        },
+        snapshot: async (token) => (gone.has(token) ? null : declarations.snapshot(token)),
+      },
+    };
+  },
   'loses an event': ({ queue }) => ({
     queue: { ...queue, enqueue: (input) => queue.enqueue({ ...input, events: [] }) },
   }),
