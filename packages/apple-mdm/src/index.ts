@@ -15,6 +15,7 @@ export type {
   PushRetry,
   PushTokenDead,
 } from './apns/outcome.ts';
+export { type ApnsIdentity, type ApnsPool, createApnsPool } from './apns/pool.ts';
 export {
   type DigestResponse,
   digestChallenge,

@@ -114,6 +114,23 @@ describe('the notifier', () => {
     ]);
   });
 
+  it('does not let a push certificate that was refused make a device wait longer once it is mended', async () => {
+    let mended = false;
+    const { engine, pushed, clock } = pushing(() =>
+      mended ? { outcome: 'delivered' } : { outcome: 'refused', reason: 'BadCertificate' },
+    );
+    await new ScriptedDevice(engine, 'U1').enrol();
+    for (let quarter = 0; quarter < 40; quarter++) {
+      await engine.tick();
+      clock.advance(15 * MINUTE);
+    }
+    expect(pushed).toHaveLength(40);
+    mended = true;
+    await engine.tick();
+    expect(pushed).toHaveLength(41);
+    expect((await engine.events.list({ type: 'push.sent' })).items).toMatchObject([{ data: { attempt: 1 } }]);
+  });
+
   it('does not let a push service that is away make a device wait longer once it is back', async () => {
     let away = true;
     const { engine, pushed, clock } = pushing(() =>

@@ -39,6 +39,9 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
       case 'retry':
         // Nothing about this device: when the push service is back, its backoff is where it was.
         return { enrolmentId, lease, outcome: 'postponed', dueAt: at + Math.max(result.afterMs, 1_000) };
+      case 'refused':
+        // The push certificate has to be mended, and no device can help that: none waits longer for it afterwards.
+        return { enrolmentId, lease, outcome: 'postponed', dueAt: at + options.repush.baseMs };
       default:
         return { enrolmentId, lease, outcome: 'failed', dueAt: later };
     }
