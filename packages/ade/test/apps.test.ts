@@ -120,6 +120,14 @@ describe('lists', () => {
     expect((await all(client.assets({ productType: 'Book' }))).flatMap((page) => page.items)).toEqual([]);
   });
 
+  it('that change while they are read keep the version of their beginning', async () => {
+    const { apple, client } = setting();
+    apple.respond(({ number }) =>
+      Response.json({ users: [], versionId: `v-${number}`, ...(number < 3 && { nextPageIndex: number }) }),
+    );
+    expect((await all(client.users())).map((page) => page.versionId)).toEqual(['v-1', 'v-1', 'v-1']);
+  });
+
   it('do not go round for ever', async () => {
     const { apple, client } = setting();
     apple.respond(() => Response.json({ assets: [], nextPageIndex: 0 }));

@@ -1,5 +1,6 @@
 // OAuth 1.0a signatures against the examples of RFC 5849.
 import { describe, expect, it } from 'vitest';
+import { need, run } from '../../../test/support/tools.ts';
 import { oauthHeader } from '../src/enrolment/oauth.ts';
 
 describe('the Authorization header', () => {
@@ -18,6 +19,35 @@ describe('the Authorization header', () => {
     });
     expect(header).toContain('realm="Photos"');
     expect(header).toContain('oauth_signature="MdpQcU8iPSUjWoN%2FUDMsK2sui9I%3D"');
+  });
+
+  it('has the signature that python3 computes, also for letters that need escapes', async (context) => {
+    need(context, 'python3');
+    const request = {
+      method: 'GET',
+      url: "https://a.example/p%C3%A4th/x?q=1%20!*'()&b=%E6%9D%B1",
+      realm: 'ADM',
+      consumerKey: "CK_a!b*c'd(e)f",
+      consumerSecret: "s!*'()",
+      token: 'AT_~-._ /',
+      tokenSecret: '%&=+ü',
+      nonce: 'n!',
+      timestamp: 1_700_000_000,
+    };
+    const python = [
+      'import base64, hashlib, hmac, json, sys, urllib.parse as u',
+      'r = json.load(sys.stdin)',
+      "q = lambda s: u.quote(s, safe='-._~')",
+      "p = u.parse_qsl(u.urlsplit(r['url']).query)",
+      "p += [('oauth_consumer_key', r['consumerKey']), ('oauth_token', r['token']), ('oauth_nonce', r['nonce'])]",
+      "p += [('oauth_signature_method', 'HMAC-SHA1'), ('oauth_timestamp', str(r['timestamp'])), ('oauth_version', '1.0')]",
+      "line = '&'.join(k + '=' + v for k, v in sorted((q(k), q(v)) for k, v in p))",
+      "base = '&'.join(map(q, [r['method'], r['url'].split('?')[0], line]))",
+      "key = q(r['consumerSecret']) + '&' + q(r['tokenSecret'])",
+      'print(q(base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()).decode()))',
+    ].join('\n');
+    const { stdout } = await run('python3', ['-c', python], { input: Buffer.from(JSON.stringify(request)) });
+    expect(oauthHeader(request)).toContain(`oauth_signature="${stdout.toString().trim()}"`);
   });
 
   it('escapes as RFC 5849, 3.6, wants, and sorts names and values', () => {

@@ -127,6 +127,18 @@ describe('a cursor that fails', () => {
     await expect(all(client.sync(page!.next))).rejects.toMatchObject({ code: 'ade.enrolment.invalid_cursor' });
   });
 
+  it('fails in the middle of the new list, too: no endless beginning', async () => {
+    const { apple, client } = await setting({ count: 30 });
+    const [page] = await all(client.sync());
+    apple.respond(({ number }) => (number % 2 === 1 ? new Response('INVALID_CURSOR', { status: 400 }) : undefined));
+    let pages = 0;
+    const read = async (): Promise<void> => {
+      for await (const _ of client.sync(page!.next, { limit: 10 })) if (++pages > 20) return;
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'ade.enrolment.invalid_cursor' });
+    expect(pages).toBeLessThan(3);
+  });
+
   it('comes back with more to follow: no endless loop', async () => {
     const { apple, client } = await setting();
     const body = { devices: [], cursor: 'AA', more_to_follow: true, fetched_until: '2026-03-01T00:00:00Z' };

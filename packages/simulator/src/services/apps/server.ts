@@ -278,6 +278,7 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     },
     respond(next) {
       script = next;
+      requests = 0;
     },
   };
   return service;

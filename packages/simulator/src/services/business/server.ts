@@ -308,6 +308,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     endTokens: () => tokens.clear(),
     respond(next) {
       script = next;
+      requests = 0;
     },
   };
   return api;

@@ -39,7 +39,7 @@ export interface SimulatedEnrolmentOptions extends RegistryOptions {
 export interface ServiceRequest {
   readonly method: string;
   readonly path: string;
-  /** Counts the requests in a session from 1. */
+  /** Counts the requests since the script was set, from 1; those for a session or an access token do not count. */
   readonly number: number;
 }
 
@@ -293,6 +293,7 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
     endSessions: () => sessions.clear(),
     respond(next) {
       script = next;
+      requests = 0;
     },
   };
   return service;
