@@ -333,6 +333,7 @@ describe('panes', () => {
     expect([has('macOS', '15.0', 'TVRoom'), has('tvOS', '18.0', 'TVRoom')]).toEqual([false, true]);
     expect([has('iOS', '18.0', 'FileVault'), has('macOS', '15.0', 'FileVault')]).toEqual([false, true]);
     expect([has('macOS', '10.15', 'Accessibility'), has('macOS', '11.0', 'Accessibility')]).toEqual([false, true]);
+    expect([has('macOS', '15.3', 'Wallpaper'), has('macOS', '26.0', 'Wallpaper')]).toEqual([true, false]);
     expect(skipKeysFor({ platform: 'visionOS', version: '1.0' })).toEqual([]);
   });
 
