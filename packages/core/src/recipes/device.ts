@@ -25,8 +25,9 @@ export const clearPasscodeRestart: Recipe<Restart> = {
 
 type Release = RecipeParameters['release-awaiting'];
 
+// The user's channel of a Mac takes DeviceConfigured too.
 const release = ({ enrolment }: RecipeTools): string =>
-  enrolment.channel === 'user' ? 'UserConfigured' : 'DeviceConfigured';
+  enrolment.kind === 'shared-ipad-user' ? 'UserConfigured' : 'DeviceConfigured';
 
 function releaseStep({ commands = [] }: Release, tools: RecipeTools, done: number): NextStep {
   const command = commands[done];
