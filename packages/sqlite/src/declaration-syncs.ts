@@ -88,27 +88,29 @@ export function declarationSyncs(
             at,
           );
         }
-        db.run(
-          `INSERT INTO declaration_syncs (enrolment, token, token_at)
-           SELECT e.nr, p.value ->> 'token', ?1 FROM json_each(?2) p
-             JOIN enrolments e ON e.id = p.value ->> 'enrolmentId' WHERE TRUE
-           ON CONFLICT (enrolment) DO UPDATE SET token = excluded.token, token_at = excluded.token_at
-             WHERE token <> excluded.token`,
-          at,
-          JSON.stringify(put),
-        );
+        for (const { enrolmentId, token } of put) {
+          db.run(
+            `INSERT INTO declaration_syncs (enrolment, token, token_at) SELECT nr, ?2, ?3 FROM enrolments WHERE id = ?1
+             ON CONFLICT (enrolment) DO UPDATE SET token = excluded.token, token_at = excluded.token_at
+               WHERE token <> excluded.token`,
+            enrolmentId,
+            token,
+            at,
+          );
+        }
       }),
 
     asked: ({ put, at }) =>
       db.write(() => {
-        db.run(
-          `UPDATE declaration_syncs SET asked_token = p.token, asked_at = ?1
-           FROM (SELECT e.nr, p.value ->> 'token' AS token FROM json_each(?2) p
-                 JOIN enrolments e ON e.id = p.value ->> 'enrolmentId') AS p
-           WHERE declaration_syncs.enrolment = p.nr`,
-          at,
-          JSON.stringify(put),
-        );
+        for (const { enrolmentId, token } of put) {
+          db.run(
+            `UPDATE declaration_syncs SET asked_token = ?, asked_at = ?
+             WHERE enrolment = (SELECT nr FROM enrolments WHERE id = ?)`,
+            token,
+            at,
+            enrolmentId,
+          );
+        }
       }),
 
     syncs: (enrolmentIds) =>

@@ -209,16 +209,17 @@ export function sqliteDeclarations(db: Database): DeclarationStore {
              SELECT e.nr, e.id, e.channel, coalesce(e.parent, e.nr) AS owner FROM enrolments e
              WHERE e.id IN (SELECT value FROM json_each(?))
            )
+           -- CROSS JOIN: in this order, from the few channels to their sets.
            SELECT w.id, s.id AS set_id FROM wanted w
-             JOIN declaration_set_members m ON m.enrolment = w.nr JOIN declaration_sets s ON s.id = m.set_id
-             WHERE s.channel = w.channel
+             CROSS JOIN declaration_set_members m ON m.enrolment = w.nr
+             CROSS JOIN declaration_sets s ON s.id = m.set_id AND s.channel = w.channel
            UNION SELECT w.id, s.id FROM wanted w
-             JOIN declaration_set_members m ON m.enrolment = w.owner JOIN declaration_sets s ON s.id = m.set_id
-             WHERE s.channel = w.channel
+             CROSS JOIN declaration_set_members m ON m.enrolment = w.owner
+             CROSS JOIN declaration_sets s ON s.id = m.set_id AND s.channel = w.channel
            UNION SELECT w.id, s.id FROM wanted w
-             JOIN label_members m ON m.enrolment = w.owner JOIN declaration_set_labels l ON l.label = m.label
-             JOIN declaration_sets s ON s.id = l.set_id
-             WHERE s.channel = w.channel
+             CROSS JOIN label_members m ON m.enrolment = w.owner
+             CROSS JOIN declaration_set_labels l ON l.label = m.label
+             CROSS JOIN declaration_sets s ON s.id = l.set_id AND s.channel = w.channel
            ORDER BY 1, 2`,
           JSON.stringify(enrolmentIds),
         );

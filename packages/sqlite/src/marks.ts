@@ -24,7 +24,7 @@ export function markDeclarations(db: Database, at: number): void {
   db.run(
     `INSERT INTO declaration_marks (enrolment, mark, due_at)
      SELECT nr, ?1, ?2 FROM temp.targets
-     UNION SELECT e.nr, ?1, ?2 FROM temp.targets t JOIN enrolments e ON e.parent = t.nr AND e.parent IS NOT NULL
+     UNION SELECT e.nr, ?1, ?2 FROM temp.targets t CROSS JOIN enrolments e ON e.parent = t.nr AND e.parent IS NOT NULL
      WHERE TRUE
      ON CONFLICT (enrolment) DO UPDATE SET mark = excluded.mark, due_at = min(due_at, excluded.due_at)`,
     mark?.value ?? 0,
