@@ -4,6 +4,7 @@ import { type Database, openDatabase } from './database.ts';
 import { isCurrent, migrate, schemaVersion } from './migrations/run.ts';
 import type { PostgresConfig, PostgresStoreOptions } from './options.ts';
 import { postgresAcme } from './stores/acme.ts';
+import { postgresAde } from './stores/ade.ts';
 import { postgresCertificates } from './stores/certificates.ts';
 import { postgresConfigurations } from './stores/configurations.ts';
 import { postgresDeclarations } from './stores/declarations.ts';
@@ -57,6 +58,7 @@ export async function openPostgresStore(
     labels: postgresLabels(db),
     configurations: postgresConfigurations(db),
     declarations: postgresDeclarations(db),
+    ade: postgresAde(db),
     events: postgresEvents(db),
     settings: postgresSettings(db),
     invitations: postgresInvitations(db),

@@ -1,4 +1,5 @@
 // The schema, as a list of migrations that only ever grows.
+import { adeTables } from './schema-ade.ts';
 import { certificateLifecycle } from './schema-certificates.ts';
 
 import { declarationTables } from './schema-declarations.ts';
@@ -260,4 +261,5 @@ export const migrations: readonly string[] = [
   CREATE INDEX labels_unevaluated ON labels (id) WHERE evaluated = 0;
   `,
   declarationTables,
+  adeTables,
 ];

@@ -1,6 +1,7 @@
 // Opens a store on a database file.
 import type { Store } from '@espalier/core';
 import { sqliteAcme } from './acme.ts';
+import { sqliteAde } from './ade.ts';
 import { sqliteCertificates } from './certificates.ts';
 import { sqliteConfigurations } from './configurations.ts';
 import { Database, type Durability } from './database.ts';
@@ -41,6 +42,7 @@ export function storeOver(db: Database): Store {
     labels: sqliteLabels(db),
     configurations: sqliteConfigurations(db),
     declarations: sqliteDeclarations(db),
+    ade: sqliteAde(db),
     events: sqliteEvents(db),
     settings: sqliteSettings(db),
     invitations: sqliteInvitations(db),

@@ -86,6 +86,12 @@ it('the hot statements search by index', async () => {
   await store.acme.findAuthorization('p');
   await store.acme.findIssuance('f');
   await store.acme.prune({ at: T0, idleBefore: T0, limit: 10 });
+  await store.ade.findDevice('S');
+  await store.ade.staged('S');
+  await store.ade.counts('a');
+  await store.ade.acquire({ accountId: 'a', at: T0, until: T0 });
+  await store.ade.dueAssignments({ accountId: 'a', at: T0, limit: 10 });
+  await store.ade.devices({ accountId: 'a' }, { limit: 10 });
   await store.invitations.findByPin('h');
   await store.invitations.findByToken('h');
   await store.invitations.sweep({ at: T0, limit: 10 });

@@ -68,6 +68,7 @@ export function faultyStore(store: Store, plan: FaultPlan): Store {
     labels: wrap('labels', store.labels),
     configurations: wrap('configurations', store.configurations),
     declarations: wrap('declarations', store.declarations),
+    ade: wrap('ade', store.ade),
     events: wrap('events', store.events),
     settings: wrap('settings', store.settings),
     invitations: wrap('invitations', store.invitations),

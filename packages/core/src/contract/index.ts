@@ -1,5 +1,6 @@
 // The contract suite: what any store must pass, and tools to test with.
 import { acmeTests } from './acme.ts';
+import { adeTests } from './ade.ts';
 import { certificateTests } from './certificates.ts';
 import { declarationTests } from './declarations.ts';
 import { deviceTests } from './devices.ts';
@@ -29,6 +30,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['inventory, labels and configurations', deviceTests],
   ['label evaluation and searches', labelsDueTests],
   ['declarations', declarationTests],
+  ['automated device enrolment', adeTests],
   ['events, settings and leases', logTests],
   ['the queue against a model', modelTests],
   ['an engine on a store that fails', faultTests],

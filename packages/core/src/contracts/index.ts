@@ -1,5 +1,6 @@
 // The storage contracts, by domain.
 export type * from './acme.ts';
+export type * from './ade.ts';
 export type * from './certificates.ts';
 export type * from './configurations.ts';
 export type * from './declarations.ts';

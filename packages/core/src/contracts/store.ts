@@ -1,5 +1,6 @@
 // The store: the union of all storage contracts.
 import type { AcmeStateStore } from './acme.ts';
+import type { AdeStore } from './ade.ts';
 import type { CertificateStore } from './certificates.ts';
 import type { ConfigurationStore } from './configurations.ts';
 import type { DeclarationStore } from './declarations.ts';
@@ -29,6 +30,7 @@ export interface Store {
   readonly labels: LabelStore;
   readonly configurations: ConfigurationStore;
   readonly declarations: DeclarationStore;
+  readonly ade: AdeStore;
   readonly events: EventStore;
   readonly settings: SettingStore;
   readonly invitations: InvitationStore;

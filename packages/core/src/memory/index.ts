@@ -1,6 +1,7 @@
 // The memory store: everything in maps, gone when the process ends.
 import type { Store } from '../contracts/store.ts';
 import { memoryAcme } from './acme.ts';
+import { memoryAde } from './ade.ts';
 import { memoryCertificates } from './certificates.ts';
 import { memoryConfigurations } from './configurations.ts';
 import { memoryDeclarations } from './declarations.ts';
@@ -35,6 +36,7 @@ export function createMemoryStore(): Store {
     labels: memoryLabels(state),
     configurations: memoryConfigurations(state),
     declarations: memoryDeclarations(state),
+    ade: memoryAde(state),
     events: memoryEvents(state),
     settings: memorySettings(state),
     invitations: memoryInvitations(state),

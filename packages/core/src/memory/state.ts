@@ -13,6 +13,7 @@ import type {
   InstalledProfile,
 } from '../api/records.ts';
 import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeOrderRecord } from '../contracts/acme.ts';
+import type { AdeAccount, AdeDevice, AdeSyncState } from '../contracts/ade.ts';
 import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { DeclarationStateRecord, DeclarationSyncRecord } from '../contracts/declarations.ts';
@@ -127,6 +128,14 @@ export interface AcmeIdentifierEntry {
   readonly used: { readonly accountId: string; readonly publicKeyHash: string; readonly fingerprint: string } | null;
 }
 
+/** A device of an account, and what only the store needs. */
+export interface AdeDeviceRow extends Mutable<Omit<AdeDevice, 'enrolmentId'>> {
+  /** The whole list that it was last in. */
+  generation: number;
+  /** When it last happened at Apple. */
+  changedAt: number | null;
+}
+
 /** Everything. */
 export class MemoryState {
   closed = false;
@@ -172,6 +181,11 @@ export class MemoryState {
   readonly declarationSyncs = new Map<string, Mutable<DeclarationSyncRecord> & { status: string | null }>();
   readonly declarationStates = new Map<string, Map<string, DeclarationStateRecord>>();
   readonly snapshots = new Map<string, { readonly items: string; readonly at: number }>();
+  readonly adeAccounts = new Map<string, AdeAccount>();
+  readonly adeSyncs = new Map<string, Mutable<AdeSyncState>>();
+  /** By account, then by serial number. */
+  readonly adeDevices = new Map<string, Map<string, AdeDeviceRow>>();
+  readonly adeStaged = new Map<string, Record<string, FactValue>>();
   readonly events: EngineEvent[] = [];
   readonly settings = new Map<string, string>();
   readonly leases = new Map<string, { owner: string; until: number }>();

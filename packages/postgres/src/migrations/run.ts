@@ -9,6 +9,7 @@ import { fleetRoutines } from './05-fleet.ts';
 import { certificateLifecycle } from './06-certificates.ts';
 import { searchTables } from './07-search.ts';
 import { declarationTables } from './08-declarations.ts';
+import { adeTables } from './09-ade.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -20,6 +21,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   certificateLifecycle,
   searchTables,
   declarationTables,
+  adeTables,
 ];
 
 /** The version that this release of the package works with. */

@@ -1,0 +1,209 @@
+// Automated device enrolment on PostgreSQL: however long a page is, it is a handful of statements.
+import type {
+  AdeAccount,
+  AdeChange,
+  AdeCursor,
+  AdeDevice,
+  AdePageCounts,
+  AdeStore,
+  AdeSyncState,
+  FactValue,
+} from '@espalier/core';
+import type { Database, Value } from '../database.ts';
+import { appendEvents, cut, freeText } from '../rows.ts';
+import { adeTexts } from './ade-texts.ts';
+
+type SyncRow = Omit<AdeSyncState, 'next'> & {
+  readonly phase: AdeCursor['phase'] | null;
+  readonly cursor: string | null;
+};
+
+function syncOf({ phase, cursor, ...rest }: SyncRow): AdeSyncState {
+  return { next: phase === null || cursor === null ? null : { phase, cursor }, ...rest };
+}
+
+/** JSON text that PostgreSQL can hold. */
+const jsonText = (value: unknown): string =>
+  JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? freeText(one) : one));
+
+/** Automated device enrolment over the database. */
+export function postgresAde(db: Database): AdeStore {
+  const s = db.schema;
+  const text = adeTexts(s);
+
+  return {
+    putAccount: (account, expectedVersion, { secrets, event }) =>
+      db.transaction(async (q) => {
+        const [old] = await q.query<{ version: number }>('ade.version', text.version, [account.id]);
+        if ((old?.version ?? null) !== expectedVersion) return 'conflict';
+        const [name, sql] = old === undefined ? ['ade.add', text.add] : ['ade.change', text.change];
+        const written = await q.query(name, sql, accountValues(account));
+        // Somebody added it at this very moment.
+        if (written.length === 0) return 'conflict';
+        await q.query('ade.addSync', text.addSync, [account.id]);
+        for (const secret of secrets) {
+          await q.query('ade.secret', text.secret, [`ade:${account.id}`, secret.name, secret.blob]);
+        }
+        await appendEvents(q, s, [event]);
+        return 'written';
+      }),
+
+    deleteAccount: (id, event) =>
+      db.transaction(async (q) => {
+        await q.query('ade.deleteSync', text.deleteSync, [id]);
+        if ((await q.query('ade.deleteAccount', text.deleteAccount, [id])).length === 0) return false;
+        await q.query('ade.deleteDevices', text.deleteDevices, [id]);
+        await q.query('ade.deleteSecrets', text.deleteSecrets, [`ade:${id}`]);
+        await appendEvents(q, s, [event]);
+        return true;
+      }),
+
+    async getAccount(id) {
+      return (await db.query<AdeAccount>('ade.get', text.get, [id]))[0] ?? null;
+    },
+    listAccounts: () => db.query<AdeAccount>('ade.list', text.list),
+    async syncState(accountId) {
+      const [row] = await db.query<SyncRow>('ade.sync', text.sync, [accountId]);
+      return row === undefined ? null : syncOf(row);
+    },
+
+    async acquire({ accountId, at, until }) {
+      const [row] = await db.query<SyncRow>('ade.acquire', text.acquire, [accountId, until, at]);
+      return row === undefined ? null : syncOf(row);
+    },
+    async prolong({ accountId, fence, until }) {
+      return (await db.query('ade.prolong', text.prolong, [accountId, fence, until])).length > 0;
+    },
+    async release({ accountId, fence, at, failure, finished }) {
+      await db.query('ade.release', text.release, [accountId, fence, failure, finished, at]);
+    },
+
+    commitPage: ({ accountId, fence, at, until, restarted, complete, next, changes, events }) =>
+      db.transaction(async (q) => {
+        const [sync] = await q.query<{ generation: number }>('ade.advance', text.advance, [
+          accountId,
+          fence,
+          next.phase,
+          next.cursor,
+          restarted,
+          complete,
+          at,
+          until,
+        ]);
+        if (sync === undefined) return null;
+        const page = pageArrays(changes);
+        const records = changes.map((change) => jsonText(change.record));
+        const [row] = await q.query<Omit<AdePageCounts, 'unchanged'>>('ade.count', text.count, [
+          ...page,
+          records,
+          accountId,
+        ]);
+        const { added, modified, deleted } = row ?? { added: 0, modified: 0, deleted: 0 };
+        await q.query('ade.upsert', text.upsert, [
+          ...page,
+          records,
+          changes.map((change) => change.profileUuid),
+          changes.map((change) => change.profileStatus),
+          changes.map((change) => change.wantedProfileUuid),
+          accountId,
+          at,
+          sync.generation,
+        ]);
+        if (deleted > 0) await q.query('ade.delete', text.delete, [...page, accountId, at]);
+        const counts = { added, modified, deleted, unchanged: changes.length - added - modified - deleted };
+        const counted = events.map((event) => ({ ...event, data: { ...event.data, ...counts } }));
+        await appendEvents(q, s, counted);
+        return counts;
+      }),
+
+    sweep: ({ accountId, fence, at, limit }) =>
+      db.transaction(async (q) => {
+        const [sync] = await q.query<SyncRow>('ade.held', text.held, [accountId, fence]);
+        if (sync === undefined) return null;
+        if (!sync.unswept) return { gone: 0, done: true };
+        const gone = (await q.query('ade.sweep', text.sweep, [accountId, sync.generation, at, limit])).length;
+        const done = gone < limit;
+        if (done) await q.query('ade.swept', text.swept, [accountId]);
+        return { gone, done };
+      }),
+
+    assign: ({ accountId, serialNumbers, profileUuid, at, events }) =>
+      db.transaction(async (q) => {
+        const serials = [...new Set(serialNumbers)];
+        const missing = await q.query<{ serial: string }>('ade.missing', text.missing, [accountId, serials]);
+        await q.query('ade.assign', text.assign, [accountId, serials, profileUuid, at]);
+        await appendEvents(q, s, events);
+        return missing.map((row) => row.serial);
+      }),
+    dueAssignments: ({ accountId, at, limit }) => db.query('ade.due', text.due, [accountId, at, limit]),
+    settleAssignments: ({ accountId, fence, at, retryAt, outcomes }) =>
+      db.transaction(async (q) => {
+        const held = await q.query('ade.held', text.held, [accountId, fence]);
+        if (held.length === 0) return false;
+        await q.query('ade.settle', text.settle, [
+          accountId,
+          outcomes.map((one) => one.serialNumber),
+          outcomes.map((one) => one.profileUuid),
+          outcomes.map((one) => one.outcome),
+          retryAt,
+          at,
+        ]);
+        return true;
+      }),
+
+    async devices({ accountId, presence = 'listed' }, { after, limit }) {
+      const [account, serial] = after === undefined ? ['', ''] : (JSON.parse(after) as [string, string]);
+      const values = [account, serial, limit + 1, accountId ?? null];
+      const rows = await db.query<AdeDevice>(`ade.devices.${presence}`, text.devices[presence], values);
+      return cut(
+        rows,
+        limit,
+        (row) => JSON.stringify([row.accountId, row.serialNumber]),
+        (row) => row,
+      );
+    },
+    findDevice: (serialNumber) => db.query<AdeDevice>('ade.find', text.find, [serialNumber]),
+    async counts(accountId) {
+      const [row] = await db.query<{ listed: number; due: number }>('ade.counts', text.counts, [accountId]);
+      return row ?? { listed: 0, due: 0 };
+    },
+
+    async stage({ items }) {
+      const merged = new Map<string, Readonly<Record<string, FactValue>>>();
+      for (const { serialNumber, set, clear } of items) {
+        const cleared = Object.fromEntries(clear.map((name) => [name, null]));
+        merged.set(serialNumber, { ...merged.get(serialNumber), ...set, ...cleared });
+      }
+      await db.query('ade.stage', text.stage, [[...merged.keys()], [...merged.values()].map(jsonText)]);
+    },
+    async staged(serialNumber) {
+      const [row] = await db.query<{ attributes: Readonly<Record<string, FactValue>> }>('ade.staged', text.staged, [
+        serialNumber,
+      ]);
+      return row?.attributes ?? {};
+    },
+  };
+}
+
+function accountValues(account: AdeAccount): Value[] {
+  return [
+    account.id,
+    freeText(account.name),
+    jsonText(account.details),
+    account.tokenExpiresAt,
+    account.defaultProfileUuid,
+    jsonText(account.rules),
+    account.version,
+    account.createdAt,
+    account.updatedAt,
+  ];
+}
+
+/** The first three arrays of the statements that take a page. */
+function pageArrays(changes: readonly AdeChange[]): Value[] {
+  return [
+    changes.map((change) => change.serialNumber),
+    changes.map((change) => change.at),
+    changes.map((change) => change.deleted),
+  ];
+}
