@@ -31,7 +31,8 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const engine = createEngine({
     store,
     keys: data.keys,
-    ...(apns ? { push: apns } : {}),
+    // Without --apns-certificate: the push certificate that the admin API imports.
+    ...(apns ? { push: apns } : { openPush: createApnsClient }),
     compile: compileConfiguration,
     signProfile: data.signProfile,
     renewal: { profile: (request) => host.renewalProfile(request) },
@@ -48,7 +49,9 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     identity: { anchors: [data.ca.certificate], sources: ['mdm-signature', 'tls'] },
     profile: {
       organisation: options.organisation ?? 'Espalier',
-      topic: options.apns?.topic ?? 'com.apple.mgmt.External.none',
+      topic:
+        options.apns?.topic ??
+        (async () => (await engine.pushCertificates.get())?.topic ?? 'com.apple.mgmt.External.none'),
       sign: data.signProfile,
     },
     adminTokens: [data.adminTokenHash],

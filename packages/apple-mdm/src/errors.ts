@@ -29,6 +29,8 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `mdm.account.bad_challenge`: a challenge of account-driven enrolment that devices would misread.
  * - `mdm.token.bad_key`: a key that signs no token.
  * - `mdm.access_rights`: a combination of access rights that devices refuse.
+ * - `mdm.push_certificate.vendor`: the vendor's key or chain cannot sign requests for push certificates;
+ *   `mdm.push_certificate.request`: what is to be signed is no request.
  * - `mdm.apns.option`: an option of the APNs client makes no sense.
  */
 export type MdmErrorCode =
@@ -61,6 +63,8 @@ export type MdmErrorCode =
   | 'mdm.account.bad_challenge'
   | 'mdm.token.bad_key'
   | 'mdm.access_rights'
+  | 'mdm.push_certificate.vendor'
+  | 'mdm.push_certificate.request'
   | 'mdm.apns.option';
 
 /** Where in a message something is wrong. */

@@ -205,5 +205,6 @@ export {
 } from './profile/enrolment.ts';
 export { type ReadPayload, type ReadProfile, type ReadProfileOptions, readProfile } from './profile/read.ts';
 export { uuidFrom } from './profile/uuid.ts';
+export { type PushVendor, signPushRequest } from './push-certificate/vendor.ts';
 export * from './schema/index.ts';
 export * from './validate/index.ts';

@@ -1,6 +1,6 @@
 // The host: all routes behind one fetch handler, with errors turned into answers and into the log.
 import { randomBytes } from 'node:crypto';
-import { serviceDiscoveryPath } from '@espalier/apple-mdm';
+import { type PushVendor, serviceDiscoveryPath } from '@espalier/apple-mdm';
 import type { Engine, Facts, RandomBytes, RenewalOptions } from '@espalier/core';
 import { type CertificateAuthority, createScepServer } from '@espalier/pki';
 import { createAuthorise, createTokenCheck } from './api/auth.ts';
@@ -91,6 +91,8 @@ export interface HostOptions {
    * fleet would leave.
    */
   readonly unenrolUnknown?: boolean;
+  /** Signs requests for push certificates in the admin API; default: they go to a vendor elsewhere. */
+  readonly pushVendor?: PushVendor;
   readonly logger?: Logger;
   /** Randomness for request ids and session secrets (default: `crypto.randomBytes`). */
   readonly random?: RandomBytes;
@@ -183,7 +185,15 @@ export function createHost(options: HostOptions): Host {
           urls,
         })),
     ...(revocation?.routes ?? []),
-    ...apiRoutes({ engine, basePath, checkToken, limiter: tokenLimiter, bodyLimits, urls }),
+    ...apiRoutes({
+      engine,
+      basePath,
+      checkToken,
+      limiter: tokenLimiter,
+      bodyLimits,
+      urls,
+      ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
+    }),
     ...(options.page === false
       ? []
       : pageRoutes({

@@ -15,6 +15,7 @@ import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
+import type { PushCertificates } from './push-certificates.ts';
 import type { Escrow, Recipes } from './recipes.ts';
 import type {
   Assignment,
@@ -368,6 +369,7 @@ export interface Engine {
   readonly declarations: Declarations;
   readonly enrolling: Enrolling;
   readonly certificates: Certificates;
+  readonly pushCertificates: PushCertificates;
   readonly events: Events;
   readonly clock: Clock;
   /** What the engine counts and measures; see docs/operations.md for the names. */

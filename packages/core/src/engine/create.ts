@@ -6,6 +6,9 @@ import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
 import { createMetrics } from '../metrics/registry.ts';
 import { measureStore } from '../metrics/store.ts';
+import { createStoredPusher } from '../push-certificates/pusher.ts';
+import { createPushCertificates } from '../push-certificates/service.ts';
+import { createPushCertificateWatch, measurePushCertificate } from '../push-certificates/watch.ts';
 import { createEscrow } from '../recipes/escrow.ts';
 import { createRecipes } from '../recipes/run.ts';
 import { createEventBus } from './bus.ts';
@@ -85,11 +88,18 @@ export function createEngine(input: EngineInput): Engine {
   const labels = createLabels(context);
   const effects = createEffects(context, labels);
   const reconciler = createReconciler(context, compile, signProfile);
-  const notifier = createNotifier(context, push);
+  const pushCertificates = createPushCertificates(context);
+  measurePushCertificate(metrics, context, pushCertificates);
+  const watchPushCertificate = createPushCertificateWatch(context, pushCertificates);
+  const stored = input.openPush && createStoredPusher(context, pushCertificates, input.openPush);
+  const notifier = createNotifier(context, push ?? stored);
   const renewals = createRenewals(context, input.renewal);
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
-  const housekeeping = createHousekeeping(context, effects, labels, index, renewals, declarations.keepHouse);
+  const housekeeping = createHousekeeping(context, effects, labels, index, renewals, async () => {
+    await declarations.keepHouse();
+    await watchPushCertificate();
+  });
 
   // The pace: each interval earns its share of pushes, at most one second's worth at once.
   const { pushesPerSecond, notifierIntervalMs } = options;
@@ -140,6 +150,7 @@ export function createEngine(input: EngineInput): Engine {
     declarations: declarations.service,
     enrolling: createEnrolling(context),
     certificates: createCertificates(context, renewals),
+    pushCertificates,
     events: {
       list: ({ enrolmentId, type, order = 'newest', ...page } = {}) =>
         store.events.list(
@@ -166,6 +177,7 @@ export function createEngine(input: EngineInput): Engine {
     },
     async stop() {
       for (const loop of all) await loop.stop();
+      await stored?.close();
       await bus.flush();
     },
   };

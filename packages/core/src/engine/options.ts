@@ -2,11 +2,13 @@
 import type { Catalogue } from '@espalier/search';
 import type { Clock, Facts, RandomBytes } from '../api/common.ts';
 import type { ProtocolHooks } from '../api/hooks.ts';
+import type { PushIdentity } from '../api/push-certificates.ts';
 import type { Configuration, Enrolment } from '../api/records.ts';
 import type { Backoff } from '../contracts/queue.ts';
 import type { Store } from '../contracts/store.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import type { Metrics } from '../metrics/types.ts';
+import type { ClosablePusher } from '../push-certificates/pusher.ts';
 
 /** A logger as the engine uses it; pino's fits. Never given secrets. */
 export interface Logger {
@@ -156,6 +158,13 @@ export interface EngineInput {
   readonly random?: RandomBytes;
   /** Without it nobody is woken: devices come on their own. */
   readonly push?: Pusher;
+  /**
+   * In place of `push`: makes a push client with the certificate that `pushCertificates` keeps, and another when that
+   * certificate was renewed. `stop` closes it.
+   * @example
+   * createEngine({ store, keys, openPush: (identity) => createApnsClient(identity) });
+   */
+  readonly openPush?: (identity: PushIdentity) => ClosablePusher;
   /** Without it configurations are kept but not delivered. */
   readonly compile?: CompileConfiguration;
   /** Signs profiles before they are delivered; without it they go unsigned. */

@@ -1,4 +1,5 @@
 // The admin API: the table of its operations, guarded by the bearer token, and the document that describes it.
+import type { PushVendor } from '@espalier/apple-mdm';
 import type { Engine } from '@espalier/core';
 import type { PublicUrls } from '../enrol/profile.ts';
 import type { BodyLimits } from '../http/body.ts';
@@ -14,6 +15,7 @@ import { eventOperations } from './events.ts';
 import { openApi } from './openapi.ts';
 import { routeOf } from './operation.ts';
 import { configurationOperations, labelOperations } from './policy.ts';
+import { pushCertificateOperations } from './push-certificate.ts';
 import { recipeOperations } from './recipes.ts';
 
 /** Where the API lives below the base path. */
@@ -26,6 +28,7 @@ export interface ApiContext {
   readonly checkToken: TokenCheck;
   readonly limiter: Limiter;
   readonly bodyLimits: BodyLimits;
+  readonly pushVendor?: PushVendor;
   urls(context: Context): PublicUrls;
 }
 
@@ -34,6 +37,7 @@ export function apiRoutes(api: ApiContext): Route[] {
   const operations = [
     ...enrollingOperations(api.engine, api.urls),
     ...certificateOperations(api.engine),
+    ...pushCertificateOperations(api.engine, api.pushVendor),
     ...deviceOperations(api.engine),
     ...recipeOperations(api.engine),
     ...labelOperations(api.engine),

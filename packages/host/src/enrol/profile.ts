@@ -8,13 +8,17 @@ import {
   type ServerCapability,
 } from '@espalier/apple-mdm';
 import type { Engine, Enrolment, Invitation } from '@espalier/core';
+import { HostError } from '../errors.ts';
 
 /** What the enrolment profile says. */
 export interface ProfileOptions {
   /** Shown to the user as who manages the device. */
   readonly organisation: string;
-  /** The APNs topic of the push certificate: `com.apple.mgmt.…`. */
-  readonly topic: string;
+  /**
+   * The APNs topic of the push certificate: `com.apple.mgmt.…`. Where the engine keeps the certificate:
+   * `async () => (await engine.pushCertificates.get())?.topic`, without which nobody is let in.
+   */
+  readonly topic: string | (() => Promise<string | undefined>);
   /** Signs the profile (CMS, content inside); `signCms` with an identity of the CA. */
   readonly sign: (profile: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   /** Shown as the profile's name (default: `<organisation> device management`). */
@@ -119,7 +123,7 @@ export async function signedEnrolmentProfile(
     // An account-driven enrolment has addresses of its own, at which every request needs the user's token.
     serverUrl: account === undefined ? urls.connect : urls.accountConnect,
     checkInUrl: account === undefined ? urls.checkIn : urls.accountCheckIn,
-    topic: options.topic,
+    topic: await topicOf(options),
     serverCapabilities: options.serverCapabilities ?? defaultCapabilities,
     ...(account === undefined
       ? {}
@@ -132,6 +136,19 @@ export async function signedEnrolmentProfile(
     ...(urls.base.startsWith('http:') ? { allowHttp: true } : {}),
   });
   return await options.sign(profile);
+}
+
+async function topicOf({ topic }: ProfileOptions): Promise<string> {
+  const found = typeof topic === 'string' ? topic : await topic();
+  if (found !== undefined) return found;
+  throw new HostError(
+    'unavailable',
+    'host.enrol.push',
+    'There is no push certificate yet, so no device can be enrolled.',
+    {
+      remedy: 'Import one: POST /api/v1/push-certificate.',
+    },
+  );
 }
 
 async function identityOf(
