@@ -1,4 +1,5 @@
 // The digest of UserAuthenticate, against the examples of RFC 2617 and of Apple's documentation.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestChallenge, digestHash, MdmError, readDigestResponse, verifyDigest } from '../src/index.ts';
 
@@ -59,6 +60,33 @@ describe('the digest of UserAuthenticate', () => {
   ])('refuses %.30s', (text, problem) => {
     expect(() => readDigestResponse(text)).toThrow(MdmError);
     expect(() => readDigestResponse(text)).toThrow(problem);
+  });
+
+  it('reads anything or refuses it with its own error', () => {
+    const piece = fc.constantFrom(
+      'Digest ',
+      'username=',
+      '"',
+      '\\',
+      ',',
+      '=',
+      'a',
+      ' ',
+      'nonce="n"',
+      'response="',
+      '0'.repeat(32),
+      '\u{1f600}',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+        try {
+          readDigestResponse(`Digest ${pieces.join('')}`);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MdmError);
+        }
+      }),
+      { seed: 20261123, numRuns: process.env['ESPALIER_NIGHTLY'] === '1' ? 20_000 : 500 },
+    );
   });
 
   it('refuses a challenge that would end its own quotes', () => {

@@ -228,7 +228,12 @@ describe('ReturnToService', () => {
     let preserveApps = true;
     const { engine } = bench({
       hooks: {
-        returnToService: async () => ({ wifiProfile: bytes('wifi'), mdmProfile: bytes('mdm'), preserveApps }),
+        returnToService: async () => ({
+          wifiProfile: bytes('wifi'),
+          mdmProfile: bytes('mdm'),
+          preserveApps,
+          retryEnrolment: true,
+        }),
       },
     });
     const device = new ScriptedDevice(engine, 'U1');
@@ -236,7 +241,7 @@ describe('ReturnToService', () => {
     await device.checkin({ MessageType: 'SetBootstrapToken', BootstrapToken: bytes('token') });
     const ask = async () => decodeDict((await device.checkin(message))!)['ReturnToService'] as Record<string, unknown>;
     const answer = await ask();
-    expect(answer['Enabled']).toBe(true);
+    expect(answer).toMatchObject({ Enabled: true, ShouldRetryEnrollment: true });
     expect([answer['WiFiProfileData'], answer['MDMProfileData'], answer['BootstrapToken']].map(text)).toEqual([
       'wifi',
       'mdm',

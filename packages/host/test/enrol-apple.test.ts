@@ -5,6 +5,7 @@ import { scepEnrol, signCms } from '@espalier/pki';
 import { decodeDict, encodeXml, type PlistInput } from '@espalier/plist';
 import { describe, expect, it } from 'vitest';
 import type { AccountOptions, AdeOptions, HostOptions } from '../src/index.ts';
+import { fc, test as property } from './property.ts';
 import { authority, device, messages, ORIGIN, START, TOPIC, type World, world } from './world.ts';
 
 const apple = () => authority('Apple stand-in');
@@ -377,4 +378,47 @@ it('an Apple TV and a Shared iPad come in by the same door, and their users too'
     enrolment: { kind: 'shared-ipad-user', parent: 'P1', status: 'active' },
     facts: { 'ios.managed_apple_id': 'ann@appleid.example.com' },
   });
+});
+
+it('whatever comes to these doors, nobody is let in and nothing fails inside', async () => {
+  const to = await world({
+    ade: { anchors: [(await apple()).certificate], web: async () => new Response('page') },
+    account: {
+      anchors: [(await apple()).certificate],
+      mode: () => 'BYOD',
+      signIn: { method: 'apple-as-web', page: () => new Response('page') },
+    },
+    profileService: { anchors: [(await apple()).certificate] },
+  });
+  const { token } = await to.engine.enrolling.invite();
+  const before = (await to.engine.enrolling.invitations()).items.length;
+  const real = await signed(iphone);
+  const doors = ['/enrol/ade', '/enrol/account/byod', '/enrol/account/adde', `/enrol/ota/${token}`];
+  const damaged = fc.tuple(fc.nat(real.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
+    const copy = Uint8Array.from(real);
+    copy[at] = (copy[at] as number) ^ by;
+    return copy;
+  });
+  const cut = fc.nat(real.length - 1).map((length) => real.slice(0, length));
+  const body = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    damaged,
+    cut,
+    fc.string().map((text) => Buffer.from(text)),
+  );
+  const header = fc.oneof(fc.string({ unit: fc.constantFrom(...'aA0+/=.- ') }), fc.constant('Bearer a.b'));
+  await property(fc.tuple(fc.constantFrom(...doors), body, header), 150, async ([door, bytes, text]) => {
+    const authorization = /^[\x21-\x7e][\x20-\x7e]*$/.test(text) ? text : 'none';
+    const answer = await post(to, door, new Uint8Array(bytes), { authorization });
+    const visit = await to.fetch('/enrol/ade/web', { headers: { 'x-apple-aspen-deviceinfo': authorization } });
+    // A byte that nothing depends on leaves the signature good: then the token is missing.
+    expect(door === '/enrol/ade' ? [200, 400, 403, 413] : [400, 401, 403, 413]).toContain(answer.status);
+    expect([400, 403]).toContain(visit.status);
+  });
+  const letIn = (await to.engine.enrolling.invitations({ limit: 1000 })).items.length - before;
+  expect(letIn).toBeLessThanOrEqual(5);
+  for (const query of ['%', '%00', 'user-identifier=%ff@x&model-family=%00', `user-identifier=${'@'.repeat(300)}`]) {
+    const answer = await to.fetch(`/.well-known/com.apple.remotemanagement?${query}`);
+    expect([200, 400, 403]).toContain(answer.status);
+  }
 });

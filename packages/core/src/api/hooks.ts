@@ -76,6 +76,8 @@ export interface ReturnToServiceAnswer {
   readonly mdmProfile?: Uint8Array;
   /** Hand back the bootstrap token that is escrowed, which keeps apps (default true). */
   readonly preserveApps?: boolean;
+  /** iOS 27: the device tries again where it cannot enrol (default: it does not). */
+  readonly retryEnrolment?: boolean;
 }
 
 /** A DeclarativeManagement message, with who sent it. */

@@ -46,7 +46,7 @@ export async function returnToService(
     { type: 'enrolment.return-to-service', at: clock.now(), enrolmentId: enrolment.id, data },
   ]);
   if (answer === null) return encodeXml({ ReturnToService: { Enabled: false } });
-  const { wifiProfile, mdmProfile, preserveApps = true } = answer;
+  const { wifiProfile, mdmProfile, preserveApps = true, retryEnrolment } = answer;
   const token = preserveApps ? await openSecret(context, enrolment.id, BOOTSTRAP_TOKEN) : null;
   return encodeXml({
     ReturnToService: {
@@ -54,6 +54,7 @@ export async function returnToService(
       ...(wifiProfile === undefined ? {} : { WiFiProfileData: wifiProfile }),
       ...(mdmProfile === undefined ? {} : { MDMProfileData: mdmProfile }),
       ...(token === null ? {} : { BootstrapToken: token }),
+      ...(retryEnrolment === undefined ? {} : { ShouldRetryEnrollment: retryEnrolment }),
     },
   });
 }
