@@ -384,6 +384,58 @@ describe('the Activation Lock bypass code', () => {
   });
 });
 
+describe('erasing', () => {
+  it('gives a Mac a PIN, which is in escrow before the Mac can have it', async () => {
+    const { recipes, engine, device, answer, run } = await mac();
+    await recipes.start('D1', 'erase', { obliterationBehavior: 'DoNotObliterate' });
+    const [entry] = await engine.escrow.read('D1', 'erase-pin');
+    expect(entry?.value).toMatch(/^[0-9]{6}$/);
+    expect(await answer()).toEqual(['EraseDevice']);
+    expect(device.received.at(-1)?.payload).toEqual({
+      RequestType: 'EraseDevice',
+      PIN: entry?.value,
+      ObliterationBehavior: 'DoNotObliterate',
+    });
+    expect((await run('erase')).status).toBe('succeeded');
+    await expect(recipes.start('D1', 'erase', { pin: '12' })).rejects.toMatchObject({
+      code: 'core.recipe.bad_parameters',
+    });
+    await expect(recipes.start('D1', 'erase', { preserveDataPlan: true })).rejects.toMatchObject({
+      code: 'core.command.unsupported',
+    });
+  });
+
+  it('can be withdrawn until the device has it', async () => {
+    const { recipes, device, answer, run } = await phone();
+    await expect(recipes.start('D1', 'erase', { pin: '123456' })).rejects.toMatchObject({ kind: 'invalid' });
+    await recipes.start('D1', 'erase', {});
+    expect(await recipes.cancel('D1', 'erase')).toBe(true);
+    expect(await answer()).toEqual([]);
+    await recipes.start('D1', 'erase', { preserveDataPlan: true });
+    const command = await device.idle();
+    expect(await recipes.cancel('D1', 'erase')).toBe(false);
+    await device.say('Acknowledged', { CommandUUID: command!.commandUuid });
+    expect((await run('erase')).status).toBe('succeeded');
+  });
+
+  it('returns to service, with the apps where the system can keep them', async () => {
+    for (const [version, keeps] of [
+      ['18.3', false],
+      ['26.0', true],
+    ] as const) {
+      const { recipes, device } = await enrolled({ OSVersion: version }, { IsSupervised: true });
+      await device.checkin({ MessageType: 'SetBootstrapToken', BootstrapToken: new Uint8Array([7]) });
+      await recipes.start('D1', 'erase', { returnToService: { wifiProfile: new Uint8Array([1]) } });
+      const service = (await device.idle())?.payload['ReturnToService'] as Record<string, unknown>;
+      expect([service['Enabled'], 'WiFiProfileData' in service, 'BootstrapToken' in service]).toEqual([
+        true,
+        true,
+        keeps,
+      ]);
+    }
+  });
+});
+
 describe('a run', () => {
   it('is one at a time, and can be withdrawn', async () => {
     const { recipes, answer, run, types } = await phone();
@@ -421,7 +473,7 @@ describe('a run', () => {
   });
 
   it('knows its name', () => {
-    expect(recipeNames).toHaveLength(12);
+    expect(recipeNames).toHaveLength(13);
   });
 
   // Every store call from the answer to the end: what a crash there leaves behind is mended by the next tick.

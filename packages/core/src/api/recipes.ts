@@ -67,6 +67,22 @@ export interface RecipeParameters {
   };
   /** Fetches the Activation Lock bypass code, which devices tell for some days after supervision began, and keeps it. */
   readonly 'activation-lock-escrow': Record<never, never>;
+  /**
+   * Erases the device. A Mac without Apple silicon needs a PIN afterwards: one is made unless it is given, and kept in
+   * escrow (`erase-pin`, one for each erase that was asked for) before the command can reach the Mac. It can be withdrawn until the device has fetched it.
+   */
+  readonly erase: {
+    /** Six digits; Macs only. */
+    readonly pin?: string;
+    /** iPhones and iPads keep their eSIM. */
+    readonly preserveDataPlan?: boolean;
+    /** No nearby device may be used for the setup. */
+    readonly disallowProximitySetup?: boolean;
+    /** Macs, macOS 12. */
+    readonly obliterationBehavior?: 'Default' | 'DoNotObliterate' | 'ObliterateWithWarning' | 'Always';
+    /** The device enrols again by itself (iOS 17); apps are kept where it gave a bootstrap token (iOS 26). */
+    readonly returnToService?: { readonly wifiProfile?: Uint8Array; readonly mdmProfile?: Uint8Array };
+  };
 }
 
 /** The name of a recipe. */
@@ -119,12 +135,12 @@ export interface Recipes {
   get(enrolmentId: string, recipe: RecipeName): Promise<RecipeRun | null>;
   /** The last run of each recipe, newest first. */
   list(enrolmentId: string): Promise<readonly RecipeRun[]>;
-  /** Withdraws what is pending. False when nothing is running. */
+  /** Withdraws what is pending. False when nothing is running, or it is too late: an erase that the device has fetched. */
   cancel(enrolmentId: string, recipe: RecipeName): Promise<boolean>;
 }
 
 /** What the escrow keeps of a device. */
-export type EscrowKind = 'filevault-key' | 'recovery-lock' | 'activation-lock-bypass';
+export type EscrowKind = 'filevault-key' | 'recovery-lock' | 'activation-lock-bypass' | 'erase-pin';
 
 /** A secret that was escrowed. */
 export interface EscrowEntry {

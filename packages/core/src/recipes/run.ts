@@ -9,6 +9,7 @@ import { buildCommand, enqueueCommands } from '../engine/commands.ts';
 import { type Context, uuid } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
 import { activationLockEscrow, clearPasscodeRestart, releaseAwaiting } from './device.ts';
+import { erase } from './erase.ts';
 import { lostModeLocate, lostModeOff, lostModeOn } from './lost-mode.ts';
 import {
   fileVaultEscrow,
@@ -35,6 +36,7 @@ const book: RecipeBook = {
   'software-update': softwareUpdate,
   'release-awaiting': releaseAwaiting,
   'activation-lock-escrow': activationLockEscrow,
+  erase,
 };
 
 /** The names of all recipes. */
@@ -244,7 +246,13 @@ export function createRecipes(context: Context): Recipes {
       if (refused[0] !== undefined) throw unsupported(name, refused[0]);
     }
     const decision = await recipe.start(given, tools);
-    if (decision.do === 'command') checkCommandItself(decision, {});
+    if (decision.do === 'command') {
+      checkCommandItself(decision, {});
+      // With its keys: some are for one platform or version only.
+      const { refused } =
+        options.force === true ? { refused: [] } : await splitByCapability(context, [enrolmentId], [decision]);
+      if (refused[0] !== undefined) throw unsupported(name, refused[0]);
+    }
     const at = context.clock.now();
     const run: RunRecord = {
       recipe: name,
@@ -281,6 +289,9 @@ export function createRecipes(context: Context): Recipes {
       const run = await readRun(context, enrolmentId, recipe);
       if (run?.status !== 'running' || run.step === null) return false;
       const { commandUuid } = run.step;
+      // An erase is under way as soon as the device has it (ACT-12): to say that it was withdrawn would be a lie.
+      const entry = await context.store.queue.get(enrolmentId, commandUuid);
+      if (recipe === 'erase' && entry?.state === 'sent') return false;
       await context.store.queue.end({
         enrolmentIds: [enrolmentId],
         commandUuid,

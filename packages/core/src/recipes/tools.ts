@@ -3,7 +3,7 @@ import { checkCommand } from '@espalier/apple-mdm';
 import { decryptRecoveryKey } from '@espalier/pki';
 import type { PlistDict } from '@espalier/plist';
 import { targetOf } from '../engine/capabilities.ts';
-import type { Context } from '../engine/context.ts';
+import { type Context, randomDigits } from '../engine/context.ts';
 import { openSecret } from '../engine/sender.ts';
 import { CoreError } from '../errors.ts';
 import { escrow, escrowed } from './escrow.ts';
@@ -20,6 +20,7 @@ export async function toolsFor(context: Context, enrolmentId: string, memo: Plis
   const { enrolment } = row;
   const [parent] = enrolment.parent === null ? [] : await store.inventory.rows([enrolment.parent]);
   const facts = { ...parent?.facts, ...row.facts };
+  const target = targetOf(enrolment, facts);
   return {
     enrolment,
     facts,
@@ -29,13 +30,15 @@ export async function toolsFor(context: Context, enrolmentId: string, memo: Plis
     escrowed: (kind) => escrowed(context, enrolmentId, kind),
     escrow: (kind, value) => escrow(context, enrolmentId, kind, value),
     password: (length) => Array.from(random(length), (byte) => letters[byte & 31]).join(''),
+    digits: (length) => randomDigits(random, length),
+    target,
     recoveryKeys:
       escrowIdentity === undefined
         ? null
         : { certificate: escrowIdentity.certificate, decrypt: (cms) => decryptRecoveryKey(cms, escrowIdentity) },
     declareUpdate: declareSoftwareUpdate ?? null,
     objections: (requestType) =>
-      checkCommand(requestType, {}, { target: targetOf(enrolment, facts), allowUnknown: true }).filter(
+      checkCommand(requestType, {}, { target, allowUnknown: true }).filter(
         ({ path, code }) => path === '/' && code.startsWith('target.'),
       ),
   };

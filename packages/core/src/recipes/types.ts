@@ -1,5 +1,5 @@
 // What a recipe is made of: pure decisions over what is known, and the effects that the runner has for it.
-import type { Issue } from '@espalier/apple-mdm';
+import type { Issue, Target } from '@espalier/apple-mdm';
 import type { PlistDict, PlistInput } from '@espalier/plist';
 import type { Facts } from '../api/common.ts';
 import type { EscrowKind, RecipeParameters, RecipeResult } from '../api/recipes.ts';
@@ -36,6 +36,10 @@ export interface RecipeTools {
   readonly escrow: (kind: EscrowKind, value: string) => Promise<void>;
   /** A password that can be typed: letters and digits that are not taken for one another. */
   readonly password: (length: number) => string;
+  /** Decimal digits. */
+  readonly digits: (length: number) => string;
+  /** The device as the schema's checks take it; `null` where too little is known. */
+  readonly target: Target | null;
   /** The certificate (DER) to which devices encrypt recovery keys, and its counterpart; `null` without an escrow identity. */
   readonly recoveryKeys: { readonly certificate: Uint8Array; decrypt(cms: Uint8Array): string } | null;
   /** Hands a software update to declarative management; `null` where there is none. */

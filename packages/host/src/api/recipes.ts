@@ -8,6 +8,10 @@ import * as shape from './schemas.ts';
 
 const text = (max: number) => z.string().min(1).max(max).exactOptional();
 const nothing = z.strictObject({});
+const data = z
+  .base64()
+  .transform((base64) => new Uint8Array(Buffer.from(base64, 'base64')))
+  .exactOptional();
 
 /** What each recipe takes, as JSON. */
 const parameters = {
@@ -43,6 +47,13 @@ const parameters = {
       .exactOptional(),
   }),
   'activation-lock-escrow': nothing,
+  erase: z.strictObject({
+    pin: text(6),
+    preserveDataPlan: z.boolean().exactOptional(),
+    disallowProximitySetup: z.boolean().exactOptional(),
+    obliterationBehavior: z.enum(['Default', 'DoNotObliterate', 'ObliterateWithWarning', 'Always']).exactOptional(),
+    returnToService: z.strictObject({ wifiProfile: data, mdmProfile: data }).exactOptional(),
+  }),
 } satisfies { [N in keyof RecipeParameters]: z.ZodType };
 
 const name = z.enum(recipeNames as [keyof RecipeParameters]);
@@ -116,7 +127,9 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
       path: '/devices/{id}/escrow/{kind}',
       tag: 'Recipes',
       summary: 'A secret that unlocks the device, newest first. Each reading is an event.',
-      params: shape.idParam.extend({ kind: z.enum(['filevault-key', 'recovery-lock', 'activation-lock-bypass']) }),
+      params: shape.idParam.extend({
+        kind: z.enum(['filevault-key', 'recovery-lock', 'activation-lock-bypass', 'erase-pin']),
+      }),
       response: z.object({ items: z.array(z.object({ value: z.string(), at: time })).readonly() }),
       refusals: [404],
       handle: async ({ params: { id, kind } }) => {
