@@ -187,6 +187,53 @@ describe('synchronisation', () => {
     expect(await device.items()).toEqual([]);
   });
 
+  test("a Mac's user channel has its own: told, fetched and reported apart from the device's", async () => {
+    const made = bench({ options: { statusItems: [] } });
+    const { engine } = made;
+    const mac = new DeclaringDevice(engine, 'M', { ProductName: 'Mac15,3', OSVersion: '15.3' });
+    await mac.enrol();
+    await mac.tokenUpdate({ UserID: 'U', UserShortName: 'ann', UserLongName: 'Ann' });
+    const settle = async () => {
+      made.clock.advance(SETTLE);
+      await engine.tick();
+    };
+    await engine.declarations.put({
+      identifier: 'theirs',
+      type: 'com.apple.configuration.legacy',
+      payload: { ProfileURL: 'https://x.example/' },
+    });
+    const set = await engine.declarations.createSet({ name: 'u', channel: 'user', identifiers: ['theirs'] });
+    await engine.declarations.setMembers(set.id, { add: ['M'] });
+    await settle();
+    const wanted = async (id: string) => (await engine.declarations.ofDevice(id)).map((one) => one.identifier);
+    expect([await wanted('M'), await wanted('M:U')]).toEqual([[], ['espalier.activation', 'theirs']]);
+    // The device's own queue has nothing of it; the user's has the command.
+    await mac.session();
+    expect(syncsOf(mac)).toEqual([]);
+    const command = await mac.say('Idle', { UserID: 'U' });
+    expect(command).toMatchObject({ requestType: 'DeclarativeManagement' });
+    await mac.say('Acknowledged', { UserID: 'U', CommandUUID: command?.commandUuid ?? '' });
+    const ask = (Endpoint: string, more: object = {}) =>
+      mac.checkin({ MessageType: 'DeclarativeManagement', UserID: 'U', Endpoint, ...more });
+    const manifest = readDeclarationItems((await ask('declaration-items')) ?? new Uint8Array());
+    expect(manifest.items.map(({ identifier }) => identifier)).toEqual(['espalier.activation', 'theirs']);
+    expect(parsed(await ask('declaration/configuration/theirs'))).toMatchObject({ Identifier: 'theirs' });
+    await expect(mac.ask('declaration/configuration/theirs')).rejects.toThrow(code('core.declaration.unknown'));
+    const configurations = manifest.items
+      .filter(({ kind }) => kind === 'configuration')
+      .map(({ identifier, serverToken }) => ({
+        identifier,
+        active: true,
+        valid: 'valid',
+        'server-token': serverToken,
+      }));
+    const StatusItems = { management: { declarations: { configurations } } };
+    await ask('status', { Data: json({ StatusItems, Errors: [] }) });
+    const stands = (await engine.declarations.ofDevice('M:U')).find(({ identifier }) => identifier === 'theirs');
+    expect(stands).toMatchObject({ status: 'applied', active: true, enrolmentId: 'M:U' });
+    expect(await engine.declarations.sync('M')).toBe(null);
+  });
+
   test('a device that enrols anew is told again, one that left is not', async () => {
     const it = await world();
     const { engine, device, settle } = it;
