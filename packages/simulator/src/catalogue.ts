@@ -20,6 +20,8 @@ export interface Model {
   readonly cellular: boolean;
   /** The system that it came with: it runs no older one. */
   readonly firstVersion: string;
+  /** With an Intel processor; such a model is not drawn by chance. */
+  readonly intel?: true;
 }
 
 const models: { readonly [K in DeviceKind]: readonly Model[] } = {
@@ -116,6 +118,15 @@ const models: { readonly [K in DeviceKind]: readonly Model[] } = {
       cellular: false,
       firstVersion: '14.1',
     },
+    {
+      productName: 'MacBookPro16,1',
+      modelName: 'MacBook Pro',
+      model: 'MacBookPro16,1',
+      capacities: [512, 1000],
+      cellular: false,
+      firstVersion: '10.15',
+      intel: true,
+    },
   ],
   AppleTV: [
     {
@@ -175,6 +186,11 @@ export function modelNamed(kind: DeviceKind, productName: string): Model {
     throw new SimulatorError('simulator.option', `no ${kind} is called ${productName}; known are ${known}`);
   }
   return model;
+}
+
+/** Whether a Mac has Apple's own processor. */
+export function isAppleSilicon(productName: string): boolean {
+  return models.Mac.find((item) => item.productName === productName)?.intel !== true;
 }
 
 /** The operating system of a kind. */

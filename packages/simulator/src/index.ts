@@ -31,6 +31,13 @@ export type { DeclarativeState, HeldDeclaration, ReportedState } from './device/
 export { knownStatusItems } from './device/declarations/status.ts';
 export { createSimulatedDevice, restoreDevice } from './device/device.ts';
 export type { DeviceTraits } from './device/factory.ts';
+export type {
+  ManagedState,
+  SimulatedUser,
+  StoredBook,
+  StoredProvisioningProfile,
+  UpdateInProgress,
+} from './device/managed-state.ts';
 export type { ExecutedCommand, SessionResult } from './device/session.ts';
 export type {
   AcmeSettings,

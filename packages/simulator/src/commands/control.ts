@@ -1,7 +1,8 @@
-// Commands that do something to the device: lock, clear, restart, erase, settings, lost mode, apps.
+// Commands that do something to the device: lock, clear, restart, erase, settings, lost mode.
 import type { PlistDict, PlistInput } from '@espalier/plist';
 import { isDict } from '../device/profile.ts';
 import { type DeviceState, toBase64 } from '../device/state.ts';
+import { keepForApp } from './apps.ts';
 import {
   acknowledged,
   type CommandContext,
@@ -14,11 +15,9 @@ import {
 
 /** The commands that act on the device. */
 export const controlHandlers: Handlers = {
-  DeviceLock: { platforms: ['iOS', 'macOS'], right: 4, whenLocked: true, run: lock },
-  ClearPasscode: { platforms: ['iOS'], right: 4, whenLocked: true, run: clearPasscode },
+  DeviceLock: { whenLocked: true, run: lock },
+  ClearPasscode: { whenLocked: true, run: clearPasscode },
   RestartDevice: {
-    right: 4,
-    supervised: ['iOS', 'tvOS'],
     whenLocked: true,
     run({ state }) {
       state.restarts++;
@@ -26,14 +25,10 @@ export const controlHandlers: Handlers = {
     },
   },
   ShutDownDevice: {
-    platforms: ['iOS', 'macOS'],
-    right: 4,
-    supervised: ['iOS'],
     whenLocked: true,
     run: () => ({ status: 'Acknowledged', effect: 'halt' }),
   },
   EraseDevice: {
-    right: 8,
     whenLocked: true,
     run: () => ({ status: 'Acknowledged', effect: 'erase' }),
   },
@@ -43,19 +38,14 @@ export const controlHandlers: Handlers = {
       return acknowledged();
     },
   },
-  Settings: { right: 2048, run: settings },
-  EnableLostMode: { platforms: ['iOS'], supervised: ['iOS'], whenLocked: true, run: enableLostMode },
-  DisableLostMode: { platforms: ['iOS'], supervised: ['iOS'], whenLocked: true, run: disableLostMode },
-  DeviceLocation: { platforms: ['iOS'], supervised: ['iOS'], whenLocked: true, run: locate },
+  Settings: { run: settings },
+  EnableLostMode: { whenLocked: true, run: enableLostMode },
+  DisableLostMode: { whenLocked: true, run: disableLostMode },
+  DeviceLocation: { whenLocked: true, run: locate },
   PlayLostModeSound: {
-    platforms: ['iOS'],
-    supervised: ['iOS'],
     whenLocked: true,
     run: ({ state }) => (state.lostMode === null ? notLost() : acknowledged()),
   },
-  InstallApplication: { right: 4096, run: installApp },
-  RemoveApplication: { right: 4096, run: removeApp },
-  ManagedApplicationList: { right: 4096, run: managedApps },
 };
 
 function lock({ state, platform, payload }: CommandContext): CommandResult {
@@ -103,15 +93,20 @@ function settings({ state, platform, payload }: CommandContext): CommandResult {
   return acknowledged({ Settings: results });
 }
 
+const settingErrors: { readonly [text: string]: readonly [domain: string, code: number] } = {
+  'Device not supervised': ['MCChaperoneErrorDomain', 29000],
+  'App not managed': [mdmDomain, 12029],
+};
+
 function refusedSetting(identifier: string, text: string): PlistInput {
-  const supervision = text === 'Device not supervised';
+  const [domain, code] = settingErrors[text] ?? ['MCSettingsErrorDomain', 28000];
   return {
     ...(identifier === '' ? {} : { Identifier: identifier }),
     Status: 'Error',
     ErrorChain: [
       {
-        ErrorCode: supervision ? 29000 : 28000,
-        ErrorDomain: supervision ? 'MCChaperoneErrorDomain' : 'MCSettingsErrorDomain',
+        ErrorCode: code,
+        ErrorDomain: domain,
         LocalizedDescription: text,
         USEnglishDescription: text,
       },
@@ -137,7 +132,30 @@ function applySetting(state: DeviceState, platform: string, name: string, item: 
     state.settings[name] = item['Enabled'];
     return undefined;
   }
+  if (name === 'HostName' && platform === 'macOS') {
+    if (typeof item['HostName'] !== 'string' || item['HostName'] === '') return 'Unsupported value';
+    state.settings['HostName'] = item['HostName'];
+    return undefined;
+  }
+  if (name === 'ApplicationConfiguration' || (name === 'ApplicationAttributes' && platform !== 'macOS')) {
+    return setForApp(state, name, item);
+  }
   return name === 'MDMOptions' || name === 'OrganizationInfo' ? undefined : 'Unknown item';
+}
+
+/** What a managed app is told, or how the system treats it; without the dictionary it is as if it had never been set. */
+function setForApp(state: DeviceState, name: string, item: PlistDict): string | undefined {
+  const { Identifier: identifier } = item;
+  if (typeof identifier !== 'string') return 'Unsupported value';
+  if (!state.apps.some((app) => app.identifier === identifier && app.managed === true)) return 'App not managed';
+  const attributes = name === 'ApplicationAttributes';
+  keepForApp(
+    state,
+    attributes ? 'appAttributes' : 'appConfigurations',
+    identifier,
+    item[attributes ? 'Attributes' : 'Configuration'],
+  );
+  return undefined;
 }
 
 function enableLostMode({ state, payload }: CommandContext): CommandResult {
@@ -176,60 +194,4 @@ function locate({ state, now }: CommandContext): CommandResult {
 
 function notLost(): CommandResult {
   return failed(mdmDomain, 12067, 'Device not in MDM lost mode');
-}
-
-function installApp({ state, payload }: CommandContext): CommandResult {
-  const { iTunesStoreID: storeId, Identifier: bundle, ManifestURL: manifest } = payload;
-  if (typeof manifest === 'string' && !manifest.startsWith('https:'))
-    return failed(mdmDomain, 12034, 'URL is not HTTPS');
-  const identifier =
-    typeof bundle === 'string' ? bundle : typeof storeId === 'number' ? `com.example.store.${storeId}` : undefined;
-  const known =
-    identifier ??
-    (typeof manifest === 'string' && URL.canParse(manifest) ? `com.example.${new URL(manifest).hostname}` : undefined);
-  if (known === undefined) return malformed;
-  if (state.apps.some((app) => app.identifier === known && app.managed === true)) {
-    return failed(mdmDomain, 12025, 'App already installed');
-  }
-  state.apps = state.apps.filter((app) => app.identifier !== known);
-  state.apps.push({
-    identifier: known,
-    name: known.split('.').at(-1)!,
-    version: '1.0',
-    shortVersion: '1.0',
-    bundleSize: 50_000_000,
-    managed: true,
-    appStore: typeof manifest !== 'string',
-  });
-  return acknowledged({ Identifier: known, State: 'Installing' });
-}
-
-function removeApp({ state, payload }: CommandContext): CommandResult {
-  const { Identifier: identifier } = payload;
-  if (typeof identifier !== 'string') return malformed;
-  if (!state.apps.some((app) => app.identifier === identifier && app.managed === true)) {
-    return failed(mdmDomain, 12029, 'App not managed');
-  }
-  state.apps = state.apps.filter((app) => app.identifier !== identifier);
-  return acknowledged();
-}
-
-function managedApps({ state }: CommandContext): CommandResult {
-  const list = state.apps.filter((app) => app.managed === true);
-  return acknowledged({
-    ManagedApplicationList: Object.fromEntries(
-      list.map((app) => [
-        app.identifier,
-        {
-          ExternalVersionIdentifier: 0,
-          HasConfiguration: false,
-          HasFeedback: false,
-          IsValidated: true,
-          ManagementFlags: 0,
-          Status: 'Managed',
-          UnusedRedemptionCode: '',
-        },
-      ]),
-    ),
-  });
 }

@@ -25,14 +25,8 @@ export interface CommandResult {
   readonly renewal?: { readonly mdm: MdmSettings; apply(): void };
 }
 
-/** One command. */
+/** One command; what it needs is in availability.ts. */
 export interface Handler {
-  /** Platforms that know it (default: all). */
-  readonly platforms?: readonly Platform[];
-  /** The access right that it needs, by its bit. */
-  readonly right?: number;
-  /** Platforms where it needs supervision. */
-  readonly supervised?: readonly Platform[];
   /** A locked device with data protection does it all the same (Apple's list of commands that never answer NotNow). */
   readonly whenLocked?: boolean;
   run(context: CommandContext): CommandResult;

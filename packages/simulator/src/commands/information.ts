@@ -1,7 +1,7 @@
 // DeviceInformation: only what was asked for, only what the platform has, only what the access rights show.
 // Keys and availability: Apple's schema, mdm/commands/information.device.yaml.
 import { type PlistInput, PlistReal } from '@espalier/plist';
-import { compareVersions, type Platform } from '../catalogue.ts';
+import { compareVersions, isAppleSilicon, type Platform } from '../catalogue.ts';
 import type { DeviceState } from '../device/state.ts';
 import { acknowledged, type Handlers, malformed } from './handler.ts';
 
@@ -35,7 +35,7 @@ const queries: { readonly [key: string]: Query } = {
   ModelName: query(16, all, (d) => d.modelName),
   Model: query(16, all, (d) => d.model),
   ModelNumber: query(16, { iOS: '16.4', macOS: '13.3', tvOS: '16.4' }, (d) => `${d.model}/A`),
-  IsAppleSilicon: query(16, macs('12.0'), () => true),
+  IsAppleSilicon: query(16, macs('12.0'), (d) => isAppleSilicon(d.productName)),
   ProductName: query(16, all, (d) => d.productName),
   SerialNumber: query(16, all, (d) => d.serialNumber),
   DeviceCapacity: query(16, { iOS: '4.0', macOS: '10.7' }, (d) => new PlistReal(d.capacity)),
@@ -47,7 +47,7 @@ const queries: { readonly [key: string]: Query } = {
   BatteryLevel: query(16, { iOS: '5.0', macOS: '13.3' }, (d) => new PlistReal(d.batteryLevel)),
   HasBattery: query(16, macs('13.3'), (d) => d.modelName !== 'Mac mini'),
   IsSupervised: query(16, { iOS: '6.0', macOS: '10.15', tvOS: '9.0' }, (d) => d.supervised || d.kind === 'Mac'),
-  IsMultiUser: query(16, { iOS: '9.3' }, () => false),
+  IsMultiUser: query(16, { iOS: '9.3' }, (d) => d.sharedIpad === true),
   IsDeviceLocatorServiceEnabled: query(16, { iOS: '7.0' }, () => false),
   IsActivationLockEnabled: query(16, { iOS: '7.0', macOS: '10.15' }, () => false),
   IsActivationLockSupported: query(16, macs('10.15'), () => true),
@@ -57,9 +57,11 @@ const queries: { readonly [key: string]: Query } = {
   IsCloudBackupEnabled: query(16, { iOS: '7.1' }, () => false),
   OSUpdateSettings: query(16, macs('10.11'), () => ({ AutoCheckEnabled: true, IsDefaultCatalog: true })),
   LocalHostName: query(16, macs('10.11'), (d) => d.deviceName.replaceAll(/[^A-Za-z0-9]+/g, '-')),
-  HostName: query(16, macs('10.11'), (d) => `${d.deviceName.replaceAll(/[^A-Za-z0-9]+/g, '-')}.local`),
+  HostName: query(16, macs('10.11'), (d) =>
+    String(d.settings['HostName'] ?? `${d.deviceName.replaceAll(/[^A-Za-z0-9]+/g, '-')}.local`),
+  ),
   SystemIntegrityProtectionEnabled: query(16, macs('10.12'), () => true),
-  SupportsLOMDevice: query(16, macs('11.0'), () => false),
+  SupportsLOMDevice: query(16, macs('11.0'), (d) => d.modelName === 'Mac mini'),
   IsMDMLostModeEnabled: query(16, { iOS: '9.3' }, (d) => d.lostMode !== null),
   DiagnosticSubmissionEnabled: query(16, { iOS: '9.3' }, () => false),
   AppAnalyticsEnabled: query(16, { iOS: '9.3' }, () => false),

@@ -1,24 +1,23 @@
 // SecurityInfo and the lists: what the device says of itself. Keys: Apple's schema, mdm/commands.
 import { readCertificate } from '@espalier/pki';
 import type { PlistInput } from '@espalier/plist';
-import type { SimulatedApp } from '../catalogue.ts';
+import { compareVersions, isAppleSilicon, type SimulatedApp } from '../catalogue.ts';
+import { managedOf } from '../device/managed-state.ts';
 import { type DeviceState, fromBase64, type StoredProfile } from '../device/state.ts';
+import { escrowedKey } from './escrow.ts';
 import { acknowledged, type CommandContext, type Handlers } from './handler.ts';
 import { complies, passcodePolicy } from './passcode.ts';
 
 /** The inventory commands. */
 export const inventoryHandlers: Handlers = {
   SecurityInfo: {
-    right: 1024,
     run: ({ state, platform }) => acknowledged({ SecurityInfo: securityInfo(state, platform === 'macOS') }),
   },
   InstalledApplicationList: {
-    right: 256,
     whenLocked: true,
     run: (context) => acknowledged({ InstalledApplicationList: installedApps(context) }),
   },
   ProfileList: {
-    right: 1,
     whenLocked: true,
     run: ({ state, platform, payload }) => {
       const profiles = state.profiles.filter((profile) => payload['ManagedOnly'] !== true || profile.managed);
@@ -26,45 +25,21 @@ export const inventoryHandlers: Handlers = {
     },
   },
   CertificateList: {
-    right: 1,
     whenLocked: true,
     run: ({ state, payload }) =>
       acknowledged({ CertificateList: certificates(state, payload['ManagedOnly'] === true) }),
   },
-  ProvisioningProfileList: {
-    right: 64,
-    whenLocked: true,
-    run: () => acknowledged({ ProvisioningProfileList: [] }),
-  },
   Restrictions: {
-    platforms: ['iOS', 'tvOS'],
-    right: 512,
     whenLocked: true,
     run: () =>
       acknowledged({ GlobalRestrictions: { restrictedBool: {}, restrictedValue: {} }, ProfileRestrictions: {} }),
   },
-  UserList: {
-    platforms: ['macOS'],
-    run: () =>
-      acknowledged({
-        Users: [
-          {
-            FullName: 'Local Account',
-            HasSecureToken: true,
-            IsLoggedIn: true,
-            MobileAccount: false,
-            UID: 501,
-            UserGUID: '0E1F2A3B-4C5D-4E6F-8A9B-0C1D2E3F4A5B',
-            UserName: 'local',
-          },
-        ],
-      }),
-  },
-  AvailableOSUpdates: { run: () => acknowledged({ AvailableOSUpdates: [] }) },
 };
 
 function securityInfo(state: DeviceState, mac: boolean): PlistInput {
   if (mac) {
+    const managed = managedOf(state);
+    const intel = !isAppleSilicon(state.productName);
     return {
       AuthenticatedRootVolumeEnabled: true,
       BootstrapTokenAllowedForAuthentication: 'not supported',
@@ -73,15 +48,17 @@ function securityInfo(state: DeviceState, mac: boolean): PlistInput {
       FDE_Enabled: state.fileVault,
       FDE_HasInstitutionalRecoveryKey: false,
       FDE_HasPersonalRecoveryKey: state.fileVault,
+      ...(state.fileVault ? escrowedKey(state) : {}),
       FirewallSettings: { Applications: [], BlockAllIncoming: false, FirewallEnabled: false, StealthMode: false },
-      IsRecoveryLockEnabled: false,
+      ...(intel ? { FirmwarePasswordStatus: { PasswordExists: managed.firmwarePassword !== null } } : {}),
+      IsRecoveryLockEnabled: managed.recoveryLock !== null,
       ManagementStatus: {
-        EnrolledViaDEP: false,
+        EnrolledViaDEP: state.ade === true,
         IsActivationLockManageable: false,
         IsUserEnrollment: false,
         UserApprovedEnrollment: true,
       },
-      RemoteDesktopEnabled: false,
+      RemoteDesktopEnabled: managed.remoteDesktop,
       SecureBoot: { ExternalBootLevel: 'not supported', SecureBootLevel: 'full' },
       SystemIntegrityProtectionEnabled: true,
     };
@@ -99,19 +76,20 @@ function securityInfo(state: DeviceState, mac: boolean): PlistInput {
   };
 }
 
-function installedApps({ state, platform, payload }: CommandContext): PlistInput[] {
+function installedApps(context: CommandContext): PlistInput[] {
+  const { state, platform, payload } = context;
   const { Identifiers: wanted, ManagedAppsOnly: managedOnly, Items: items } = payload;
   const keep = Array.isArray(items) && platform !== 'macOS' ? new Set(items.map(String)) : undefined;
   return state.apps
     .filter((app) => !Array.isArray(wanted) || wanted.includes(app.identifier))
     .filter((app) => managedOnly !== true || app.managed === true)
     .map((app) => {
-      const entries = Object.entries(describeApp(app, platform === 'macOS'));
+      const entries = Object.entries(describeApp(app, context));
       return Object.fromEntries(keep === undefined ? entries : entries.filter(([key]) => keep.has(key)));
     });
 }
 
-function describeApp(app: SimulatedApp, mac: boolean): { readonly [key: string]: PlistInput } {
+function describeApp(app: SimulatedApp, { state, platform }: CommandContext): { readonly [key: string]: PlistInput } {
   const common = {
     BundleSize: app.bundleSize,
     Identifier: app.identifier,
@@ -120,7 +98,7 @@ function describeApp(app: SimulatedApp, mac: boolean): { readonly [key: string]:
     ShortVersion: app.shortVersion,
     Version: app.version,
   };
-  if (mac) return common;
+  if (platform === 'macOS') return common;
   return {
     ...common,
     AdHocCodeSigned: false,
@@ -129,7 +107,7 @@ function describeApp(app: SimulatedApp, mac: boolean): { readonly [key: string]:
     DeviceBasedVPP: app.managed === true,
     DynamicSize: Math.round(app.bundleSize / 10),
     HasUpdateAvailable: false,
-    IsAppClip: false,
+    ...(platform === 'iOS' && compareVersions(state.osVersion, '16.0') >= 0 ? { IsAppClip: false } : {}),
     IsValidated: true,
   };
 }

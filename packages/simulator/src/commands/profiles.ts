@@ -8,14 +8,12 @@ import { acknowledged, type CommandResult, failed, type Handlers, malformed, mdm
 /** The commands for profiles. */
 export const profileHandlers: Handlers = {
   InstallProfile: {
-    right: 2,
     run: ({ state, payload }) => {
       const { Payload: bytes } = payload;
       return bytes instanceof Uint8Array ? install(state, bytes) : malformed;
     },
   },
   RemoveProfile: {
-    right: 2,
     run: ({ state, payload }) => {
       const { Identifier: identifier } = payload;
       return typeof identifier === 'string' ? remove(state, identifier) : malformed;

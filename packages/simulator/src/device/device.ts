@@ -375,6 +375,7 @@ class Device implements SimulatedDevice {
     state.mdm = null;
     state.profiles = [];
     delete state.declarative;
+    delete state.managed;
     state.certificate = null;
     state.privateKey = null;
     state.apps = state.apps.filter((app) => app.managed !== true);

@@ -31,6 +31,10 @@ export interface DeviceTraits {
   readonly locked?: boolean;
   /** It waits for `DeviceConfigured` before Setup Assistant goes on. Default: no. */
   readonly awaitingConfiguration?: boolean;
+  /** It enrols by Automated Device Enrolment, which some commands need. Default: as `awaitingConfiguration`. */
+  readonly ade?: boolean;
+  /** An iPad that several users share. Default: no. */
+  readonly sharedIpad?: boolean;
 }
 
 /** Apple's serial numbers leave out what can be mistaken. */
@@ -41,7 +45,10 @@ const hexDigits = '0123456789ABCDEF';
 export function createState(traits: DeviceTraits, random: Random): DeviceState {
   const { kind } = traits;
   const platform = platformOf(kind);
-  const model = traits.model === undefined ? random.pick(modelsOf(kind)) : modelNamed(kind, traits.model);
+  const model =
+    traits.model === undefined
+      ? random.pick(modelsOf(kind).filter((item) => item.intel !== true))
+      : modelNamed(kind, traits.model);
   const versions = versionsOf(platform).filter((version) => compareVersions(version, model.firstVersion) >= 0);
   const osVersion = traits.osVersion ?? random.pick(versions);
   const capacity = random.pick(model.capacities);
@@ -85,6 +92,8 @@ export function createState(traits: DeviceTraits, random: Random): DeviceState {
     pushMagic: random.uuid(),
     unlockToken: toBase64(random.bytes(256)),
     awaitingConfiguration: traits.awaitingConfiguration ?? false,
+    ...((traits.ade ?? traits.awaitingConfiguration) ? { ade: true } : {}),
+    ...(traits.sharedIpad ? { sharedIpad: true } : {}),
     restarts: 0,
     messages: 0,
   };

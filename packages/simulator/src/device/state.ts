@@ -2,6 +2,7 @@
 import type { DeviceKind, SimulatedApp } from '../catalogue.ts';
 import { SimulatorError } from '../errors.ts';
 import type { DeclarativeState } from './declarations/state.ts';
+import type { ManagedState } from './managed-state.ts';
 
 /** How far an enrolment has come; each step is kept, so that an interrupted one goes on where it was. */
 export type EnrolmentPhase =
@@ -139,6 +140,11 @@ export interface DeviceState {
   awaitingConfiguration: boolean;
   /** Absent until the server turns declarative management on. */
   declarative?: DeclarativeState;
+  /** Enrolled by Automated Device Enrolment. */
+  ade?: boolean;
+  sharedIpad?: boolean;
+  /** Absent until a command needs it. */
+  managed?: ManagedState;
   restarts: number;
   messages: number;
 }
