@@ -2,7 +2,7 @@
 import { createServer } from 'node:https';
 import { createApnsClient } from '@espalier/apple-mdm';
 import { createEngine } from '@espalier/core';
-import { createHost, createLogger, openDataFolder } from '@espalier/host';
+import { createHost, createLogger, createWebhooks, openDataFolder } from '@espalier/host';
 import {
   listen,
   listenForMetrics,
@@ -41,6 +41,9 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   // A store that was written with another master key is refused before anybody is let in.
   await engine.ready();
 
+  // Tells other systems of events; endpoints are added by the admin API.
+  const webhooks = createWebhooks({ engine, store, keys: data.keys, logger });
+
   // The host: the engine as one function from Request to Response.
   const host = createHost({
     engine,
@@ -53,6 +56,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
         (async () => (await engine.pushCertificates.get())?.topic ?? 'com.apple.mgmt.External.none'),
       sign: data.signProfile,
     },
+    webhooks,
     adminTokens: [data.adminTokenHash],
     sessionSecret: data.sessionSecret,
     ...(options.publicUrl ? { publicUrl: options.publicUrl } : {}),
@@ -67,6 +71,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const listening = await listen(server, options);
   const metrics = await listenForMetrics(engine.metrics, options);
   engine.start();
+  webhooks.start();
 
   return {
     url: options.publicUrl ?? `https://localhost:${listening.port}`,
@@ -75,6 +80,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     close: async () => {
       await listening.close();
       await metrics?.close();
+      await webhooks.stop();
       await engine.stop();
       await apns?.close();
       await store.close();

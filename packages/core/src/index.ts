@@ -25,6 +25,7 @@ export {
   type RenewalOptions,
   type SoftwareUpdateDeclaration,
 } from './engine/options.ts';
+export { withoutSecrets } from './engine/sensitive.ts';
 export { CoreError, type CoreErrorDetails, type CoreErrorKind } from './errors.ts';
 export { sameFact, sameList } from './inventory/compare.ts';
 export { masterKey } from './keys/derive.ts';

@@ -27,6 +27,7 @@ import { createHostMeters, metricsRoute } from './metrics.ts';
 import { pageRoutes } from './page/routes.ts';
 import { createSessions } from './page/session.ts';
 import { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';
+import type { Webhooks } from './webhooks/types.ts';
 
 /** Limits of what a request may bring. */
 export interface HostLimits {
@@ -93,6 +94,8 @@ export interface HostOptions {
   readonly unenrolUnknown?: boolean;
   /** Signs requests for push certificates in the admin API; default: they go to a vendor elsewhere. */
   readonly pushVendor?: PushVendor;
+  /** Webhooks to be managed by the admin API (`createWebhooks`); who gives them starts and stops them. Default: none. */
+  readonly webhooks?: Webhooks;
   readonly logger?: Logger;
   /** Randomness for request ids and session secrets (default: `crypto.randomBytes`). */
   readonly random?: RandomBytes;
@@ -193,6 +196,7 @@ export function createHost(options: HostOptions): Host {
       bodyLimits,
       urls,
       ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
+      ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     }),
     ...(options.page === false
       ? []

@@ -247,6 +247,7 @@ export type EventType =
   | 'ade.page-synced'
   | 'ade.sync-failed'
   | 'ade.assignment-requested'
+  | 'webhook.disabled'
   | 'keys.rotation-started'
   | 'keys.rotation-finished'
   | 'invitation.created'

@@ -6,6 +6,7 @@ import type { BodyLimits } from '../http/body.ts';
 import type { Limiter } from '../http/limiter.ts';
 import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
+import type { Webhooks } from '../webhooks/types.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { certificateOperations } from './certificates.ts';
 import { declarationOperations, declarationSetOperations, deviceDeclarationOperations } from './declarations.ts';
@@ -17,6 +18,7 @@ import { routeOf } from './operation.ts';
 import { configurationOperations, labelOperations } from './policy.ts';
 import { pushCertificateOperations } from './push-certificate.ts';
 import { recipeOperations } from './recipes.ts';
+import { webhookOperations } from './webhooks.ts';
 
 /** Where the API lives below the base path. */
 const ROOT = '/api/v1';
@@ -29,6 +31,7 @@ export interface ApiContext {
   readonly limiter: Limiter;
   readonly bodyLimits: BodyLimits;
   readonly pushVendor?: PushVendor;
+  readonly webhooks?: Webhooks;
   urls(context: Context): PublicUrls;
 }
 
@@ -46,6 +49,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...declarationSetOperations(api.engine),
     ...deviceDeclarationOperations(api.engine),
     ...eventOperations(api.engine),
+    ...(api.webhooks === undefined ? [] : webhookOperations(api.webhooks)),
   ];
 
   const authorise = createAuthorise(api.checkToken, api.limiter);
