@@ -173,6 +173,7 @@ export type { ScepFailInfo } from './scep/message.ts';
 export { createScepServer, type ScepServer, type ScepServerOptions } from './scep/server.ts';
 export { staticChallenge } from './scep/static-challenge.ts';
 export type {
+  ScepApplication,
   ScepCommit,
   ScepCommitOutcome,
   ScepDecision,

@@ -16,6 +16,7 @@ import { postgresInvitations } from './stores/invitations.ts';
 import { postgresLabels } from './stores/labels.ts';
 import { postgresPush } from './stores/push.ts';
 import { postgresQueue } from './stores/queue.ts';
+import { postgresScepRequests } from './stores/scep-requests.ts';
 import { postgresSearch } from './stores/search.ts';
 import { postgresSecrets } from './stores/secrets.ts';
 import { postgresSettings } from './stores/settings.ts';
@@ -52,6 +53,7 @@ export async function openPostgresStore(
     queue: postgresQueue(db),
     push: postgresPush(db),
     certificates: postgresCertificates(db),
+    scepRequests: postgresScepRequests(db),
     acme: postgresAcme(db),
     secrets: postgresSecrets(db),
     inventory: postgresInventory(db, facts),

@@ -80,7 +80,7 @@ export function sqliteCertificates(db: Database): CertificateStore {
     findChallenge: (hash, at) => db.read(() => findChallenge(hash, at)),
     findTransaction: (transactionId, publicKeyHash) => db.read(() => findTransaction(transactionId, publicKeyHash)),
 
-    commitScep: ({ challengeHash, transactionId, publicKeyHash, certificate, at, event }) =>
+    commitScep: ({ challengeHash, transactionId, publicKeyHash, certificate, waited, at, event }) =>
       db.write(() => {
         const issued = findTransaction(transactionId, publicKeyHash);
         if (issued !== null) return { outcome: 'replayed', certificate: issued };
@@ -97,6 +97,13 @@ export function sqliteCertificates(db: Database): CertificateStore {
           certificate.fingerprint,
         );
         addCertificate(db, certificate);
+        if (waited !== undefined) {
+          db.run(
+            'DELETE FROM scep_requests WHERE public_key_hash = ? AND transaction_id = ?',
+            waited.publicKeyHash,
+            waited.transactionId,
+          );
+        }
         appendEvents(db, [event]);
         return { outcome: 'issued', certificate: certificate.certificate };
       }),

@@ -3,6 +3,7 @@ import { adeTables } from './schema-ade.ts';
 import { certificateLifecycle } from './schema-certificates.ts';
 
 import { declarationTables } from './schema-declarations.ts';
+import { scepRequestTables } from './schema-scep-requests.ts';
 
 /** Migration n (from 1) takes a database from version n - 1 to n. A released migration is never changed. */
 export const migrations: readonly string[] = [
@@ -262,4 +263,5 @@ export const migrations: readonly string[] = [
   `,
   declarationTables,
   adeTables,
+  scepRequestTables,
 ];

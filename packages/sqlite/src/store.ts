@@ -15,6 +15,7 @@ import { sqliteLabels } from './labels.ts';
 import { migrate } from './migrate.ts';
 import { sqlitePush } from './push.ts';
 import { sqliteQueue } from './queue.ts';
+import { sqliteScepRequests } from './scep-requests.ts';
 import { sqliteSecrets } from './secrets.ts';
 import { sqliteSettings } from './settings.ts';
 
@@ -36,6 +37,7 @@ export function storeOver(db: Database): Store {
     queue: sqliteQueue(db),
     push: sqlitePush(db),
     certificates: sqliteCertificates(db),
+    scepRequests: sqliteScepRequests(db),
     acme: sqliteAcme(db),
     secrets: sqliteSecrets(db),
     inventory: sqliteInventory(db),

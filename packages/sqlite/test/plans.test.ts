@@ -77,6 +77,10 @@ it('the hot statements search by index', async () => {
   await store.certificates.expire({ at: T0, limit: 10 });
   await store.certificates.purge({ before: T0, limit: 10 });
   await store.enrolments.adopt({ id: 'A', certificateFingerprint: 'x', at: T0, events: [] });
+  await store.scepRequests.find('t', 'k', T0);
+  await store.scepRequests.get('r');
+  await store.scepRequests.list({ state: 'pending' }, { limit: 10 });
+  await store.scepRequests.prune({ before: T0, limit: 10 });
   await store.acme.takeNonce('n', T0);
   await store.acme.findAccount('a');
   await store.acme.findAccountByThumbprint('t');

@@ -12,6 +12,7 @@ import type {
 } from '@espalier/pki';
 import type { CertificateFilter, CertificateRecord } from '../contracts/certificates.ts';
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
+import type { ScepRequestState } from '../contracts/scep-requests.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
@@ -31,6 +32,7 @@ import type {
   IssuedCertificate,
   Label,
   ScepChallenge,
+  WaitingRequest,
 } from './records.ts';
 
 /** The identity that a device proved at the door; its signature and chain are already verified. */
@@ -305,6 +307,27 @@ export interface Enrolling {
     /** The attestation must name this device. */
     readonly device?: AcmeDeviceFacts;
   }): Promise<{ readonly clientIdentifier: string; readonly expiresAt: number }>;
+  /** SCEP requests that wait, newest first. */
+  requests(query?: PageRequest & { readonly state?: ScepRequestState }): Promise<Page<WaitingRequest>>;
+  /**
+   * Decides on a SCEP request that waits; the device gets its certificate, or the refusal, when it asks again (within
+   * seven days). A request with a challenge is for whom the challenge is; any other for the invitation or the enrolment
+   * that is named here, or for whoever enrols with it.
+   * @throws CoreError `core.request.unknown` (not-found), `core.request.decided` (conflict), `core.request.bad_option`, and as {@link Enrolling.challenge}
+   */
+  decide(
+    requestId: string,
+    decision: {
+      readonly approve: boolean;
+      readonly invitationId?: string;
+      readonly enrolmentId?: string;
+      /** The subject of the certificate, in place of the CSR's: RFC 4514 text. */
+      readonly subject?: string;
+      readonly validityDays?: number;
+      /** Why it is refused: for the log. */
+      readonly reason?: string;
+    },
+  ): Promise<void>;
   /** The store that the SCEP server works on. */
   readonly scepStore: ScepStore;
   /** The store that the ACME server works on. */

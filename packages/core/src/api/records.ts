@@ -1,5 +1,6 @@
 // What the engine keeps, as its callers see it: enrolments, commands, labels, configurations, invitations, events.
 import type { RevocationReason } from '@espalier/pki';
+import type { ScepRequestState } from '../contracts/scep-requests.ts';
 import type { Facts, FactValue } from './common.ts';
 
 /** How an enrolment stands (REG-2). `pending`: Authenticate seen, no TokenUpdate yet. */
@@ -139,6 +140,30 @@ export interface Invitation {
   readonly enrolmentId: string | null;
 }
 
+/** A SCEP request that waits for a decision, or for the device to ask again. */
+export interface WaitingRequest {
+  readonly id: string;
+  /** `approved` ones get their certificate when the device asks again, `refused` ones an answer. */
+  readonly state: ScepRequestState;
+  /** The transaction and the key (lower-case hex SHA-256) that ask: compare them with what the device shows. */
+  readonly transactionId: string;
+  readonly publicKeyHash: string;
+  /** What the device asks for, RFC 4514 text. */
+  readonly subject: string;
+  /** `RSA 2048`, `P-256`. */
+  readonly key: string;
+  /** For a renewal: the fingerprint of the certificate that is replaced. */
+  readonly renews: string | null;
+  readonly invitationId: string | null;
+  readonly enrolmentId: string | null;
+  readonly requestedAt: number;
+  readonly decidedAt: number | null;
+  /** When it is forgotten. */
+  readonly expiresAt: number;
+  /** Why it was refused. */
+  readonly reason: string | null;
+}
+
 /** A single-use SCEP challenge. */
 export interface ScepChallenge {
   readonly challenge: string;
@@ -239,6 +264,8 @@ export type EventType =
   | 'push-certificate.expiring'
   | 'push-certificate.expired'
   | 'certificate.issued'
+  | 'certificate.requested'
+  | 'certificate.request-decided'
   | 'certificate.renewal-begun'
   | 'certificate.renewed'
   | 'certificate.revoked'

@@ -14,6 +14,7 @@ import { pushTests } from './push.ts';
 import { queueTests } from './queue.ts';
 import { resultTests } from './results.ts';
 import type { ContractRunner, OpenStore, Suite } from './runner.ts';
+import { scepRequestTests } from './scep-requests.ts';
 
 export { type Fault, type FaultPlan, faultyStore, injectedFault, type StoreCall } from './faulty.ts';
 export { MODEL_IDS, ModelRun, type QueueAction, randomActions } from './model-run.ts';
@@ -26,6 +27,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['push', pushTests],
   ['certificates, invitations and secrets', identityTests],
   ['renewal, revocation and expiry', certificateTests],
+  ['SCEP requests that wait', scepRequestTests],
   ['the state of ACME', acmeTests],
   ['inventory, labels and configurations', deviceTests],
   ['label evaluation and searches', labelsDueTests],

@@ -63,7 +63,7 @@ export interface CertificateStore {
   /**
    * Uses up the challenge, registers the certificate and remembers the transaction; all or nothing. The same
    * transaction and key again: `replayed` with the certificate issued then, nothing changed. A challenge that is unknown, used or expired:
-   * `challenge-used`, nothing changed. `event` is appended when issued.
+   * `challenge-used`, nothing changed. `event` is appended when issued, and the request that waited for it is removed.
    */
   commitScep(input: {
     /** `null` where none was needed (a renewal). */
@@ -71,6 +71,8 @@ export interface CertificateStore {
     readonly transactionId: string;
     readonly publicKeyHash: string;
     readonly certificate: NewCertificate;
+    /** Which request of the store of waiting requests this settles. */
+    readonly waited?: { readonly transactionId: string; readonly publicKeyHash: string };
     readonly at: number;
     readonly event: NewEvent;
   }): Promise<

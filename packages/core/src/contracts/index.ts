@@ -11,6 +11,7 @@ export type * from './invitations.ts';
 export type * from './labels.ts';
 export type * from './push.ts';
 export type * from './queue.ts';
+export type * from './scep-requests.ts';
 export type * from './search.ts';
 export type * from './secrets.ts';
 export type * from './settings.ts';

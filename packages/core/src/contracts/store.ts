@@ -11,6 +11,7 @@ import type { InvitationStore } from './invitations.ts';
 import type { LabelStore } from './labels.ts';
 import type { PushStore } from './push.ts';
 import type { QueueStore } from './queue.ts';
+import type { ScepRequestStore } from './scep-requests.ts';
 import type { SearchStore } from './search.ts';
 import type { SecretStore } from './secrets.ts';
 import type { SettingStore } from './settings.ts';
@@ -24,6 +25,7 @@ export interface Store {
   readonly queue: QueueStore;
   readonly push: PushStore;
   readonly certificates: CertificateStore;
+  readonly scepRequests: ScepRequestStore;
   readonly acme: AcmeStateStore;
   readonly secrets: SecretStore;
   readonly inventory: InventoryStore;

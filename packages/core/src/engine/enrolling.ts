@@ -7,11 +7,13 @@ import { CoreError } from '../errors.ts';
 import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
 import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
 import { checkBinding } from './issuing.ts';
-import { authoriseRenewal, createScepStore } from './scep-store.ts';
+import { createScepRequests } from './scep-requests.ts';
+import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
 
 /** Makes the enrolling service. */
 export function createEnrolling(context: Context): Enrolling {
   const { store, vault, clock, random } = context;
+  const requests = createScepRequests(context, (challenge) => findGrant(context, challenge));
 
   function shown(record: InvitationRecord): Invitation {
     const { sealed, pinHash: _, tokenHash: __, ...rest } = record;
@@ -114,7 +116,9 @@ export function createEnrolling(context: Context): Enrolling {
       return { clientIdentifier, expiresAt: binding.expiresAt };
     },
 
-    scepStore: createScepStore(context),
+    requests: requests.list,
+    decide: requests.decide,
+    scepStore: createScepStore(context, requests),
     acmeStore: createAcmeStore(context),
     authoriseRenewal: (certificate) => authoriseRenewal(context, certificate),
 

@@ -67,6 +67,7 @@ export function createHousekeeping(
       await drain(async () => (await store.queue.sweep({ at: clock.now(), limit: BATCH })).length);
       await drain(() => store.invitations.sweep({ at: clock.now(), limit: BATCH }));
       await drain(() => store.certificates.prune({ before: clock.now(), limit: BATCH }));
+      await drain(() => store.scepRequests.prune({ before: clock.now(), limit: BATCH }));
       const idleBefore = clock.now() - IDLE_ACCOUNT_MS;
       await drain(() => store.acme.prune({ at: clock.now(), idleBefore, limit: BATCH }));
       await drain(() => store.certificates.expire({ at: clock.now(), limit: BATCH }));

@@ -2,24 +2,30 @@
 import type { Certificate, ScepGrant, ScepStore } from '@espalier/pki';
 import type { Context } from './context.ts';
 import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
+import type { ScepRequests } from './scep-requests.ts';
 
 /** Renewals of one enrolment that were issued and not used: no device needs more, and none may fill the register. */
 const MOST_WAITING = 10;
 
+/** What a challenge is good for; null when it is unknown, used or expired. */
+export async function findGrant({ store, vault, clock }: Context, challenge: string): Promise<ScepGrant | null> {
+  const record = await store.certificates.findChallenge(await vault.hash('scep-challenge', challenge), clock.now());
+  if (record === null) return null;
+  const reference = referenceOf(record);
+  return record.subject === null ? { reference } : { reference, subject: record.subject };
+}
+
 /** The store of a SCEP server. */
-export function createScepStore(context: Context): ScepStore {
+export function createScepStore(context: Context, { hold, findPending }: ScepRequests): ScepStore {
   const { store, vault, clock } = context;
   return {
     findTransaction: (transactionId, publicKeyHash) => store.certificates.findTransaction(transactionId, publicKeyHash),
 
-    async findChallenge(challenge) {
-      const record = await store.certificates.findChallenge(await vault.hash('scep-challenge', challenge), clock.now());
-      if (record === null) return null;
-      const reference = referenceOf(record);
-      return record.subject === null ? { reference } : { reference, subject: record.subject };
-    },
+    findChallenge: (challenge) => findGrant(context, challenge),
+    hold,
+    findPending,
 
-    async commit({ challenge, transactionId, publicKeyHash, certificate, grant }) {
+    async commit({ challenge, transactionId, publicKeyHash, certificate, grant, waited }) {
       const at = clock.now();
       const entry = registerEntry(certificate, bindingOf(grant.reference));
       const outcome = await store.certificates.commitScep({
@@ -27,6 +33,7 @@ export function createScepStore(context: Context): ScepStore {
         transactionId,
         publicKeyHash,
         certificate: entry,
+        ...(waited === undefined ? {} : { waited }),
         at,
         event: issuedEvent(entry, at),
       });

@@ -23,7 +23,7 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       return state.transactions.get(transactionKey(transactionId, publicKeyHash))?.certificate ?? null;
     },
 
-    async commitScep({ challengeHash, transactionId, publicKeyHash, certificate, at, event }) {
+    async commitScep({ challengeHash, transactionId, publicKeyHash, certificate, waited, at, event }) {
       state.open();
       const key = transactionKey(transactionId, publicKeyHash);
       const issued = state.transactions.get(key);
@@ -35,6 +35,10 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       }
       state.transactions.set(key, { fingerprint: certificate.fingerprint, certificate: certificate.certificate });
       state.addCertificate(certificate);
+      for (const [id, held] of state.scepRequests) {
+        const fits = held.transactionId === waited?.transactionId && held.publicKeyHash === waited.publicKeyHash;
+        if (fits) state.scepRequests.delete(id);
+      }
       state.appendEvents([event]);
       return { outcome: 'issued', certificate: certificate.certificate };
     },

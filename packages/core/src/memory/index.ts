@@ -12,6 +12,7 @@ import { memoryInvitations } from './invitations.ts';
 import { memoryLabels } from './labels.ts';
 import { memoryPush } from './push.ts';
 import { memoryQueue } from './queue.ts';
+import { memoryScepRequests } from './scep-requests.ts';
 import { memorySecrets } from './secrets.ts';
 import { memorySettings } from './settings.ts';
 import { MemoryState } from './state.ts';
@@ -30,6 +31,7 @@ export function createMemoryStore(): Store {
     queue: memoryQueue(state),
     push: memoryPush(state),
     certificates: memoryCertificates(state),
+    scepRequests: memoryScepRequests(state),
     acme: memoryAcme(state),
     secrets: memorySecrets(state),
     inventory: memoryInventory(state),

@@ -87,6 +87,12 @@ function* everySealed(state: MemoryState): Generator<SealedItem> {
     };
     yield { ref: { kind: 'acme-order', key: [id] }, blob: row.sealed, replace };
   }
+  for (const [id, row] of state.scepRequests) {
+    const replace = (sealed: Uint8Array) => {
+      state.scepRequests.set(id, { ...row, sealed });
+    };
+    yield { ref: { kind: 'scep-request', key: [id] }, blob: row.sealed, replace };
+  }
 }
 
 function refKey(ref: SealedRef): string {

@@ -20,6 +20,7 @@ import type { DeclarationStateRecord, DeclarationSyncRecord } from '../contracts
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import type { LabelDefinition } from '../contracts/labels.ts';
 import type { NewCommand } from '../contracts/queue.ts';
+import type { ScepRequestRecord } from '../contracts/scep-requests.ts';
 import type { NewEvent, StoredBytes } from '../contracts/shared.ts';
 import { CoreError } from '../errors.ts';
 import { DueHeap } from './heap.ts';
@@ -157,6 +158,7 @@ export class MemoryState {
   readonly certificatesOf = new Map<string, Set<string>>();
   readonly challenges = new Map<string, ChallengeRecord>();
   readonly transactions = new Map<string, { readonly fingerprint: string; readonly certificate: Uint8Array }>();
+  readonly scepRequests = new Map<string, ScepRequestRecord>();
   readonly acmeIdentifiers = new Map<string, AcmeIdentifierEntry>();
   readonly acmeOrders = new Map<string, AcmeOrderRecord>();
   readonly acmeAuthorizations = new Map<string, AcmeAuthorizationRecord>();

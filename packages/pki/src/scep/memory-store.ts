@@ -1,7 +1,6 @@
 // A SCEP store in memory, for standalone servers and tests.
 import { createHash, randomBytes } from 'node:crypto';
 import { type Clock, type RandomSource, timeOf } from '../clock.ts';
-import { spkiHash } from '../keys/keys.ts';
 import { parseCertificate, serialHex } from '../x509/certificate.ts';
 import type { ScepDecision, ScepGrant, ScepPending, ScepStore } from './types.ts';
 
@@ -92,9 +91,7 @@ export function createMemoryScepStore(options: MemoryScepStoreOptions): MemorySc
       }
       transactions.set(key, entry.certificate);
       certificates.set(serialHex(parseCertificate(entry.certificate).serial), entry.certificate);
-      waiting.delete(key);
-      // A renewal waited under the key of the certificate that it replaces.
-      if (entry.renews) waiting.delete(keyOf(entry.transactionId, spkiHash(parseCertificate(entry.renews).spki)));
+      if (entry.waited) waiting.delete(keyOf(entry.waited.transactionId, entry.waited.publicKeyHash));
       return { outcome: 'issued', certificate: entry.certificate };
     },
     async hold(request) {

@@ -105,18 +105,21 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
   }
 
   async function enrol(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
-    const challenge = context.authorise ? null : (csr.challengePassword ?? '');
+    const { approve } = context;
+    const offered = csr.challengePassword ?? '';
+    const challenge = context.authorise || (approve && offered === '') ? null : offered;
     const transaction = await locate(message, csr.publicKeyHash, challenge);
     if (transaction.certificate) return replayed(transaction.certificate, csr.publicKeyHash);
     const decided = await decidedBefore(message, csr, csr.publicKeyHash);
     if (decided) return decide(transaction.key, message, csr, csr.publicKeyHash, decided, challenge);
     let decision: ScepDecision;
-    if (context.authorise) decision = await context.authorise({ transactionId: message.transactionId, csr });
+    const { transactionId } = message;
+    if (context.authorise) decision = await context.authorise({ transactionId, csr });
+    else if (approve && challenge === null) decision = await approve({ transactionId, csr, grant: null });
     else {
-      const plausible = challenge !== null && challenge !== '' && challenge.length <= 1024;
-      const grant = plausible ? await store.findChallenge(challenge) : null;
-      const reason = 'unknown, expired or used challenge';
-      decision = grant ? { decision: 'issue', grant } : { decision: 'refuse', reason };
+      const grant = offered !== '' && offered.length <= 1024 ? await store.findChallenge(offered) : null;
+      if (!grant) decision = { decision: 'refuse', reason: 'unknown, expired or used challenge' };
+      else decision = approve ? await approve({ transactionId, csr, grant }) : { decision: 'issue', grant };
     }
     return decide(transaction.key, message, csr, csr.publicKeyHash, decision, challenge);
   }
@@ -162,12 +165,13 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     if (decision.decision === 'refuse') {
       throw new Refusal('badRequest', 'pki.scep.refused', decision.reason ?? 'the request was refused');
     }
-    if (decision.decision === 'pending') return hold(held);
+    const paid = challenge === null ? {} : { paidByChallenge: true };
+    if (decision.decision === 'pending') return hold({ ...held, ...paid });
     try {
-      return await issue(key, csr, owner, decision.grant, challenge);
+      return await issue(key, message, csr, owner, decision.grant, challenge);
     } catch (error) {
       if (!isPkiError(error, 'pki.ca.pending')) throw error;
-      return hold({ ...held, decision, paidByChallenge: challenge !== null });
+      return hold({ ...held, decision, ...paid });
     }
   }
 
@@ -199,7 +203,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     // A renewal keeps the identity: a device does not choose itself another name.
     const kept = { subject: certificate.subjectDer, sans: certificate.sans, ...grant };
     try {
-      return await issue(transaction.key, csr, csr.publicKeyHash, kept, null, certificate.der);
+      return await issue(transaction.key, message, csr, csr.publicKeyHash, kept, null, certificate.der);
     } catch (error) {
       if (!isPkiError(error, 'pki.ca.pending')) throw error;
       // Polls are signed with the present identity, so they find it under that key.
@@ -220,7 +224,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const csr = readCsr(waiting.csr);
     const { decision, renews } = waiting;
     if (renews && decision.decision === 'issue') {
-      return orPending(() => issue(transaction.key, csr, csr.publicKeyHash, decision.grant, null, renews));
+      return orPending(() => issue(transaction.key, message, csr, csr.publicKeyHash, decision.grant, null, renews));
     }
     const challenge = waiting.paidByChallenge ? (csr.challengePassword ?? '') : null;
     return decide(transaction.key, message, csr, publicKeyHash, decision, challenge);
@@ -260,7 +264,8 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
   }
 
   async function issue(
-    transactionId: string,
+    key: string,
+    message: ScepMessage,
     csr: CertificateRequest,
     owner: string,
     grant: ScepGrant,
@@ -283,7 +288,13 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       if (!(error instanceof PkiError) || error.kind !== 'invalid') throw error;
       throw new Refusal(error.code.startsWith('pki.key.') ? 'badAlg' : 'badRequest', error.code, error.message);
     }
-    const entry = { challenge, transactionId, publicKeyHash: owner, certificate, grant, ...(renews ? { renews } : {}) };
+    // A renewal waits under the key of the certificate that it replaces.
+    const waiter = renews ? spkiHash(parseCertificate(renews).spki) : owner;
+    const entry = {
+      ...{ challenge, transactionId: key, publicKeyHash: owner, certificate, grant },
+      ...(renews ? { renews } : {}),
+      waited: { transactionId: message.transactionId, publicKeyHash: waiter },
+    };
     const outcome = await store.commit(entry);
     if (outcome.outcome === 'challenge-used') {
       throw new Refusal('badRequest', 'pki.scep.challenge_used', 'the challenge was used by another request');

@@ -11,6 +11,7 @@ import { parseCertificate } from '../x509/certificate.ts';
 import { bytesResponse, errorResponse, readScepRequest } from './http.ts';
 import { createPkiOperation } from './operation.ts';
 import type {
+  ScepApplication,
   ScepDecision,
   ScepEvent,
   ScepGrant,
@@ -42,6 +43,12 @@ export interface ScepServerOptions {
    * all, or approval by a person (`pending`). Compare secrets with `timingSafeEqual`.
    */
   readonly authorise?: (request: ScepRequest) => Promise<ScepDecision>;
+  /**
+   * Has the last word on first enrolments with the store's challenges: a request whose challenge is good (it is used up
+   * by the certificate, even when that has to wait), or one without any. A wrong challenge is refused before this is
+   * asked. Not together with `authorise`.
+   */
+  readonly approve?: (application: ScepApplication) => Promise<ScepDecision>;
   /** Renewals signed with a certificate of this authority. Absent: refused and not advertised. */
   readonly renewal?: {
     /** Null refuses. */

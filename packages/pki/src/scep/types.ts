@@ -29,6 +29,8 @@ export interface ScepCommit {
   readonly grant: ScepGrant;
   /** For a renewal: the certificate that is replaced, DER. */
   readonly renews?: Uint8Array;
+  /** Names the request that waited, if one did, as `hold` was given it; the commit ends its waiting. */
+  readonly waited?: Pick<ScepPending, 'transactionId' | 'publicKeyHash'>;
 }
 
 /** What became of a commit. */
@@ -62,8 +64,8 @@ export interface ScepStore {
    */
   commit(entry: ScepCommit): Promise<ScepCommitOutcome>;
   /**
-   * Keeps a request that waits; one that is there already stays. Needed only when `authorise` answers `pending`, or the
-   * authority `pki.ca.pending`.
+   * Keeps a request that waits; one that is there already stays. Needed only when `authorise` or `approve` answers
+   * `pending`, or the authority `pki.ca.pending`.
    */
   hold?(request: ScepPending): Promise<void>;
   /** A waiting request and what was decided; null when there is none. Needed for CertPoll. */
@@ -90,6 +92,12 @@ export type ScepDecision =
 export interface ScepRequest {
   readonly transactionId: string;
   readonly csr: CertificateRequest;
+}
+
+/** A request for a first certificate, and what its challenge is good for. */
+export interface ScepApplication extends ScepRequest {
+  /** The grant behind the challenge of the CSR; null when it has no challenge. */
+  readonly grant: ScepGrant | null;
 }
 
 /** A request that a registration authority sends for somebody else: the key in the CSR is not the one that signed. */

@@ -10,6 +10,7 @@ import { certificateLifecycle } from './06-certificates.ts';
 import { searchTables } from './07-search.ts';
 import { declarationTables } from './08-declarations.ts';
 import { adeTables } from './09-ade.ts';
+import { scepRequestTables } from './10-scep-requests.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -22,6 +23,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   searchTables,
   declarationTables,
   adeTables,
+  scepRequestTables,
 ];
 
 /** The version that this release of the package works with. */

@@ -32,6 +32,7 @@ export function postgresCertificates(db: Database): CertificateStore {
     takeChallenge: `DELETE FROM ${s}.challenge WHERE hash = $1 AND expires_at > $2 RETURNING 1`,
     addTransaction: `INSERT INTO ${s}.scep_transaction (transaction_id, public_key_hash, certificate, fingerprint)
       VALUES ($1, $2, $3, $4)`,
+    settle: `DELETE FROM ${s}.scep_request WHERE public_key_hash = $1 AND transaction_id = $2 RETURNING 1`,
     get: `SELECT ${columns}, invitation_id AS "invitationId" FROM ${s}.certificate WHERE fingerprint = $1`,
     findBySerial: `SELECT ${columns}, invitation_id AS "invitationId" FROM ${s}.certificate
       WHERE serial_number = $1 AND ($2::text IS NULL OR authority_key_id = $2) ORDER BY n DESC LIMIT 1`,
@@ -96,7 +97,7 @@ export function postgresCertificates(db: Database): CertificateStore {
       return rows[0]?.certificate ?? null;
     },
 
-    commitScep: ({ challengeHash, transactionId, publicKeyHash, certificate, at, event }) =>
+    commitScep: ({ challengeHash, transactionId, publicKeyHash, certificate, waited, at, event }) =>
       db.transaction(async (q) => {
         const key = [transactionId, publicKeyHash];
         await q.query('certificates.lock', text.lock, [`${db.schemaName}.scep`, key.join('\n')]);
@@ -116,6 +117,9 @@ export function postgresCertificates(db: Database): CertificateStore {
           certificate.fingerprint,
         ]);
         await addCertificate(q, s, certificate);
+        if (waited !== undefined) {
+          await q.query('certificates.settle', text.settle, [waited.publicKeyHash, waited.transactionId]);
+        }
         await appendEvents(q, s, [event]);
         return { outcome: 'issued', certificate: certificate.certificate };
       }),
