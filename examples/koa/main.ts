@@ -49,6 +49,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const host = createHost({
     engine,
     ca: data.ca,
+    rollover: data.rollover,
     identity: { anchors: [data.ca.certificate], sources: ['mdm-signature', 'tls'] },
     profile: {
       organisation: options.organisation ?? 'Espalier',

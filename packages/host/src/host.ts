@@ -2,7 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { type PushVendor, serviceDiscoveryPath } from '@espalier/apple-mdm';
 import type { Engine, Facts, RandomBytes, RenewalOptions } from '@espalier/core';
-import { type CertificateAuthority, createScepServer } from '@espalier/pki';
+import {
+  type CaCertificate,
+  type CertificateAuthority,
+  createCaSet,
+  createScepServer,
+  readCertificate,
+  type Signer,
+} from '@espalier/pki';
 import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
@@ -46,6 +53,15 @@ export interface HostOptions {
   readonly engine: Engine;
   /** Issues device certificates by SCEP; its certificate is served at `/ca.crt`. */
   readonly ca: CertificateAuthority;
+  /**
+   * Authorities around a change (CERT-12): the next one is announced by SCEP and in profiles; certificates of the earlier
+   * ones let devices in, renew themselves and are told revoked (where the key is at hand). All count as anchors of
+   * `identity`. `openDataFolder` keeps them.
+   */
+  readonly rollover?: {
+    readonly next?: CaCertificate;
+    readonly earlier?: readonly (CaCertificate & { readonly signer?: Signer })[];
+  };
   /** How devices prove who they are. */
   readonly identity: IdentityOptions;
   /** What the enrolment profile says. */
@@ -63,6 +79,12 @@ export interface HostOptions {
   readonly trustedProxies?: readonly string[];
   /** A SCEP server of your own, in place of one over `ca` and the engine's store. */
   readonly scep?: { handle(request: Request): Promise<Response> };
+  /**
+   * Which SCEP requests wait until somebody approves them (`/api/v1/scep/requests`): `never` (default) lets a good
+   * challenge decide, `without-challenge` has those wait that bring none, `always` those with a good challenge as well.
+   * A wrong challenge is refused in any case.
+   */
+  readonly scepApproval?: 'never' | 'without-challenge' | 'always';
   /** ACME at `/acme/directory`: `false` for none (default: served, for attested devices). */
   readonly acme?: AcmeOptions | false;
   /** The revocation list at `/ca.crl` and OCSP at `/ocsp`; served where the authority's key is at hand. */
@@ -125,8 +147,9 @@ export interface Host {
  * const host = createHost({ engine, ca, identity: { anchors: [ca.certificate] }, profile, adminTokens: [hash] });
  * const response = await host.fetch(new Request('https://localhost/health'));
  */
-export function createHost(options: HostOptions): Host {
-  const { engine, ca } = options;
+export function createHost(given: HostOptions): Host {
+  const options = withRollover(given);
+  const { engine, ca, rollover = {} } = options;
   const now = () => engine.clock.now();
   const random = options.random ?? ((length: number) => new Uint8Array(randomBytes(length)));
   const logger = options.logger ?? silentLogger;
@@ -148,7 +171,12 @@ export function createHost(options: HostOptions): Host {
   const revocation =
     ca.signer === undefined
       ? null
-      : createRevocation(engine, { ...ca, signer: ca.signer }, options.revocation ?? {}, bodyLimits);
+      : createRevocation(
+          engine,
+          [{ certificate: ca.certificate, signer: ca.signer }, ...(rollover.earlier ?? []).filter(hasSigner)],
+          options.revocation ?? {},
+          bodyLimits,
+        );
   const { acme: profileKey } = options.profile;
 
   const sessionSecret = options.sessionSecret ?? random(32);
@@ -158,6 +186,7 @@ export function createHost(options: HostOptions): Host {
     engine,
     profile: options.profile,
     caCertificate: ca.certificate,
+    authorities: [ca, ...(rollover.earlier ?? []), ...(rollover.next ? [rollover.next] : [])],
     scep: options.scep ?? scepServer(options, revocation, logger),
     limiter: createLimiter(lockout, now),
     bodyLimits,
@@ -298,9 +327,26 @@ function accountDrivenRoutes(
   ];
 }
 
+const hasSigner = <T extends { readonly signer?: Signer }>(ca: T): ca is T & { readonly signer: Signer } =>
+  ca.signer !== undefined;
+
+/** What follows from a change of the authority for devices' certificates and profiles. */
+function withRollover(options: HostOptions): HostOptions {
+  const { ca, rollover, identity, profile } = options;
+  if (rollover === undefined) return options;
+  const { anchors } = createCaSet({ current: ca, ...rollover, clock: options.engine.clock });
+  const known = new Set(anchors.map((anchor) => readCertificate(anchor).fingerprintSha256));
+  const others = identity.anchors.filter((anchor) => !known.has(readCertificate(anchor).fingerprintSha256));
+  return {
+    ...options,
+    identity: { ...identity, anchors: [...anchors, ...others] },
+    profile: { ...profile, rootCertificates: profile.rootCertificates ?? anchors },
+  };
+}
+
 /** SCEP answers refusals inside its own protocol; the log has them too. */
 function scepServer(
-  { ca, engine, identity }: HostOptions,
+  { ca, engine, identity, rollover, scepApproval = 'never' }: HostOptions,
   revocation: Revocation | null,
   logger: Logger,
 ): { handle(request: Request): Promise<Response> } {
@@ -308,12 +354,21 @@ function scepServer(
     ca,
     store: engine.enrolling.scepStore,
     clock: engine.clock,
+    ...(scepApproval === 'never'
+      ? {}
+      : {
+          approve: async ({ grant }) =>
+            grant !== null && scepApproval === 'without-challenge'
+              ? { decision: 'issue', grant }
+              : { decision: 'pending' },
+        }),
     renewal: {
       authorise: ({ certificate }) => engine.enrolling.authoriseRenewal(certificate),
       graceDays: identity.renewalGraceDays ?? 30,
       // Authorities before this one, whose certificates devices still have.
       previousCas: identity.anchors.filter((anchor) => Buffer.compare(anchor, ca.certificate) !== 0),
     },
+    ...(rollover?.next === undefined ? {} : { nextCa: rollover.next }),
     ...(revocation === null ? {} : { crl: revocation.crl }),
     onEvent: ({ type, error, ...event }) => {
       if (type === 'error') logger.error({ ...event, err: error }, 'scep failed');

@@ -44,6 +44,8 @@ export interface ServerOptions {
   readonly metricsPort?: number;
   /** Make a new admin token. */
   readonly newAdminToken?: boolean;
+  /** A step of changing the authority, as `openDataFolder` takes it. */
+  readonly rollover?: 'prepare' | 'promote';
   /** The master key, where it is not kept in the data folder. */
   readonly masterKey?: string;
   /** Master keys from before. */
@@ -110,6 +112,8 @@ const FLAGS = {
   'log-level': { type: 'string' },
   'metrics-port': { type: 'string' },
   'new-admin-token': { type: 'boolean' },
+  'prepare-ca': { type: 'boolean' },
+  'promote-ca': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -129,6 +133,8 @@ const HELP = `Options
   --log-level LEVEL        trace, debug, info (default), warn, error, silent
   --metrics-port N         metrics for Prometheus at http://127.0.0.1:N/metrics
   --new-admin-token        make a new admin token; the old one ends
+  --prepare-ca             make the authority that is to follow, and announce it
+  --promote-ca             have the next authority issue; the one before stays trusted
   --help
 
 The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) replaces the file master.key,
@@ -163,6 +169,7 @@ export function parseServerArguments(
     ...(database === undefined || database === '' ? {} : { database }),
     ...(flags['metrics-port'] === undefined ? {} : { metricsPort: portOf('--metrics-port', flags['metrics-port']) }),
     ...(flags['new-admin-token'] ? { newAdminToken: true } : {}),
+    ...(flags['promote-ca'] ? { rollover: 'promote' } : flags['prepare-ca'] ? { rollover: 'prepare' } : {}),
     ...(masterKey === undefined || masterKey === '' ? {} : { masterKey }),
     ...(earlier.length === 0 ? {} : { earlierMasterKeys: earlier }),
   };

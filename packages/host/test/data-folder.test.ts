@@ -52,7 +52,7 @@ describe('a data folder', () => {
     const issued = (data: DataFolder) => data.ca.issue({ publicKey, subject: 'CN=device', template: 'device' });
     await opened(dir, { revocationUrl: 'http://mdm.example.com/' }, async (data) => {
       expect(readCertificate(await issued(data))).toMatchObject({
-        crlUrls: ['http://mdm.example.com/ca.crl'],
+        crlUrls: [`http://mdm.example.com/ca.crl/${readCertificate(data.ca.certificate).subjectKeyIdentifier}`],
         ocspUrls: ['http://mdm.example.com/ocsp'],
       });
       // The server's own are in no register: OCSP would not know them.

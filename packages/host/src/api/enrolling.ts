@@ -65,5 +65,45 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
       refusals: [404],
       handle: async ({ body }) => await enrolling.challenge(body),
     }),
+    operation({
+      id: 'listScepRequests',
+      method: 'GET',
+      path: '/scep/requests',
+      tag,
+      summary: 'SCEP requests that wait for approval, or for the device to ask again; newest first.',
+      query: shape.scepRequestQuery,
+      response: shape.pageOf(shape.scepRequest),
+      handle: async ({ query }) => await enrolling.requests(query),
+    }),
+    operation({
+      id: 'approveScepRequest',
+      method: 'POST',
+      path: '/scep/requests/{id}/approve',
+      tag,
+      summary: 'Lets a SCEP request have its certificate when the device asks again.',
+      params: shape.idParam,
+      body: shape.scepApproval,
+      status: 204,
+      refusals: [404, 409],
+      handle: async ({ params: { id }, body }) => {
+        await enrolling.decide(id, { ...body, approve: true });
+        return undefined;
+      },
+    }),
+    operation({
+      id: 'denyScepRequest',
+      method: 'POST',
+      path: '/scep/requests/{id}/deny',
+      tag,
+      summary: 'Refuses a SCEP request.',
+      params: shape.idParam,
+      body: shape.scepDenial,
+      status: 204,
+      refusals: [404, 409],
+      handle: async ({ params: { id }, body }) => {
+        await enrolling.decide(id, { ...body, approve: false });
+        return undefined;
+      },
+    }),
   ];
 }

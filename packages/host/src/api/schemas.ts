@@ -198,6 +198,25 @@ export const invitation = z
 
 export const challenge = z.object({ challenge: text, expiresAt: time }).meta({ id: 'ScepChallenge' });
 
+/** A SCEP request that waits. */
+export const scepRequest = z
+  .object({
+    id: text,
+    state: z.enum(['pending', 'approved', 'refused']),
+    transactionId: text,
+    publicKeyHash: text,
+    subject: text,
+    key: text,
+    renews: text.nullable(),
+    invitationId: text.nullable(),
+    enrolmentId: text.nullable(),
+    requestedAt: time,
+    decidedAt: time.nullable(),
+    expiresAt: time,
+    reason: text.nullable(),
+  })
+  .meta({ id: 'ScepRequest' });
+
 export const clientIdentifier = z
   .object({ clientIdentifier: text, expiresAt: time })
   .meta({ id: 'AcmeClientIdentifier' });
@@ -273,6 +292,15 @@ export const newChallenge = z.strictObject({
     .exactOptional()
     .meta({ description: 'For the renewal of this enrolment’s certificate.' }),
 });
+const requestState = z.enum(['pending', 'approved', 'refused']);
+export const scepRequestQuery = pageQuery.extend({ state: requestState.exactOptional() });
+export const scepApproval = z.strictObject({
+  invitationId: z.string().max(200).exactOptional(),
+  enrolmentId: z.string().max(500).exactOptional(),
+  subject: z.string().max(500).exactOptional().meta({ description: 'In place of what the device asks for: CN=…,O=…' }),
+  validityDays: z.number().int().positive().max(36_500).exactOptional(),
+});
+export const scepDenial = z.strictObject({ reason: z.string().max(500).exactOptional() });
 export const newClientIdentifier = newChallenge.extend({
   device: z
     .strictObject({ serialNumber: z.string().max(100).exactOptional(), udid: z.string().max(100).exactOptional() })

@@ -7,13 +7,14 @@ import {
   type AlternativeName,
   type CertificateAuthority,
   type CertificateTemplate,
-  createRootCa,
   type DistinguishedName,
   generateKeyPair,
   type Identity,
+  localSigner,
   oids,
   openCa,
   readCertificate,
+  type Signer,
   signCms,
   type TemplateName,
   toPem,
@@ -21,6 +22,7 @@ import {
 import { createAdminToken, hashAdminToken } from '../api/auth.ts';
 import { publicUrls } from '../enrol/profile.ts';
 import { HostError } from '../errors.ts';
+import { openAuthorities, serverIssuer, writeRoots } from './authorities.ts';
 import { prepareFolder, readWhole, removeLeftovers, writeWhole } from './files.ts';
 import { lockFolder } from './lock.ts';
 import {
@@ -57,6 +59,11 @@ export interface DataFolderOptions {
   readonly exclusive?: boolean;
   /** How long to wait for another process to leave the folder, in milliseconds (default 5,000). */
   readonly lockWaitMs?: number;
+  /**
+   * A step of changing the authority: `prepare` makes the next one, which profiles and SCEP announce from then on;
+   * `promote` has it issue, and keeps the earlier one trusted. Repeated, either does nothing.
+   */
+  readonly rollover?: 'prepare' | 'promote';
   readonly clock?: Clock;
   readonly random?: RandomBytes;
 }
@@ -71,6 +78,11 @@ export interface DataFolder {
   readonly keys: KeyRing;
   /** The root authority, RSA, whose key is sealed in the folder. */
   readonly ca: CertificateAuthority;
+  /** The authority after it, when there is one, and those before it, oldest first: what `createHost` takes as `rollover`. */
+  readonly rollover: {
+    readonly next?: { readonly certificate: Uint8Array };
+    readonly earlier: readonly { readonly certificate: Uint8Array; readonly signer: Signer }[];
+  };
   /** Key and chain in PEM for `node:https`: for localhost, 127.0.0.1, ::1 and the host of `publicUrl`. */
   readonly tls: { readonly key: string; readonly cert: string };
   /** Signs enrolment and configuration profiles with an identity of the CA. */
@@ -103,7 +115,7 @@ const signingTemplate: CertificateTemplate = {
  * written whole or not at all, so a crash at any moment leaves a folder that opens.
  *
  * @throws HostError `host.data.in_use`, `host.data.permissions`, `host.data.not_a_folder`, `host.data.master_key`,
- *   `host.data.master_key_missing`, `host.data.wrong_key`, `host.data.damaged`, `host.data.io`, `host.options`
+ *   `host.data.master_key_missing`, `host.data.wrong_key`, `host.data.damaged`, `host.data.io`, `host.data.no_next_ca`, `host.options`
  * @example
  * const data = await openDataFolder('./data', { publicUrl: 'https://mdm.example.com' });
  * if (data.adminToken) console.log(`Admin token (shown once): ${data.adminToken}`);
@@ -119,12 +131,24 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
     await removeLeftovers(path);
     const hasData = (await readWhole(file('ca.json'))) !== null;
     const keys = await openKeyRing(path, options.masterKey, options.earlierMasterKeys ?? [], random, hasData);
-    const root = await rootIdentity(path, keys, options.organisation ?? 'Espalier', clock);
+    const organisation = options.organisation ?? 'Espalier';
+    const authorities = await openAuthorities(path, keys, organisation, clock, options.rollover);
+    const { current, next } = authorities;
+    const issuer = serverIssuer(authorities, clock, SIGNING_RENEW_DAYS);
+    const roots = [current, ...authorities.earlier, ...(next === null ? [] : [next])];
+    await writeRoots(
+      path,
+      [issuer, ...roots.filter((root) => root !== issuer)].map(({ certificate }) => certificate),
+    );
     // The server's own certificates are in no register, so that nothing could be told of them.
-    const own = await openCa({ ...root, clock });
+    const own = await openCa({ ...issuer, clock });
     const tls = await serverIdentity(path, keys, own, hostOf(options.publicUrl), clock);
     const signing = await signingIdentity(path, keys, own, clock);
-    const ca = await openCa({ ...root, clock, ...revocationUrls(options.revocationUrl) });
+    const ca = await openCa({ ...current, clock, ...revocationUrls(options.revocationUrl, current) });
+    const earlier = authorities.earlier.map(({ certificate, privateKey }) => ({
+      certificate,
+      signer: localSigner(privateKey),
+    }));
     const sessionSecret = await secretOf(path, keys, random);
     const { hash, token } = await adminToken(path, random, options.newAdminToken ?? false);
     if (options.exclusive === false) unlock();
@@ -134,9 +158,10 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
       file,
       keys,
       ca,
+      rollover: { ...(next === null ? {} : { next: { certificate: next.certificate } }), earlier },
       tls: { key: toPem(tls.privateKey, 'PRIVATE KEY'), cert: toPem(tls.certificate) },
       signProfile: (profile) =>
-        signCms(profile, { ...signing, chain: [ca.certificate], signingTime: new Date(clock.now()) }),
+        signCms(profile, { ...signing, chain: [own.certificate], signingTime: new Date(clock.now()) }),
       adminTokenHash: hash,
       adminToken: token,
       sessionSecret,
@@ -150,34 +175,16 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
   }
 }
 
-async function rootIdentity(path: string, keys: KeyRing, organisation: string, clock: Clock): Promise<Identity> {
-  let root = await readIdentity(path, 'ca', keys);
-  if (root === null) {
-    // RSA, since SCEP clients encrypt their requests to this key.
-    root = await createRootCa({
-      subject: [
-        [{ type: oids.organization, value: organisation }],
-        [{ type: oids.commonName, value: `${organisation} root` }],
-      ],
-      key: { type: 'rsa', bits: 3072 },
-      clock,
-    });
-    await writeIdentity(path, 'ca', keys, root);
-  }
-  const pem = toPem(root.certificate);
-  // A copy for people, to be trusted by browsers; the truth is in ca.json.
-  if ((await readWhole(join(path, 'ca.pem'))) !== pem) await writeWhole(join(path, 'ca.pem'), pem, 0o644);
-  return root;
-}
-
-function revocationUrls(url: string | undefined) {
+function revocationUrls(url: string | undefined, { certificate }: Identity) {
   if (url === undefined) return {};
   const protocol = URL.canParse(url) ? new URL(url).protocol : '';
   if (protocol !== 'http:' && protocol !== 'https:') {
     throw new HostError('invalid', 'host.options', `revocationUrl "${url}" is not an http: or https: address.`);
   }
   const { crl, ocsp, base } = publicUrls(url);
-  return { crlUrls: [crl], ocspUrls: [ocsp], issuerUrls: [`${base}/ca.crt`] };
+  // Of this authority, also when another one has followed.
+  const id = readCertificate(certificate).subjectKeyIdentifier ?? '';
+  return { crlUrls: [`${crl}/${id}`], ocspUrls: [ocsp], issuerUrls: [`${base}/ca.crt/${id}`] };
 }
 
 async function serverIdentity(

@@ -1,6 +1,6 @@
 // The doors by which a device comes in: the invitation's link, the registration PIN, SCEP, and the root certificate.
 import type { Engine, Invitation } from '@espalier/core';
-import { toPem } from '@espalier/pki';
+import { readCertificate, toPem } from '@espalier/pki';
 import { HostError, isEspalierError } from '../errors.ts';
 import { type BodyLimits, readBody } from '../http/body.ts';
 import { readForm } from '../http/form.ts';
@@ -16,13 +16,15 @@ export interface EnrolContext {
   readonly engine: Engine;
   readonly profile: ProfileOptions;
   readonly caCertificate: Uint8Array;
+  /** This one, and those around it. */
+  readonly authorities: readonly { readonly certificate: Uint8Array }[];
   readonly scep: { handle(request: Request): Promise<Response> };
   readonly limiter: Limiter;
   readonly bodyLimits: BodyLimits;
   urls(context: Context): PublicUrls;
 }
 
-/** `/enrol/:token`, `/enrol`, `/scep`, `/ca.crt`, `/ca.pem`. */
+/** `/enrol/:token`, `/enrol`, `/scep`, `/ca.crt` and `/ca.crt/:issuer`, `/ca.pem`. */
 export function enrolRoutes(host: EnrolContext): Route[] {
   const answer = (context: Context, invitation: Invitation): Promise<Response> =>
     profileAnswer(host, context, { invitation });
@@ -79,6 +81,16 @@ export function enrolRoutes(host: EnrolContext): Route[] {
       methods: ['GET'],
       path: '/ca.crt',
       handle: () => bytes(host.caCertificate, 200, 'application/x-x509-ca-cert', cacheable),
+    },
+    {
+      methods: ['GET'],
+      path: '/ca.crt/:issuer',
+      handle: ({ params }) => {
+        const id = params['issuer'] as string;
+        const found = host.authorities.find((ca) => readCertificate(ca.certificate).subjectKeyIdentifier === id);
+        if (found === undefined) throw new HostError('not-found', 'host.ca.unknown', 'There is no such authority.');
+        return bytes(found.certificate, 200, 'application/x-x509-ca-cert', cacheable);
+      },
     },
     {
       methods: ['GET'],
