@@ -1,5 +1,5 @@
 // Automated device enrolment on SQLite: however long a page is, it is a handful of statements.
-import type { AdeDeviceFilter, AdePageCounts, AdeStore, FactValue } from '@espalier/core';
+import type { AdeDeviceFilter, AdePageCounts, AdeStaging, AdeStore, FactValue } from '@espalier/core';
 import {
   type AccountRow,
   accountOf,
@@ -63,6 +63,26 @@ export function sqliteAde(db: Database): AdeStore {
     if (presence !== 'all') parts.push(`d.gone_at IS ${presence === 'listed' ? '' : 'NOT '}NULL`);
     return `SELECT ${deviceColumns} FROM ade_devices d WHERE ${parts.join(' AND ')}
       ORDER BY d.account, d.serial LIMIT ?3`;
+  }
+
+  /** Merges, inside a write. */
+  function stage(items: readonly AdeStaging[]): void {
+    if (items.length === 0) return;
+    const rows = db.all<{ serial: string; attributes: string }>(
+      'SELECT serial, attributes FROM ade_staged WHERE serial IN (SELECT value FROM json_each(?))',
+      JSON.stringify(items.map((item) => item.serialNumber)),
+    );
+    const merged = new Map<string, Readonly<Record<string, FactValue>>>(
+      rows.map((row) => [row.serial, JSON.parse(row.attributes)]),
+    );
+    for (const { serialNumber, set, clear } of items) {
+      const cleared = Object.fromEntries(clear.map((name) => [name, null]));
+      merged.set(serialNumber, { ...merged.get(serialNumber), ...set, ...cleared });
+    }
+    db.run(
+      'INSERT OR REPLACE INTO ade_staged (serial, attributes) SELECT value ->> 0, value ->> 1 FROM json_each(?)',
+      JSON.stringify([...merged].map(([serial, attributes]) => [serial, JSON.stringify(attributes)])),
+    );
   }
 
   return {
@@ -174,22 +194,23 @@ export function sqliteAde(db: Database): AdeStore {
       db.write(() => {
         const sync = held(accountId, fence);
         if (sync === null) return null;
-        if (sync.unswept === 0) return { gone: 0, done: true };
-        const gone = db.run(
+        if (sync.unswept === 0) return { gone: [], done: true };
+        const gone = db.all<{ serial: string }>(
           `UPDATE ade_devices SET gone_at = ?1, updated_at = ?1, assign_at = NULL
            WHERE account = ?2 AND serial IN (
-             SELECT serial FROM ade_devices WHERE account = ?2 AND gone_at IS NULL AND generation < ?3 LIMIT ?4)`,
+             SELECT serial FROM ade_devices WHERE account = ?2 AND gone_at IS NULL AND generation < ?3 LIMIT ?4)
+           RETURNING serial`,
           at,
           accountId,
           sync.generation,
           limit,
         );
-        const done = gone < limit;
+        const done = gone.length < limit;
         if (done) db.run('UPDATE ade_syncs SET unswept = 0 WHERE account = ?', accountId);
-        return { gone, done };
+        return { gone: gone.map((row) => row.serial), done };
       }),
 
-    assign: ({ accountId, serialNumbers, profileUuid, at, events }) =>
+    assign: ({ accountId, serialNumbers, profileUuid, staging, at, events }) =>
       db.write(() => {
         const wanted = JSON.stringify([...new Set(serialNumbers)]);
         const missing = db.all<{ serial: string }>(
@@ -199,6 +220,7 @@ export function sqliteAde(db: Database): AdeStore {
           wanted,
           accountId,
         );
+        if (missing.length > 0) return missing.map((row) => row.serial);
         db.run(
           `UPDATE ade_devices SET wanted = ?3, attempts = 0, outcome = NULL, assign_at = iif(profile_uuid = ?3, NULL, ?4)
            WHERE account = ?2 AND gone_at IS NULL AND serial IN (SELECT value FROM json_each(?1))`,
@@ -207,8 +229,9 @@ export function sqliteAde(db: Database): AdeStore {
           profileUuid,
           at,
         );
+        stage(staging);
         appendEvents(db, events);
-        return missing.map((row) => row.serial);
+        return [];
       }),
 
     dueAssignments: ({ accountId, at, limit }) =>
@@ -271,25 +294,19 @@ export function sqliteAde(db: Database): AdeStore {
         return { listed: row?.listed ?? 0, due: row?.due ?? 0 };
       }),
 
-    stage: ({ items }) =>
-      db.write(() => {
-        const serials = JSON.stringify(items.map((item) => item.serialNumber));
-        const rows = db.all<{ serial: string; attributes: string }>(
-          'SELECT serial, attributes FROM ade_staged WHERE serial IN (SELECT value FROM json_each(?))',
-          serials,
-        );
-        const merged = new Map<string, Readonly<Record<string, FactValue>>>(
-          rows.map((row) => [row.serial, JSON.parse(row.attributes)]),
-        );
-        for (const { serialNumber, set, clear } of items) {
-          const cleared = Object.fromEntries(clear.map((name) => [name, null]));
-          merged.set(serialNumber, { ...merged.get(serialNumber), ...set, ...cleared });
-        }
-        db.run(
-          `INSERT OR REPLACE INTO ade_staged (serial, attributes) SELECT value ->> 0, value ->> 1 FROM json_each(?)`,
-          JSON.stringify([...merged].map(([serial, attributes]) => [serial, JSON.stringify(attributes)])),
-        );
-      }),
+    enrolled: (serialNumbers) =>
+      db.read(() =>
+        db
+          .all<{ serial: string; id: string }>(
+            `SELECT e.serial_number AS serial, e.id FROM enrolments e
+             WHERE e.serial_number IN (SELECT value FROM json_each(?)) AND e.channel = 'device'
+               AND e.status IN ('pending', 'active')`,
+            JSON.stringify(serialNumbers),
+          )
+          .map((row) => ({ serialNumber: row.serial, enrolmentId: row.id })),
+      ),
+
+    stage: (items) => db.write(() => stage(items)),
     staged: (serialNumber) =>
       db.read(() => {
         const row = db.get<{ attributes: string }>('SELECT attributes FROM ade_staged WHERE serial = ?', serialNumber);

@@ -115,7 +115,7 @@ export function adeTests({ test, expect }: Suite): void {
     const second = [device('S3'), device('S4')];
     expect(await page(ade, second, { complete: true, at: T0 + 1 })).toEqual({ ...none, added: 1, unchanged: 1 });
     expect(await ade.syncState('a')).toMatchObject({ next: at('c'), unswept: true, pages: 2, progressedAt: T0 + 1 });
-    expect(await ade.sweep({ accountId: 'a', fence: 1, at: T0 + 2, limit: 10 })).toEqual({ gone: 0, done: true });
+    expect(await ade.sweep({ accountId: 'a', fence: 1, at: T0 + 2, limit: 10 })).toEqual({ gone: [], done: true });
     const found = await ade.findDevice('S2');
     expect(found.length).toBe(1);
     expect(found[0]).toMatchObject({
@@ -181,11 +181,15 @@ export function adeTests({ test, expect }: Suite): void {
     await ade.sweep({ accountId: 'a', fence: 1, at: T0, limit: 10 });
     await page(ade, [device('S1')], { restarted: true, next: at('f', 'fetch') });
     // Before the list is complete, nothing is gone.
-    expect(await ade.sweep({ accountId: 'a', fence: 1, at: T0, limit: 10 })).toEqual({ gone: 0, done: true });
+    expect(await ade.sweep({ accountId: 'a', fence: 1, at: T0, limit: 10 })).toEqual({ gone: [], done: true });
     await page(ade, [device('S4')], { complete: true });
-    expect(await ade.sweep({ accountId: 'a', fence: 1, at: T0 + 1, limit: 2 })).toEqual({ gone: 2, done: false });
+    const first = await ade.sweep({ accountId: 'a', fence: 1, at: T0 + 1, limit: 2 });
+    expect(first?.done).toBe(false);
     expect((await ade.syncState('a'))?.unswept).toBe(true);
-    expect(await ade.sweep({ accountId: 'a', fence: 1, at: T0 + 1, limit: 2 })).toEqual({ gone: 1, done: true });
+    const second = await ade.sweep({ accountId: 'a', fence: 1, at: T0 + 1, limit: 2 });
+    expect(second?.done).toBe(true);
+    expect([...(first?.gone ?? []), ...(second?.gone ?? [])].sort()).toEqual(['S2', 'S3', 'S5']);
+    expect(first?.gone.length).toBe(2);
     expect((await ade.syncState('a'))?.unswept).toBe(false);
     expect(await serials(ade)).toEqual(['S1', 'S4']);
     expect(await ade.counts('a')).toEqual({ listed: 2, due: 2 });
@@ -248,8 +252,15 @@ export function adeTests({ test, expect }: Suite): void {
       assignOutcome: 'THROTTLED',
     });
     expect(await due(T0 + MINUTE)).toEqual([wish('S2')]);
-    const asked = { accountId: 'a', profileUuid: 'P2', at: T0 + 2, events: [event('ade.assignment-requested')] };
-    expect(await ade.assign({ ...asked, serialNumbers: ['S2', 'S3', 'S9', 'S2'] })).toEqual(['S9']);
+    const events = [event('ade.assignment-requested')];
+    const asked = { accountId: 'a', profileUuid: 'P2', at: T0 + 2, events, staging: [] };
+    const staging = [{ serialNumber: 'S2', set: { cart: 'C1' }, clear: [] }];
+    // All of them or none.
+    expect(await ade.assign({ ...asked, serialNumbers: ['S2', 'S9', 'S3'], staging })).toEqual(['S9']);
+    expect(await due(T0 + MINUTE)).toEqual([wish('S2')]);
+    expect(await ade.staged('S2')).toEqual({});
+    expect(await ade.assign({ ...asked, serialNumbers: ['S2', 'S3', 'S2'], staging })).toEqual([]);
+    expect(await ade.staged('S2')).toEqual({ cart: 'C1' });
     expect(await due(T0 + 2)).toEqual([wish('S2', 'P2'), wish('S3', 'P2')]);
     // The answer to the wish before does not settle this one.
     await settle([{ ...wish('S2'), outcome: 'SUCCESS' }]);
@@ -268,12 +279,14 @@ export function adeTests({ test, expect }: Suite): void {
     expect((await ade.findDevice('serial-D1'))[0]?.enrolmentId).toBe(null);
     await authenticate(store, 'D1');
     expect((await ade.findDevice('serial-D1'))[0]?.enrolmentId).toBe('D1');
+    const enrolled = [{ serialNumber: 'serial-D1', enrolmentId: 'D1' }];
+    expect(await ade.enrolled(['S2', 'serial-D1', 'S3'])).toEqual(enrolled);
     const { items } = await ade.devices({ accountId: 'a' }, { limit: 10 });
     expect(items.map((item) => item.enrolmentId)).toEqual([null, 'D1']);
   });
 
   test('stages attributes: set, cleared, left alone', async ({ ade }) => {
-    const stage = (...items: Parameters<AdeStore['stage']>[0]['items']) => ade.stage({ at: T0, items });
+    const stage = (...items: Parameters<AdeStore['stage']>[0]) => ade.stage(items);
     await stage({ serialNumber: 'S1', set: { a: 'x', b: 2, c: true }, clear: [] });
     await stage({ serialNumber: 'S1', set: { a: 'ü"' }, clear: ['b'] }, { serialNumber: 'S2', set: {}, clear: ['z'] });
     expect(await ade.staged('S1')).toEqual({ a: 'ü"', b: null, c: true });

@@ -172,19 +172,23 @@ export interface AdeStore {
     readonly changes: readonly AdeChange[];
     readonly events: readonly NewEvent[];
   }): Promise<AdePageCounts | null>;
-  /** Marks up to `limit` devices as gone that the last whole list did not have. `null` when the lease is somebody else's. */
+  /** Marks up to `limit` devices as gone that the last whole list did not have, and tells them. `null` when the lease is somebody else's. */
   sweep(input: {
     readonly accountId: string;
     readonly fence: number;
     readonly at: number;
     readonly limit: number;
-  }): Promise<{ readonly gone: number; readonly done: boolean } | null>;
+  }): Promise<{ readonly gone: readonly string[]; readonly done: boolean } | null>;
 
-  /** Makes listed devices of an account want this profile, due at `at`. Returns the serial numbers that it does not list. */
+  /**
+   * Makes devices of an account want this profile, due at `at`, and stages values, in one step. Returns the serial numbers
+   * that the account does not list; when there are any, nothing changed.
+   */
   assign(input: {
     readonly accountId: string;
     readonly serialNumbers: readonly string[];
     readonly profileUuid: string;
+    readonly staging: readonly AdeStaging[];
     readonly at: number;
     readonly events: readonly NewEvent[];
   }): Promise<readonly string[]>;
@@ -213,8 +217,13 @@ export interface AdeStore {
   /** How many an account lists, and how many of these are due for assignment. */
   counts(accountId: string): Promise<{ readonly listed: number; readonly due: number }>;
 
+  /** Living device enrolments with these serial numbers. */
+  enrolled(
+    serialNumbers: readonly string[],
+  ): Promise<readonly { readonly serialNumber: string; readonly enrolmentId: string }[]>;
+
   /** Merges staged values: those that are set replace, those cleared become `null`, others stay. */
-  stage(input: { readonly at: number; readonly items: readonly AdeStaging[] }): Promise<void>;
+  stage(items: readonly AdeStaging[]): Promise<void>;
   /** What is staged for a device; `null` values are to be taken away. Empty without any. */
   staged(serialNumber: string): Promise<Readonly<Record<string, FactValue>>>;
 }

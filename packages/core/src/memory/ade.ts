@@ -1,6 +1,6 @@
 // Automated device enrolment in memory.
 import { isDeepStrictEqual } from 'node:util';
-import type { AdeChange, AdeDevice, AdeStore, AdeSyncState } from '../contracts/ade.ts';
+import type { AdeChange, AdeDevice, AdeStaging, AdeStore, AdeSyncState } from '../contracts/ade.ts';
 import { type AdeDeviceRow, compare, isLiving, type MemoryState, mapIn, pageOf } from './state.ts';
 
 const fresh: AdeSyncState = {
@@ -64,6 +64,13 @@ export function memoryAde(state: MemoryState): AdeStore {
     Object.assign(old, seen, { generation, updatedAt: same ? old.updatedAt : at });
     if (old.wantedProfileUuid === profileUuid) old.assignAt = null;
     return same ? 'unchanged' : 'modified';
+  }
+
+  function stage(items: readonly AdeStaging[]): void {
+    for (const { serialNumber, set, clear } of items) {
+      const cleared = Object.fromEntries(clear.map((name) => [name, null]));
+      state.adeStaged.set(serialNumber, { ...state.adeStaged.get(serialNumber), ...set, ...cleared });
+    }
   }
 
   return {
@@ -136,30 +143,30 @@ export function memoryAde(state: MemoryState): AdeStore {
       state.open();
       const sync = held(accountId, fence);
       if (sync === null) return null;
-      if (!sync.unswept) return { gone: 0, done: true };
+      if (!sync.unswept) return { gone: [], done: true };
       const old = [...rowsOf(accountId).values()]
         .filter((row) => row.goneAt === null && row.generation < sync.generation)
         .slice(0, limit);
       for (const row of old) Object.assign(row, { goneAt: at, updatedAt: at, assignAt: null });
       const done = old.length < limit;
       if (done) sync.unswept = false;
-      return { gone: old.length, done };
+      return { gone: old.map((row) => row.serialNumber), done };
     },
 
-    async assign({ accountId, serialNumbers, profileUuid, at, events }) {
+    async assign({ accountId, serialNumbers, profileUuid, staging, at, events }) {
       state.open();
-      const missing: string[] = [];
-      for (const serial of new Set(serialNumbers)) {
-        const row = state.adeDevices.get(accountId)?.get(serial);
-        if (row === undefined || row.goneAt !== null) {
-          missing.push(serial);
-          continue;
-        }
+      const rows = state.adeDevices.get(accountId);
+      const serials = [...new Set(serialNumbers)];
+      const missing = serials.filter((serial) => rows?.get(serial)?.goneAt !== null);
+      if (missing.length > 0) return missing.sort(compare);
+      for (const serial of serials) {
+        const row = rows!.get(serial)!;
         const assignAt = row.profileUuid === profileUuid ? null : at;
         Object.assign(row, { wantedProfileUuid: profileUuid, assignAt, assignAttempts: 0, assignOutcome: null });
       }
+      stage(staging);
       state.appendEvents(events);
-      return missing.sort(compare);
+      return [];
     },
     async dueAssignments({ accountId, at, limit }) {
       state.open();
@@ -213,12 +220,18 @@ export function memoryAde(state: MemoryState): AdeStore {
       return { listed: listed.length, due: listed.filter((row) => row.assignAt !== null).length };
     },
 
-    async stage({ items }) {
+    async enrolled(serialNumbers) {
       state.open();
-      for (const { serialNumber, set, clear } of items) {
-        const cleared = Object.fromEntries(clear.map((name) => [name, null]));
-        state.adeStaged.set(serialNumber, { ...state.adeStaged.get(serialNumber), ...set, ...cleared });
-      }
+      const wanted = new Set(serialNumbers);
+      return [...state.enrolments.values()].flatMap(({ id, serialNumber, channel, status }) =>
+        serialNumber !== null && wanted.has(serialNumber) && channel === 'device' && isLiving(status)
+          ? [{ serialNumber, enrolmentId: id }]
+          : [],
+      );
+    },
+    async stage(items) {
+      state.open();
+      stage(items);
     },
     async staged(serialNumber) {
       state.open();

@@ -79,7 +79,7 @@ export function adeTexts(s: string) {
     sweep: `UPDATE ${s}.ade_device SET gone_at = $3, updated_at = $3, assign_at = NULL
       WHERE account = $1 AND serial IN (
         SELECT serial FROM ${s}.ade_device WHERE account = $1 AND gone_at IS NULL AND generation < $2 LIMIT $4
-      ) RETURNING 1`,
+      ) RETURNING serial`,
     swept: `UPDATE ${s}.ade_sync SET unswept = false WHERE account = $1`,
     missing: `SELECT p.serial FROM unnest($2::text[]) AS p (serial)
       WHERE NOT EXISTS (SELECT FROM ${s}.ade_device d WHERE d.account = $1 AND d.serial = p.serial AND d.gone_at IS NULL)
@@ -108,6 +108,9 @@ export function adeTexts(s: string) {
     find: `SELECT ${device} FROM ${s}.ade_device d WHERE d.serial = $1 ORDER BY d.gone_at IS NOT NULL, d.account`,
     counts: `SELECT (SELECT count(*) FROM ${s}.ade_device WHERE account = $1 AND gone_at IS NULL) AS listed,
       (SELECT count(*) FROM ${s}.ade_device WHERE account = $1 AND assign_at IS NOT NULL) AS due`,
+    enrolled: `SELECT e.serial_number AS "serialNumber", e.id AS "enrolmentId"
+      FROM ${s}.enrolment e JOIN ${s}.live l ON l.id = e.id
+      WHERE e.serial_number COLLATE "C" = ANY ($1::text[]) AND l.channel = 'device' AND l.status IN ('pending', 'active')`,
     stage: `INSERT INTO ${s}.ade_staged AS t (serial, attributes)
       SELECT p.serial, p.attributes::jsonb FROM unnest($1::text[], $2::text[]) AS p (serial, attributes)
       ORDER BY p.serial COLLATE "C"

@@ -5,11 +5,12 @@ import type {
   AdeCursor,
   AdeDevice,
   AdePageCounts,
+  AdeStaging,
   AdeStore,
   AdeSyncState,
   FactValue,
 } from '@espalier/core';
-import type { Database, Value } from '../database.ts';
+import type { Database, Queryable, Value } from '../database.ts';
 import { appendEvents, cut, freeText } from '../rows.ts';
 import { adeTexts } from './ade-texts.ts';
 
@@ -30,6 +31,16 @@ const jsonText = (value: unknown): string =>
 export function postgresAde(db: Database): AdeStore {
   const s = db.schema;
   const text = adeTexts(s);
+
+  async function stage(q: Queryable, items: readonly AdeStaging[]): Promise<void> {
+    if (items.length === 0) return;
+    const merged = new Map<string, Readonly<Record<string, FactValue>>>();
+    for (const { serialNumber, set, clear } of items) {
+      const cleared = Object.fromEntries(clear.map((name) => [name, null]));
+      merged.set(serialNumber, { ...merged.get(serialNumber), ...set, ...cleared });
+    }
+    await q.query('ade.stage', text.stage, [[...merged.keys()], [...merged.values()].map(jsonText)]);
+  }
 
   return {
     putAccount: (account, expectedVersion, { secrets, event }) =>
@@ -120,20 +131,23 @@ export function postgresAde(db: Database): AdeStore {
       db.transaction(async (q) => {
         const [sync] = await q.query<SyncRow>('ade.held', text.held, [accountId, fence]);
         if (sync === undefined) return null;
-        if (!sync.unswept) return { gone: 0, done: true };
-        const gone = (await q.query('ade.sweep', text.sweep, [accountId, sync.generation, at, limit])).length;
-        const done = gone < limit;
+        if (!sync.unswept) return { gone: [], done: true };
+        const values = [accountId, sync.generation, at, limit];
+        const gone = await q.query<{ serial: string }>('ade.sweep', text.sweep, values);
+        const done = gone.length < limit;
         if (done) await q.query('ade.swept', text.swept, [accountId]);
-        return { gone, done };
+        return { gone: gone.map((row) => row.serial), done };
       }),
 
-    assign: ({ accountId, serialNumbers, profileUuid, at, events }) =>
+    assign: ({ accountId, serialNumbers, profileUuid, staging, at, events }) =>
       db.transaction(async (q) => {
         const serials = [...new Set(serialNumbers)];
         const missing = await q.query<{ serial: string }>('ade.missing', text.missing, [accountId, serials]);
+        if (missing.length > 0) return missing.map((row) => row.serial);
         await q.query('ade.assign', text.assign, [accountId, serials, profileUuid, at]);
+        await stage(q, staging);
         await appendEvents(q, s, events);
-        return missing.map((row) => row.serial);
+        return [];
       }),
     dueAssignments: ({ accountId, at, limit }) => db.query('ade.due', text.due, [accountId, at, limit]),
     settleAssignments: ({ accountId, fence, at, retryAt, outcomes }) =>
@@ -168,14 +182,9 @@ export function postgresAde(db: Database): AdeStore {
       return row ?? { listed: 0, due: 0 };
     },
 
-    async stage({ items }) {
-      const merged = new Map<string, Readonly<Record<string, FactValue>>>();
-      for (const { serialNumber, set, clear } of items) {
-        const cleared = Object.fromEntries(clear.map((name) => [name, null]));
-        merged.set(serialNumber, { ...merged.get(serialNumber), ...set, ...cleared });
-      }
-      await db.query('ade.stage', text.stage, [[...merged.keys()], [...merged.values()].map(jsonText)]);
-    },
+    enrolled: (serialNumbers) => db.query('ade.enrolled', text.enrolled, [serialNumbers]),
+
+    stage: (items) => stage(db, items),
     async staged(serialNumber) {
       const [row] = await db.query<{ attributes: Readonly<Record<string, FactValue>> }>('ade.staged', text.staged, [
         serialNumber,
