@@ -1,4 +1,5 @@
 // @espalier/core: the engine, its storage contracts and the memory store.
+export type * from './api/ade.ts';
 export type * from './api/common.ts';
 export type * from './api/declarations.ts';
 export type * from './api/engine.ts';

@@ -14,6 +14,7 @@ import type { CertificateFilter, CertificateRecord } from '../contracts/certific
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { ScepRequestState } from '../contracts/scep-requests.ts';
 import type { Metrics } from '../metrics/types.ts';
+import type { Ade } from './ade.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
 import type { PushCertificates } from './push-certificates.ts';
@@ -390,6 +391,7 @@ export interface Engine {
   readonly labels: Labels;
   readonly configurations: Configurations;
   readonly declarations: Declarations;
+  readonly ade: Ade;
   readonly enrolling: Enrolling;
   readonly certificates: Certificates;
   readonly pushCertificates: PushCertificates;

@@ -10,6 +10,7 @@ import {
   tokenUpdateFacts,
 } from '@espalier/apple-mdm';
 import { encodeXml } from '@espalier/plist';
+import type { AdeReconciler } from '../ade/reconcile.ts';
 import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
 import type { TokenUpdateInput } from '../contracts/enrolments.ts';
@@ -79,6 +80,7 @@ export async function authenticate(context: Context, message: Authenticate, iden
 export async function tokenUpdate(
   context: Context,
   labels: LabelService,
+  ade: AdeReconciler,
   message: TokenUpdate,
   identity: DeviceIdentity,
 ): Promise<null> {
@@ -121,6 +123,13 @@ export async function tokenUpdate(
   }
   // Also when a crash came between an earlier TokenUpdate and this: the device repeats it, being left without an answer.
   const inventory = await store.inventory.get(id);
+  const { serialNumber } = outcome.enrolment;
+  if (serialNumber !== null) {
+    const facts = await ade.factsFor(serialNumber, outcome.first || inventory?.inventoryAt === null);
+    if (Object.keys(facts).length > 0) {
+      await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });
+    }
+  }
   if ((inventory?.facts['ios.AwaitingConfiguration'] ?? false) !== message.awaitingConfiguration) {
     const facts = tokenUpdateFacts(message, 'device');
     await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });

@@ -1,6 +1,8 @@
 // createEngine: puts the services together.
 import { randomBytes } from 'node:crypto';
 import { catalogue } from '@espalier/search/catalogue';
+import { createAde } from '../ade/index.ts';
+import { createAdeReconciler } from '../ade/reconcile.ts';
 import type { Engine } from '../api/engine.ts';
 import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
@@ -86,6 +88,7 @@ export function createEngine(input: EngineInput): Engine {
     },
   };
   const labels = createLabels(context);
+  const ade = createAdeReconciler(context, labels);
   const effects = createEffects(context, labels);
   const reconciler = createReconciler(context, compile, signProfile);
   const pushCertificates = createPushCertificates(context);
@@ -140,7 +143,7 @@ export function createEngine(input: EngineInput): Engine {
   if (keys.ids.length > 1) all.push(loop('key-rotation', options.rewrapIntervalMs, () => rotation.run()));
 
   return {
-    protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations)),
+    protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations, ade)),
     commands: createCommands(context),
     devices: createDevices(context, labels),
     recipes: createRecipes(context),
@@ -148,6 +151,7 @@ export function createEngine(input: EngineInput): Engine {
     labels,
     configurations: createConfigurations(context),
     declarations: declarations.service,
+    ade: createAde(context, ade),
     enrolling: createEnrolling(context),
     certificates: createCertificates(context, renewals),
     pushCertificates,

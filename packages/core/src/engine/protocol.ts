@@ -1,5 +1,6 @@
 // The MDM protocol: check-in messages and the command loop, bytes in and bytes out.
 import { type Checkin, type CommandResponse, readCheckin, readResponse, resolveEnrolment } from '@espalier/apple-mdm';
+import type { AdeReconciler } from '../ade/reconcile.ts';
 import type { DeviceIdentity, Protocol } from '../api/engine.ts';
 import type { PollOutcome, PollResult } from '../contracts/queue.ts';
 import type { DeclarationEngine } from '../declarations/index.ts';
@@ -19,6 +20,7 @@ export function createProtocol(
   effects: Effects,
   renewals: Renewals,
   declarations: DeclarationEngine,
+  ade: AdeReconciler,
 ): Protocol {
   const { store, vault, clock, options, hooks } = context;
 
@@ -28,7 +30,7 @@ export function createProtocol(
       case 'Authenticate':
         return authenticate(context, message, identity);
       case 'TokenUpdate':
-        return tokenUpdate(context, labels, message, identity);
+        return tokenUpdate(context, labels, ade, message, identity);
       case 'CheckOut':
         return checkOut(context, message, identity);
       case 'SetBootstrapToken':
