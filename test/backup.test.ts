@@ -1,8 +1,8 @@
 // Backups as docs/operations.md has them: made while a service writes, restored, checked with the key, and used again.
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
-import { type Io, run } from '@espalier/cli';
+import { type Io, processIo, run } from '@espalier/cli';
 import { createEngine, createKeyRing, masterKey } from '@espalier/core';
 import { encodeXml } from '@espalier/plist';
 import { openSqliteStore } from '@espalier/sqlite';
@@ -19,17 +19,10 @@ const identity = { fingerprint: 'f'.repeat(64), certificate: new Uint8Array([1])
 /** `espalier store check FILE --full --key-file …`, as it would be typed. */
 async function check(file: string): Promise<{ code: number; out: string }> {
   const out: string[] = [];
-  const io: Io = {
-    out: (text) => out.push(text),
-    outBytes: () => {},
-    err: (text) => out.push(text),
-    readFile: (path) => readFileSync(path),
-    writeFile: writeFileSync,
-    now: () => Date.now(),
-    environment: () => undefined,
-    columns: 80,
-    terminal: false,
+  const say = (text: string): void => {
+    out.push(text);
   };
+  const io: Io = { ...processIo(), out: say, err: say, environment: () => undefined, columns: 80, terminal: false };
   writeFileSync(at('master.key'), key.toString('base64'));
   const code = await run(['store', 'check', file, '--full', '--key-file', at('master.key')], io);
   return { code, out: out.join('\n') };

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The `espalier` command. Installed, it runs the built dist/main.js; in a checkout, the TypeScript sources.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,13 @@ if (installed || !existsSync(source)) {
   const runsTypeScript = major > 22 || (major === 22 && minor >= 18);
   const node = runsTypeScript || !existsSync(own) ? process.execPath : own;
   const flags = ['--conditions=espalier-source', '--disable-warning=ExperimentalWarning'];
-  const child = spawnSync(node, [...flags, source, ...process.argv.slice(2)], { stdio: 'inherit' });
-  if (child.error) throw child.error;
-  process.exitCode = child.status ?? 1;
+  const child = spawn(node, [...flags, source, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // Ctrl-C reaches the child by itself: this one only waits for it. A request to end is passed on.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (code) => {
+    process.exitCode = code ?? 1;
+    process.removeAllListeners('SIGINT');
+    process.removeAllListeners('SIGTERM');
+  });
 }

@@ -16,6 +16,12 @@ export interface Io {
   writeFile(path: string, bytes: Uint8Array): void;
   /** The time, in milliseconds since the Unix epoch. */
   now(): number;
+  /** Waits; less long once the signal is given. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls again and again, until the function that it gives is called. */
+  every(ms: number, task: () => void): () => void;
+  /** Hears of the first Ctrl-C (or a polite request to end); the next one ends the process. Gives what stops listening. */
+  onInterrupt(listener: () => void): () => void;
   /** An environment variable. */
   environment(name: string): string | undefined;
   /** Characters in a line of output. */
@@ -59,6 +65,33 @@ export function processIo(): Io {
       }
     },
     now: () => Date.now(),
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(done, ms);
+        function done(): void {
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', done);
+          resolve();
+        }
+        if (signal?.aborted) done();
+        else signal?.addEventListener('abort', done);
+      }),
+    every(ms, task) {
+      const timer = setInterval(task, ms);
+      return () => clearInterval(timer);
+    },
+    onInterrupt(listener) {
+      const signals = ['SIGINT', 'SIGTERM'] as const;
+      const stop = (): void => {
+        for (const signal of signals) process.off(signal, heard);
+      };
+      const heard = (): void => {
+        stop();
+        listener();
+      };
+      for (const signal of signals) process.on(signal, heard);
+      return stop;
+    },
     environment: (name) => process.env[name],
     columns: Math.max(60, process.stdout.columns ?? 80),
     terminal: process.stdout.isTTY === true,

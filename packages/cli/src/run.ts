@@ -25,6 +25,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'explain a search expression, and run it against a store',
     load: async () => (await import('./commands/search.ts')).search,
   },
+  simulate: {
+    summary: 'enrol simulated devices with any MDM server, and have them poll',
+    load: async () => (await import('./commands/simulate.ts')).simulate,
+  },
   store: {
     summary: 'migrate, check and measure a store, and seal it with a new key',
     load: async () => (await import('./commands/store.ts')).store,

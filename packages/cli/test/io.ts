@@ -1,5 +1,5 @@
 // An `Io` of memory: files by name, what was written by stream.
-import { CliError, type Io, run } from '../src/index.ts';
+import { CliError, type Io, processIo, run } from '../src/index.ts';
 
 export interface Ran {
   readonly code: number;
@@ -15,7 +15,12 @@ export type Files = Readonly<Record<string, string | Uint8Array>>;
 export async function espalier(
   args: readonly string[],
   files: Files = {},
-  more: { columns?: number; terminal?: boolean; now?: number; environment?: Readonly<Record<string, string>> } = {},
+  more: {
+    columns?: number;
+    terminal?: boolean;
+    now?: number | (() => number);
+    environment?: Readonly<Record<string, string>>;
+  } & Partial<Pick<Io, 'sleep' | 'every' | 'onInterrupt'>> = {},
 ): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
@@ -31,7 +36,10 @@ export async function espalier(
       return typeof file === 'string' ? new TextEncoder().encode(file) : file;
     },
     writeFile: (path, content) => written.set(path, content),
-    now: () => more.now ?? Date.UTC(2026, 0, 1),
+    now: () => (typeof more.now === 'function' ? more.now() : (more.now ?? Date.UTC(2026, 0, 1))),
+    sleep: more.sleep ?? processIo().sleep,
+    every: more.every ?? (() => () => {}),
+    onInterrupt: more.onInterrupt ?? (() => () => {}),
     environment: (name) => more.environment?.[name],
     columns: more.columns ?? 80,
     terminal: more.terminal ?? false,
