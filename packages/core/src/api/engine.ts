@@ -17,6 +17,7 @@ import type { Metrics } from '../metrics/types.ts';
 import type { Ade } from './ade.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
+import type { Migration } from './migration.ts';
 import type { PushCertificates } from './push-certificates.ts';
 import type { Escrow, Recipes } from './recipes.ts';
 import type {
@@ -41,7 +42,8 @@ export interface DeviceIdentity {
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint: string;
   readonly certificate: Uint8Array;
-  readonly source: 'mdm-signature' | 'tls' | 'forwarded';
+  /** `migration`: another server told it, and no device has proved it yet. */
+  readonly source: 'mdm-signature' | 'tls' | 'forwarded' | 'migration';
   /**
    * The certificate has ended, and the host lets it through within its grace: it may get a renewal and nothing else
    * (CERT-10, CERT-14).
@@ -395,6 +397,7 @@ export interface Engine {
   readonly enrolling: Enrolling;
   readonly certificates: Certificates;
   readonly pushCertificates: PushCertificates;
+  readonly migration: Migration;
   readonly events: Events;
   readonly clock: Clock;
   /** What the engine counts and measures; see docs/operations.md for the names. */

@@ -8,6 +8,7 @@ import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
 import { createMetrics } from '../metrics/registry.ts';
 import { measureStore } from '../metrics/store.ts';
+import { createMigration } from '../migration/service.ts';
 import { createStoredPusher } from '../push-certificates/pusher.ts';
 import { createPushCertificates } from '../push-certificates/service.ts';
 import { createPushCertificateWatch, measurePushCertificate } from '../push-certificates/watch.ts';
@@ -155,6 +156,7 @@ export function createEngine(input: EngineInput): Engine {
     enrolling: createEnrolling(context),
     certificates: createCertificates(context, renewals),
     pushCertificates,
+    migration: createMigration(context, labels, ade),
     events: {
       list: ({ enrolmentId, type, order = 'newest', ...page } = {}) =>
         store.events.list(

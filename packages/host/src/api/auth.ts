@@ -60,13 +60,25 @@ export function bearerToken(request: Request): string | null {
   return match ? (match[1] as string) : null;
 }
 
+/** The same, or the password of `Authorization: Basic`, for tools that know nothing else. */
+export function tokenOfAnyKind(request: Request): string | null {
+  const match = /^basic +([A-Za-z0-9+/=]{1,1000})$/i.exec(request.headers.get('authorization') ?? '');
+  if (match === null) return bearerToken(request);
+  const text = Buffer.from(match[1] as string, 'base64').toString('utf8');
+  return text.slice(text.indexOf(':') + 1);
+}
+
 /** Lets a request go on, or throws what it is refused with. */
 export type Authorise = (context: Context) => Promise<void>;
 
 /** Asks for a bearer token; wrong ones are slowed down by the limiter. */
-export function createAuthorise(check: TokenCheck, limiter: Limiter): Authorise {
+export function createAuthorise(
+  check: TokenCheck,
+  limiter: Limiter,
+  tokenOf: (request: Request) => string | null = bearerToken,
+): Authorise {
   return async ({ request, clientAddress }) => {
-    const token = bearerToken(request);
+    const token = tokenOf(request);
     if (token === null) throw unauthorised(false);
     // A right token is never locked out: only wrong ones are counted, and a token is far too long to guess.
     if (check(token)) return;

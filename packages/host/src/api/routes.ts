@@ -13,6 +13,7 @@ import { declarationOperations, declarationSetOperations, deviceDeclarationOpera
 import { deviceOperations } from './devices.ts';
 import { enrollingOperations } from './enrolling.ts';
 import { eventOperations } from './events.ts';
+import { migrationOperations, migrationRoute } from './migration.ts';
 import { openApi } from './openapi.ts';
 import { routeOf } from './operation.ts';
 import { configurationOperations, labelOperations } from './policy.ts';
@@ -41,6 +42,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...enrollingOperations(api.engine, api.urls),
     ...certificateOperations(api.engine),
     ...pushCertificateOperations(api.engine, api.pushVendor),
+    ...migrationOperations(api.engine),
     ...deviceOperations(api.engine),
     ...recipeOperations(api.engine),
     ...labelOperations(api.engine),
@@ -56,6 +58,7 @@ export function apiRoutes(api: ApiContext): Route[] {
   let document: Record<string, unknown> | undefined;
   return [
     ...operations.map((op) => routeOf(op, ROOT, api.bodyLimits, authorise)),
+    migrationRoute(api.engine, { ...api, path: `${ROOT}/migration` }),
     {
       methods: ['GET'],
       path: `${ROOT}/openapi.json`,
