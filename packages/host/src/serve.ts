@@ -34,7 +34,7 @@ export interface ServerOptions {
   readonly revocationUrl?: string;
   /** Shown to users (default `Espalier`). */
   readonly organisation?: string;
-  /** Without it, no device is woken; each polls on its own. */
+  /** Without it, the push certificate that the admin API imported is used; where there is none, no device is woken. */
   readonly apns?: PushOptions;
   /** pino's level (default `info`). */
   readonly logLevel?: string;
@@ -124,7 +124,7 @@ const HELP = `Options
   --public-url URL         the address that devices use (default: the one they connect to)
   --revocation-url URL     the address (http:) of /ca.crl and /ocsp that goes into certificates (default: none)
   --organisation NAME      who manages the devices (default Espalier)
-  --apns-certificate FILE  push certificate, PEM; without one, no device is woken
+  --apns-certificate FILE  push certificate, PEM (default: the one that the admin API imports)
   --apns-key FILE          its private key, PEM (default: in the certificate's file)
   --apns-topic TOPIC       default: the certificate's
   --apns-origin URL        default: Apple's
@@ -268,7 +268,9 @@ function banner({ url, adminToken }: RunningServer, { data, apns }: ServerOption
       ? 'Admin token   as printed when it was made (--new-admin-token makes another)'
       : `Admin token   ${adminToken}\n              (shown this once; ${data} keeps only its hash)`,
     `Trust         ${data}/ca.pem`,
-    ...(apns === undefined ? ['Push          none: no --apns-certificate, so devices are not woken'] : []),
+    ...(apns === undefined
+      ? ['Push          with the certificate that POST /api/v1/push-certificate imports; before, devices are not woken']
+      : []),
   ];
   return `${lines.join('\n')}\n`;
 }
