@@ -34,7 +34,6 @@ const PAUSES = [5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, H
 const WINDOW = 100;
 /** Devices that are told of at once. */
 const LANES = 8;
-const LEASE_MS = MINUTE;
 
 /**
  * Makes the webhooks over an engine's store. Each message is signed as Standard Webhooks has it, and delivered until it was
@@ -53,6 +52,8 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   const registry = createRegistry({ store, keys, random, now });
   const owner = Buffer.from(random(8)).toString('hex');
   const sending = { fetch: options.fetch ?? fetch, now, timeoutMs: options.timeoutMs ?? 15 * SECOND };
+  // Longer than any attempt, before each of which it is prolonged: nobody else can begin meanwhile.
+  const leaseMs = Math.max(MINUTE, 3 * sending.timeoutMs);
   const disableAfterMs = options.disableAfterMs ?? 120 * HOUR;
   const attempts = engine.metrics.counter({
     name: 'espalier_webhook_attempts_total',
@@ -64,7 +65,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
 
   const holdsLease = (id: string): Promise<boolean> => {
     const at = now();
-    return store.settings.lease({ name: `webhook.${id}`, owner, at, until: at + LEASE_MS });
+    return store.settings.lease({ name: `webhook.${id}`, owner, at, until: at + leaseMs });
   };
 
   /** Tells one device's events in order, up to the first that is not taken. */
