@@ -135,3 +135,22 @@ describe('enrolment with SCEP', () => {
     expect((await engine.enrolling.certificates()).items).toEqual([]);
   });
 });
+
+describe('an ACME order that waits for the authority', () => {
+  it('keeps its request sealed, and its identifiers', async () => {
+    const { engine, clock } = bench();
+    await engine.ready();
+    const { acmeStore } = engine.enrolling;
+    const order = {
+      ...{ id: 'o', accountId: 'a', identifiers: [{ type: 'permanent-identifier', value: 'secret' }] },
+      ...{ authorizations: [], expires: clock.now() + HOUR, certificateId: null, publicKeyHash: null },
+    };
+    await acmeStore.addOrder(order, []);
+    expect(await acmeStore.findOrder('o')).toEqual(order);
+    const held = { csr: Uint8Array.of(1, 2, 3), expires: clock.now() + 9 * HOUR };
+    await acmeStore.holdOrder!('o', held);
+    expect(await acmeStore.findOrder('o')).toEqual({ ...order, heldCsr: held.csr, expires: held.expires });
+    await acmeStore.holdOrder!('none', held);
+    expect(await acmeStore.findOrder('none')).toBe(null);
+  });
+});

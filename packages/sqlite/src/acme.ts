@@ -137,6 +137,17 @@ export function sqliteAcme(db: Database): AcmeStateStore {
           );
         }
       }),
+    holdOrder: ({ id, sealed, expires }) =>
+      db.write(
+        () =>
+          db.run(
+            `UPDATE acme_orders SET sealed = ?1, expires = ?2, body = json_set(body, '$.expires', ?2)
+             WHERE id = ?3 AND certificate IS NULL`,
+            sealed,
+            expires,
+            id,
+          ) > 0,
+      ),
     findOrder: (id) => db.read(() => order(id)),
     findOrders: (accountId, limit) =>
       db.read(() =>

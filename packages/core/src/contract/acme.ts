@@ -165,6 +165,19 @@ export function acmeTests({ test, expect }: Suite): void {
     expect((await store.certificates.list({}, { limit: 10 })).items.length).toBe(1);
   });
 
+  test('keeps an order that waits, unless it has its certificate', async (store) => {
+    await addOrder(store, 'o');
+    const held = { id: 'o', sealed: bytes('with a request'), expires: T0 + 9 * HOUR };
+    expect(await store.acme.holdOrder(held)).toBe(true);
+    expect(await store.acme.holdOrder({ ...held, id: 'none' })).toBe(false);
+    expect(await store.acme.findOrder('o')).toEqual({ ...order('o'), ...held });
+    await store.acme.prune({ at: T0 + 2 * HOUR, idleBefore: T0, limit: 10 });
+    expect((await store.acme.findAuthorization('p-o'))?.orderId).toBe('o');
+    expect((await commit(store, 'o', [])).outcome).toBe('issued');
+    expect(await store.acme.holdOrder({ ...held, sealed: bytes('late') })).toBe(false);
+    expect((await store.acme.findOrder('o'))?.sealed).toEqual(bytes('with a request'));
+  });
+
   test('gives the same order no second certificate, also without identifiers', async (store) => {
     await addOrder(store, 'o');
     const outcomes = await Promise.all([commit(store, 'o', [], 'k'), commit(store, 'o', [], 'k')]);

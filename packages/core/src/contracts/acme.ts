@@ -14,8 +14,8 @@ import type { NewEvent } from './shared.ts';
 /** An account as it is stored: JSON. */
 export type AcmeAccountRecord = AcmeAccount;
 
-/** An order as it is stored: JSON, and its identifiers (whoever knows one may use it) sealed. */
-export interface AcmeOrderRecord extends Omit<AcmeOrder, 'identifiers'> {
+/** An order as it is stored: JSON, and sealed its identifiers (whoever knows one may use it) and the request that waits. */
+export interface AcmeOrderRecord extends Omit<AcmeOrder, 'identifiers' | 'heldCsr'> {
   readonly sealed: Uint8Array;
 }
 
@@ -88,6 +88,8 @@ export interface AcmeStateStore {
   /** Settles a pending authorization, once; returns it as it then is. */
   settleAuthorization(id: string, settlement: AcmeSettlementRecord): Promise<AcmeAuthorizationRecord | null>;
   deactivateAuthorization(id: string): Promise<AcmeAuthorizationRecord | null>;
+  /** Replaces what is sealed of an order, and its end; false when there is none, or it has a certificate. */
+  holdOrder(held: { readonly id: string; readonly sealed: Uint8Array; readonly expires: number }): Promise<boolean>;
 
   /**
    * Registers an issued certificate, marks the order and uses up the identifiers; all or nothing. If the order, or

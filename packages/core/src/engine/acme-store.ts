@@ -10,6 +10,9 @@ import type {
 import type { Context } from './context.ts';
 import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
 
+/** What is sealed of an order: the identifiers alone, until it waits. */
+type Sealed = Pick<AcmeOrder, 'identifiers' | 'heldCsr'>;
+
 const PERMANENT_IDENTIFIER = 'permanent-identifier';
 
 /** The keyed hash by which a client identifier is found. */
@@ -32,12 +35,24 @@ export function createAcmeStore(context: Context): AcmeStore {
   const { store, clock, bus, vault } = context;
   const { acme, certificates } = store;
 
+  const seal = (id: string, { identifiers, heldCsr }: Sealed): Uint8Array =>
+    vault.seal(JSON.stringify(heldCsr === undefined ? identifiers : { identifiers, csr: toBase64(heldCsr) }), {
+      kind: 'acme-order',
+      key: [id],
+    });
+  function open(id: string, sealed: Uint8Array): Sealed {
+    const read = JSON.parse(vault.openText(sealed, { kind: 'acme-order', key: [id] })) as
+      | AcmeIdentifier[]
+      | { readonly identifiers: AcmeIdentifier[]; readonly csr: string };
+    if (Array.isArray(read)) return { identifiers: read };
+    return { identifiers: read.identifiers, heldCsr: new Uint8Array(Buffer.from(read.csr, 'base64')) };
+  }
+
   async function orderOf(record: AcmeOrderRecord | null): Promise<AcmeOrder | null> {
     if (record === null) return null;
     await vault.ready();
     const { sealed, ...order } = record;
-    const text = vault.openText(sealed, { kind: 'acme-order', key: [order.id] });
-    return { ...order, identifiers: JSON.parse(text) as AcmeIdentifier[] };
+    return { ...order, ...open(order.id, sealed) };
   }
 
   async function authorizationOf(record: AcmeAuthorizationRecord | null): Promise<AcmeAuthorization | null> {
@@ -63,9 +78,9 @@ export function createAcmeStore(context: Context): AcmeStore {
       return found === null ? null : { grant: grantOf(found), usedBy: found.usedBy };
     },
 
-    async addOrder({ identifiers, ...order }, parts) {
+    async addOrder({ identifiers, heldCsr: _, ...order }, parts) {
       await vault.ready();
-      const sealed = vault.seal(JSON.stringify(identifiers), { kind: 'acme-order', key: [order.id] });
+      const sealed = seal(order.id, { identifiers });
       const records = parts.map(({ identifier, settlement, ...part }) => ({
         ...part,
         index: identifiers.findIndex(({ type, value }) => type === identifier.type && value === identifier.value),
@@ -80,6 +95,12 @@ export function createAcmeStore(context: Context): AcmeStore {
     settleAuthorization: async (id, settlement) =>
       authorizationOf(await acme.settleAuthorization(id, settlementRecord(settlement))),
     deactivateAuthorization: async (id) => authorizationOf(await acme.deactivateAuthorization(id)),
+
+    async holdOrder(id, { csr, expires }) {
+      const order = await orderOf(await acme.findOrder(id));
+      if (order === null) return;
+      await acme.holdOrder({ id, expires, sealed: seal(id, { identifiers: order.identifiers, heldCsr: csr }) });
+    },
 
     async commit({ orderId, accountId, consumes, publicKeyHash, certificate, grant, attestation, attestedAt }) {
       const at = clock.now();

@@ -82,6 +82,13 @@ export function memoryAcme(state: MemoryState): AcmeStateStore {
       orders.set(order.id, order);
       for (const part of parts) authorizations.set(part.id, part);
     },
+    async holdOrder({ id, sealed, expires }) {
+      state.open();
+      const order = orders.get(id);
+      if (order?.certificateId !== null) return false;
+      orders.set(id, { ...order, sealed, expires });
+      return true;
+    },
     async findOrder(id) {
       state.open();
       return orders.get(id) ?? null;

@@ -71,6 +71,8 @@ export interface AcmeServerOptions {
     readonly nonceTtlMs?: number;
     /** Lifetime of orders and authorizations. Default one hour. */
     readonly orderTtlMs?: number;
+    /** How long an order waits for an authority that answers `pki.ca.pending`. Default seven days. */
+    readonly processingTtlMs?: number;
   };
   /** Told what happened, for logs and audit. */
   readonly onEvent?: (event: AcmeEvent) => void;

@@ -1,5 +1,6 @@
 // Finalizing an order (RFC 8555, 7.4): from a CSR to a certificate, once.
-import { PkiError } from '../errors.ts';
+import { DAY_MS } from '../clock.ts';
+import { isPkiError, PkiError } from '../errors.ts';
 import { spkiHash } from '../keys/keys.ts';
 import { toPem } from '../pem.ts';
 import { fingerprintSha256, readCertificate } from '../x509/certificate.ts';
@@ -36,11 +37,49 @@ export async function finalizeOrder(context: Context, from: Authenticated, id: s
     context.onEvent?.({ ...eventOf(order, csr), type: 'replayed' });
     return renderOrder(context, order, parts);
   }
+  if (status === 'processing' && readCsr(order.heldCsr!).publicKeyHash === csr.publicKeyHash) {
+    return complete(context, from, order, parts, csr);
+  }
   if (status !== 'ready') throw new Refusal('orderNotReady', `the order is ${status}`);
   checkKey(from, csr, parts);
   checkCsrNames(csr, order.identifiers);
+  return complete(context, from, order, parts, csr);
+}
+
+/** POST-as-GET of an order. One that waits for the authority is completed when that has decided. */
+export async function getOrder(context: Context, from: Authenticated, id: string): Promise<Response> {
+  const { order, parts } = await ownOrder(context, from, id);
+  if (orderStatus(context, order, parts) !== 'processing') return renderOrder(context, order, parts);
+  try {
+    return await complete(context, from, order, parts, readCsr(order.heldCsr!));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { code, message } = error;
+    context.onEvent?.({ type: 'refused', accountId: order.accountId, orderId: order.id, code, message });
+    return renderOrder(context, order, parts, 200, error.toProblem());
+  }
+}
+
+/** From a request of which everything was checked to a certificate, or to an order that waits for the authority. */
+async function complete(
+  context: Context,
+  from: Authenticated,
+  order: AcmeOrder,
+  parts: readonly AcmeAuthorization[],
+  csr: CertificateRequest,
+): Promise<Response> {
   const grant = await decide(context, from, order, parts, csr);
-  const certificate = await issue(context, csr, grant);
+  let certificate: Uint8Array;
+  try {
+    certificate = await issue(context, csr, grant);
+  } catch (error) {
+    if (!isPkiError(error, 'pki.ca.pending') || !context.store.holdOrder) throw error;
+    if (order.heldCsr) return renderOrder(context, order, parts);
+    const expires = Math.max(order.expires, context.now() + (context.limits?.processingTtlMs ?? 7 * DAY_MS));
+    await context.store.holdOrder(order.id, { csr: csr.der, expires });
+    context.onEvent?.({ ...eventOf(order, csr), type: 'processing', reference: grant.reference });
+    return renderOrder(context, { ...order, heldCsr: csr.der, expires }, parts);
+  }
   const settlement = parts.find((part) => part.settlement?.attestation)?.settlement;
   const outcome = await context.store.commit({
     orderId: order.id,

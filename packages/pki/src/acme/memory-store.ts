@@ -184,6 +184,10 @@ export function createMemoryAcmeStore(options: MemoryAcmeStoreOptions): MemoryAc
       authorizations.set(id, changed);
       return changed;
     },
+    async holdOrder(id, { csr, expires }) {
+      const order = orders.get(id);
+      if (order?.certificateId === null) orders.set(id, { ...order, heldCsr: csr, expires });
+    },
     async commit(entry) {
       const order = orders.get(entry.orderId);
       if (!order) return { outcome: 'order-used' };

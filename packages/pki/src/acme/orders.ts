@@ -4,8 +4,11 @@ import { answerChallenge } from './challenge.ts';
 import { type Authenticated, type Context, json } from './context.ts';
 import { isDeviceIdentifier, readIdentifiers } from './identifiers.ts';
 import { type JsonObject, member, parseObject } from './json.ts';
-import { malformed, Refusal } from './problem.ts';
+import { type AcmeProblem, malformed, Refusal } from './problem.ts';
 import type { AcmeAuthorization, AcmeChallenge, AcmeGrant, AcmeIdentifier, AcmeOrder } from './types.ts';
+
+/** When a client may ask again how its order stands. */
+const RETRY_SECONDS = 30;
 
 /** Type of the challenge of draft-ietf-acme-device-attest. */
 export const deviceAttest = 'device-attest-01';
@@ -82,6 +85,8 @@ export function orderStatus(context: Context, order: AcmeOrder, parts: readonly 
   if (order.certificateId !== null) return 'valid';
   const statuses = parts.map((part) => authorizationStatus(context, part));
   if (order.expires <= context.now() || parts.length !== order.authorizations.length) return 'invalid';
+  // It was ready once, and an authorization that ends meanwhile takes nothing from that.
+  if (order.heldCsr) return parts.some(({ deactivated }) => deactivated) ? 'invalid' : 'processing';
   if (statuses.every((status) => status === 'valid')) return 'ready';
   return statuses.every((status) => status === 'valid' || status === 'pending') ? 'pending' : 'invalid';
 }
@@ -91,11 +96,12 @@ export function renderOrder(
   order: AcmeOrder,
   parts: readonly AcmeAuthorization[],
   status = 200,
+  refused?: AcmeProblem,
 ): Response {
   const { urls } = context;
-  const failed = parts.find((part) => part.settlement?.error)?.settlement?.error;
+  const failed = refused ?? parts.find((part) => part.settlement?.error)?.settlement?.error;
   const body = {
-    status: orderStatus(context, order, parts),
+    status: refused ? 'invalid' : orderStatus(context, order, parts),
     expires: new Date(order.expires).toISOString(),
     identifiers: order.identifiers,
     authorizations: order.authorizations.map(urls.authorization),
@@ -103,7 +109,10 @@ export function renderOrder(
     ...(failed ? { error: failed } : {}),
     ...(order.certificateId === null ? {} : { certificate: urls.certificate(order.certificateId) }),
   };
-  return json(body, status, { location: urls.order(order.id) });
+  return json(body, status, {
+    location: urls.order(order.id),
+    ...(body.status === 'processing' ? { 'retry-after': String(RETRY_SECONDS) } : {}),
+  });
 }
 
 /** An order of this account, with its authorizations. */

@@ -4,11 +4,11 @@ import { timeOf } from '../clock.ts';
 import { PkiError } from '../errors.ts';
 import { changeKey, listOrders, newAccount, updateAccount } from './accounts.ts';
 import { type AcmeServerOptions, type Authenticated, type Context, json, urlsOf } from './context.ts';
-import { finalizeOrder, getCertificate } from './finalize.ts';
+import { finalizeOrder, getCertificate, getOrder } from './finalize.ts';
 import { parseObject } from './json.ts';
 import { readAccountKey } from './jwk.ts';
 import { type Jws, readJws, verifyJws } from './jws.ts';
-import { deviceAttest, newOrder, ownOrder, postAuthorization, postChallenge, renderOrder } from './orders.ts';
+import { deviceAttest, newOrder, postAuthorization, postChallenge } from './orders.ts';
 import { malformed, Refusal } from './problem.ts';
 import { revokeCertificate } from './revoke.ts';
 
@@ -45,8 +45,7 @@ const routes: readonly (readonly [pattern: RegExp, route: Route])[] = [
       who: 'account',
       read: true,
       async run(context, from, [id]) {
-        const { order, parts } = await ownOrder(context, from, id!);
-        return renderOrder(context, order, parts);
+        return getOrder(context, from, id!);
       },
     },
   ],

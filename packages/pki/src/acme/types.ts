@@ -97,6 +97,8 @@ export interface AcmeOrder {
   /** Set by `commit`: the certificate's id, and the hash of its key. */
   readonly certificateId: string | null;
   readonly publicKeyHash: string | null;
+  /** Set by `holdOrder`: the request (PKCS#10, DER) that waits for the authority. */
+  readonly heldCsr?: Uint8Array;
 }
 
 /** An issued certificate to be recorded. */
@@ -190,6 +192,11 @@ export interface AcmeOrderStore {
   settleAuthorization(id: string, settlement: AcmeSettlement): Promise<AcmeAuthorization | null>;
   deactivateAuthorization(id: string): Promise<AcmeAuthorization | null>;
   /**
+   * Keeps the request of an order that has no certificate yet, and the order until `expires`. Needed only for an
+   * authority that answers `pki.ca.pending`.
+   */
+  holdOrder?(id: string, held: { readonly csr: Uint8Array; readonly expires: number }): Promise<void>;
+  /**
    * Records an issued certificate, marks the order and uses up the identifiers, atomically. If the order, or another
    * order of this account for the same identifiers, already has a certificate for this key, that one is returned and
    * the order points to it (`replayed`). If the order has one for another key, `order-used`; if an identifier went to
@@ -262,6 +269,7 @@ export interface AcmeEvent {
     | 'validation-failed'
     | 'issued'
     | 'replayed'
+    | 'processing'
     | 'revoked'
     | 'refused'
     | 'error';

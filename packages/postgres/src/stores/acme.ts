@@ -58,6 +58,9 @@ export function postgresAcme(db: Database): AcmeStateStore {
     order: `${order} WHERE id = $1`,
     lockOrder: `${order} WHERE id = $1 FOR UPDATE`,
     orders: `${order} WHERE account = $1 ORDER BY n DESC LIMIT $2`,
+    holdOrder: `UPDATE ${s}.acme_order
+      SET sealed = $2, expires = $3::bigint, body = jsonb_set(body::jsonb, '{expires}', to_jsonb($3::bigint))::json
+      WHERE id = $1 AND certificate IS NULL RETURNING 1`,
     markOrder: `UPDATE ${s}.acme_order SET certificate = $2, public_key_hash = $3 WHERE id = $1`,
     authorization: `SELECT body FROM ${s}.acme_authorization WHERE id = $1`,
     lockAuthorization: `SELECT body FROM ${s}.acme_authorization WHERE id = $1 FOR UPDATE`,
@@ -150,6 +153,9 @@ export function postgresAcme(db: Database): AcmeStateStore {
         const bodies = parts.map((part) => JSON.stringify(part));
         await q.query('acme.addAuthorizations', text.addAuthorizations, [id, parts.map((part) => part.id), bodies]);
       }),
+    async holdOrder({ id, sealed, expires }) {
+      return (await db.query('acme.holdOrder', text.holdOrder, [id, sealed, expires])).length > 0;
+    },
     async findOrder(id) {
       const [row] = await db.query<OrderRow>('acme.order', text.order, [id]);
       return row === undefined ? null : orderOf(row);
