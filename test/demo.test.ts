@@ -30,6 +30,19 @@ test('enrols a small fleet and prints one JSON document', async () => {
   expect(code).toBe(0);
 });
 
+test('takes a small organisation from its purchase to the release from Setup Assistant', async () => {
+  const { code, stdout, stderr } = await demo('--ade', '--devices', '5', '--json');
+  expect(stderr).toBe('');
+  const summary = JSON.parse(stdout.toString()) as { devices: Record<string, unknown>[] } & Record<string, unknown>;
+  const all = { listed: 5, assigned: 5, enrolled: 5, policy: 5, released: 5 };
+  expect(summary).toMatchObject({ ...all, forgedRefused: true, problems: [] });
+  expect(summary.devices.length).toBe(5);
+  for (const device of summary.devices) {
+    expect(device).toMatchObject({ profileAtApple: 'pushed', enrolled: true, waited: true, released: true });
+  }
+  expect(code).toBe(0);
+});
+
 test('is what `npm run demo` runs', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
@@ -50,12 +63,21 @@ test.each([
   ['--port', '65536'],
   ['--host', 'fastify'],
   ['--nonsense', '1'],
+  ['--ade', '--keep'],
 ])('%s %s is a usage error', (...args) => {
   expect(() => readOptions(args)).toThrow(UsageError);
 });
 
 test('reads its options', () => {
-  expect(readOptions([])).toEqual({ devices: 25, host: 'express', data: null, port: 0, keep: false, json: false });
+  expect(readOptions([])).toEqual({
+    devices: 25,
+    host: 'express',
+    data: null,
+    port: 0,
+    keep: false,
+    json: false,
+    ade: false,
+  });
   expect(
     readOptions(['--devices', '200', '--host', 'node', '--data', 'x', '--port', '8443', '--keep', '--json']),
   ).toEqual({
@@ -65,5 +87,6 @@ test('reads its options', () => {
     port: 8443,
     keep: true,
     json: true,
+    ade: false,
   });
 });

@@ -15,7 +15,8 @@ export interface SimulatedApple {
   };
 }
 
-const TOPIC = 'com.apple.mgmt.External.00000000-0000-4000-8000-00000000de70';
+/** The topic of the push certificate. */
+export const TOPIC = 'com.apple.mgmt.External.00000000-0000-4000-8000-00000000de70';
 
 /** Starts it on loopback; the files are written into `folder`. */
 export async function startApple(folder: string): Promise<SimulatedApple> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fromPem } from '@espalier/pki';
 import { createFleet } from '@espalier/simulator';
+import { demoAde } from './ade.ts';
 import { createAdminApi } from './api.ts';
 import { type SimulatedApple, startApple } from './apple.ts';
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts';
@@ -30,6 +31,7 @@ async function main(): Promise<number> {
 async function demo(options: DemoOptions, folder: string): Promise<number> {
   const screen = createScreen(process.stdout, options.json);
   const started = performance.now();
+  if (options.ade) return demoAde(options, folder, screen);
   screen.line(`Espalier demo: ${options.devices} simulated devices, the ${options.host} example, data in ${folder}`);
   screen.line();
 

@@ -13,6 +13,8 @@ export interface DemoOptions {
   readonly port: number;
   readonly keep: boolean;
   readonly json: boolean;
+  /** Devices come by Automated Device Enrolment. */
+  readonly ade: boolean;
 }
 
 export const USAGE = `usage: npm run demo -- [options]
@@ -26,6 +28,9 @@ prints what happened. Exits with 0 only if every device reached its state.
   --data DIR    keep the server's data in DIR (default: a fresh temporary folder)
   --port P      the server's port (default: any free one)
   --keep        leave the server running, and print its addresses and a curl line
+  --ade         let the devices come by Automated Device Enrolment: a simulated
+                organisation, the sync with it, Setup Assistant, the release
+                (the server runs in the demo's own process; without --host, --keep)
   --json        print one JSON document instead of tables
   --help        print this text`;
 
@@ -45,6 +50,9 @@ export function readOptions(args: readonly string[]): DemoOptions | 'help' {
   if (host !== 'express' && host !== 'koa' && host !== 'node') {
     throw new UsageError(`--host takes express, koa or node, not '${host}'`);
   }
+  if (values.ade && (values.host !== undefined || values.keep)) {
+    throw new UsageError('--ade runs the server itself: it takes neither --host nor --keep');
+  }
   return {
     devices: whole('--devices', values.devices ?? '25', 1, 5000),
     host,
@@ -52,6 +60,7 @@ export function readOptions(args: readonly string[]): DemoOptions | 'help' {
     port: whole('--port', values.port ?? '0', 0, 65_535),
     keep: values.keep ?? false,
     json: values.json ?? false,
+    ade: values.ade ?? false,
   };
 }
 
@@ -65,6 +74,7 @@ function parse(args: readonly string[]) {
       port: { type: 'string' },
       keep: { type: 'boolean' },
       json: { type: 'boolean' },
+      ade: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   }).values;
