@@ -1,4 +1,6 @@
 // Misbehaviour on request: what the network and buggy clients do to messages.
+import type { PlistDict, PlistInput } from '@espalier/plist';
+import type { DeviceRequest } from './net/transport.ts';
 import type { Random } from './random.ts';
 
 /** A message that a device is about to send. */
@@ -19,6 +21,12 @@ export interface Step {
  * - `replay`: an earlier message of this device arrives before it.
  * - `reorder`: a result is held back, and the device first asks for work again. Other messages: no effect.
  * - `slow`: it waits.
+ * - `lie`: another message arrives first, made of this one: a dictionary, or bytes of any kind. It is signed as the
+ *   device signs.
+ * - `corrupt`: the same request arrives first, changed after it was signed: headers, address, method, body.
+ *
+ * After a lie or a corruption the right message follows, and the device goes by its answer; with `instead` it does not
+ * follow.
  */
 export type Fault =
   | { readonly type: 'drop-request' }
@@ -26,7 +34,17 @@ export type Fault =
   | { readonly type: 'duplicate' }
   | { readonly type: 'replay' }
   | { readonly type: 'reorder' }
-  | { readonly type: 'slow'; readonly ms: number };
+  | { readonly type: 'slow'; readonly ms: number }
+  | {
+      readonly type: 'lie';
+      readonly change: (message: PlistDict) => PlistInput | Uint8Array;
+      readonly instead?: boolean;
+    }
+  | {
+      readonly type: 'corrupt';
+      readonly change: (request: DeviceRequest) => DeviceRequest;
+      readonly instead?: boolean;
+    };
 
 /** Decides what happens to each message; `undefined` leaves it alone. Asked once for each message, not for retries. */
 export type Faults = (step: Step, random: Random) => Fault | undefined;

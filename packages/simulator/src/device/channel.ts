@@ -1,5 +1,6 @@
 // The wire of one device: headers, signature, client certificate, retries, faults, and a record of every request.
 import { signCms } from '@espalier/pki';
+import { decodeDict, encodeXml } from '@espalier/plist';
 import { platformOf } from '../catalogue.ts';
 import type { Faults, Step } from '../faults.ts';
 import { type RetryContext, sendWithRetry } from '../net/retry.ts';
@@ -100,17 +101,34 @@ export class Channel {
     this.#state.messages++;
     const request = this.#request(what.kind, body);
     const earlier = this.#last;
+    const altered = this.#altered(what.kind, body, request, fault);
     if (fault?.type === 'slow') await this.#options.sleep(fault.ms);
     const response = await sendWithRetry(async (attempt) => {
       const first = attempt === 1 ? fault?.type : undefined;
       if (first === 'drop-request') throw new Error('the request was dropped on purpose');
       if (first === 'replay' && earlier !== undefined) await this.#sendOnce(earlier, what, attempt);
+      if (altered?.instead) return this.#sendOnce(altered.request, what, attempt);
+      if (altered !== undefined && attempt === 1) await this.#sendOnce(altered.request, what, attempt);
       const answer = await this.#sendOnce(request, what, attempt);
       if (first === 'drop-response') throw new Error('the answer was dropped on purpose');
       return first === 'duplicate' ? this.#sendOnce(request, what, attempt) : answer;
     }, this.#options);
     this.#last = request;
     return response;
+  }
+
+  /** What arrives before the message, or in its place. */
+  #altered(
+    kind: Step['kind'],
+    body: Uint8Array,
+    request: DeviceRequest,
+    fault: ReturnType<Faults>,
+  ): { readonly request: DeviceRequest; readonly instead: boolean } | undefined {
+    if (fault?.type === 'corrupt') return { request: fault.change(request), instead: fault.instead === true };
+    if (fault?.type !== 'lie') return undefined;
+    const lie = fault.change(decodeDict(body));
+    const bytes = lie instanceof Uint8Array ? lie : encodeXml(lie);
+    return { request: this.#request(kind, bytes), instead: fault.instead === true };
   }
 
   #request(kind: Step['kind'], body: Uint8Array): DeviceRequest {

@@ -34,6 +34,8 @@ interface Outgoing {
   readonly body: Uint8Array;
   readonly requestType?: string;
   readonly effect?: CommandResult['effect'];
+  /** What the fault plan says of it. */
+  readonly fault: ReturnType<Channel['plan']>;
 }
 
 interface Incoming {
@@ -53,12 +55,12 @@ export async function runSession(
   const commands: ExecutedCommand[] = [];
   const heldBack: Outgoing[] = [];
   const heldOnce = new Set<string>();
-  const idle = (): Outgoing => ({ kind: 'idle', body: idleMessage(state) });
+  const idle = (): Outgoing => ({ kind: 'idle', body: idleMessage(state), fault: channel.plan('idle') });
   let outgoing: Outgoing = idle();
   for (;;) {
-    const { kind, body, requestType, effect } = outgoing;
+    const { kind, body, requestType, effect, fault } = outgoing;
     const what = { kind, ...(requestType === undefined ? {} : { requestType }) };
-    const response = await channel.deliver(what, body, channel.plan(kind, requestType));
+    const response = await channel.deliver(what, body, fault);
     const end = (ended: SessionResult['ended']): SessionResult => ({ commands, ended, status: response.status });
     if (effect !== undefined) return end(effect);
     if (response.status !== 200) return end(isFarewell(response) ? 'unenrolled' : 'refused');
@@ -80,9 +82,10 @@ export async function runSession(
       requestType: type,
       body: resultMessage(state, commandUuid, result.status, result.keys ?? {}, result.errors ?? []),
       ...(result.effect === undefined ? {} : { effect: result.effect }),
+      fault: channel.plan('result', type),
     };
     // A result held back lets the device ask again first; each command is held back once at most, so that it ends.
-    if (result.effect === undefined && !heldOnce.has(commandUuid) && channel.plan('result', type)?.type === 'reorder') {
+    if (result.effect === undefined && !heldOnce.has(commandUuid) && outgoing.fault?.type === 'reorder') {
       heldOnce.add(commandUuid);
       heldBack.push(outgoing);
       outgoing = idle();
