@@ -63,15 +63,17 @@ export function queueTests({ test, expect }: Suite): void {
     expect(await store.queue.body('c2')).toBe(null);
   });
 
-  test('fans out to 5,000 enrolments in one call, with one body', async (store) => {
-    const ids = Array.from({ length: 5_000 }, (_, i) => `D${String(i).padStart(4, '0')}`);
-    for (let i = 0; i < ids.length; i += 250) await Promise.all(ids.slice(i, i + 250).map((id) => enrol(store, id)));
-    expect(await enqueue(store, ids, [command('c1')])).toEqual([5_000]);
-    expect(await next(store, 'D0000')).toBe('c1');
-    expect(await next(store, 'D4999')).toBe('c1');
-    expect((await store.queue.stats()).pending).toBe(5_000);
-    const page = await store.queue.withWork({ limit: 2, after: 'D0001' });
-    expect(page.items).toEqual(['D0002', 'D0003']);
+  test('fans out to those of 100,000 ids that are enrolled, in one call, with one body', async (store) => {
+    // More ids than any database takes as parameters; few of them enrolled, as enrolling is not what is tested.
+    const ids = Array.from({ length: 100_000 }, (_, i) => `D${String(i).padStart(5, '0')}`);
+    const enrolled = ids.filter((_, i) => i % 250 === 0 || i === ids.length - 1);
+    await Promise.all(enrolled.map((id) => enrol(store, id)));
+    expect(await enqueue(store, ids, [command('c1')])).toEqual([enrolled.length]);
+    expect(await next(store, 'D00000')).toBe('c1');
+    expect(await next(store, 'D99999')).toBe('c1');
+    expect((await store.queue.stats()).pending).toBe(enrolled.length);
+    const page = await store.queue.withWork({ limit: 2, after: 'D00250' });
+    expect(page.items).toEqual(['D00500', 'D00750']);
   });
 
   test('a dedupe key replaces: the old one ends as superseded, also when it was sent', async (store) => {
