@@ -36,7 +36,6 @@ export interface Answers {
   readonly work: { readonly ms: number; readonly count: number };
   readonly due: { readonly ms: number; readonly count: number };
   readonly prune: { readonly ms: number; readonly count: number };
-  /** Of the process, in MB. */
   /** In MB: what the program holds, and what the process has of the system. */
   readonly memory: { readonly live: number; readonly resident: number };
   readonly end: null;
