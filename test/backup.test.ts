@@ -30,6 +30,7 @@ async function check(file: string): Promise<{ code: number; out: string }> {
 
 test('SQLite: VACUUM INTO and the online backup are whole, a copy of the file alone is not', async () => {
   const file = at('espalier.sqlite');
+  for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true });
   const store = openSqliteStore(file);
   const engine = createEngine({ store, keys });
   const checkin = (message: Record<string, string | Uint8Array>) =>
@@ -48,8 +49,10 @@ test('SQLite: VACUUM INTO and the online backup are whole, a copy of the file al
   await expect.poll(() => written).toBeGreaterThan(50);
   const before = (await engine.commands.stats()).pending;
   const beside = new DatabaseSync(file);
+  rmSync(at('vacuum.sqlite'), { force: true });
   beside.exec(`VACUUM INTO '${at('vacuum.sqlite')}'`);
-  await backup(beside, at('online.sqlite'));
+  // In one step: between two, the service's writing would make it begin anew.
+  await backup(beside, at('online.sqlite'), { rate: 1_000_000 });
   beside.close();
   copyFileSync(file, at('main-alone.sqlite'));
   const after = written;
