@@ -93,8 +93,8 @@ describe('encodings', () => {
 
   it('refuses what is no bytes at all', () => {
     for (const value of [null, undefined, 'text', 7, {}, []]) {
-      // biome-ignore lint/suspicious/noExplicitAny: what a JavaScript caller may pass
-      const input = value as any;
+      // What a JavaScript caller may pass.
+      const input = value as never;
       expect(refused(() => readCertificate(input))).toMatch(/^pki\./);
       expect(refused(() => readCsr(input))).toMatch(/^pki\./);
       expect(refused(() => verifyCms(input))).toMatch(/^pki\./);
