@@ -224,7 +224,7 @@ function newRow(
     inventoryAt: null,
     push: null,
     work: null,
-    done: [],
+    lastDone: -1,
     revision: 0,
     labelsDueAt: null,
     awaitsContact: false,

@@ -1,60 +1,51 @@
-// Events in memory: an array in order of `seq`.
+// Events in memory.
 import type { EngineEvent } from '../api/records.ts';
 import type { EventStore } from '../contracts/events.ts';
 import type { MemoryState } from './state.ts';
 
 /** Events over the state. */
 export function memoryEvents(state: MemoryState): EventStore {
-  /** Index of the first event with `seq` above this one. */
-  const indexAfter = (seq: number): number => {
-    let low = 0;
-    let high = state.events.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (state.events[middle]!.seq <= seq) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
+  const log = state.events;
   return {
     async append(events) {
       state.open();
-      return state.appendEvents(events);
+      return state.appendEvents(events).map((seq) => log.get(seq));
     },
 
     async list({ enrolmentId, type, order }, { after, limit }) {
       state.open();
       const step = order === 'oldest' ? 1 : -1;
-      let i: number;
-      if (after === undefined) i = order === 'oldest' ? 0 : state.events.length - 1;
-      else i = order === 'oldest' ? indexAfter(Number(after)) : indexAfter(Number(after) - 1) - 1;
+      let seq: number;
+      if (after === undefined) seq = order === 'oldest' ? log.firstSeq : log.lastSeq;
+      else if (order === 'oldest') seq = Math.max(log.firstSeq, Number(after) + 1);
+      else seq = Math.min(log.lastSeq, Number(after) - 1);
       const items: EngineEvent[] = [];
-      for (; i >= 0 && i < state.events.length; i += step) {
-        const event = state.events[i]!;
-        if (enrolmentId !== undefined && event.enrolmentId !== enrolmentId) continue;
-        if (type !== undefined && event.type !== type) continue;
+      for (; seq >= log.firstSeq && seq <= log.lastSeq; seq += step) {
+        if (!log.matches(seq, enrolmentId, type)) continue;
         if (items.length === limit) return { items, next: String(items.at(-1)?.seq ?? 0) };
-        items.push(event);
+        items.push(log.get(seq));
       }
       return { items, next: null };
     },
 
     async lastSeq() {
       state.open();
-      return state.nextSeq - 1;
+      return log.lastSeq;
     },
 
     async since(seq, limit) {
       state.open();
-      const start = indexAfter(seq);
-      return state.events.slice(start, start + limit);
+      const items: EngineEvent[] = [];
+      for (let next = Math.max(log.firstSeq, seq + 1); next <= log.lastSeq && items.length < limit; next++) {
+        items.push(log.get(next));
+      }
+      return items;
     },
 
     async prune({ before, limit }) {
       state.open();
       let count = 0;
-      while (count < limit && (state.events[count]?.at ?? before) < before) count++;
-      state.events.splice(0, count);
+      while (count < limit && log.takeFirst(before)) count++;
       return count;
     },
   };

@@ -1,8 +1,9 @@
 // Steps on the memory store's pending set: finding, adding, ending, freeing chains.
-import type { AppleError, CommandEntry, CommandState } from '../api/records.ts';
+import type { AppleError, CommandEntry } from '../api/records.ts';
 import type { EndedCommand } from '../contracts/queue.ts';
 import type { StoredBytes } from '../contracts/shared.ts';
-import type { CommandRow, EnrolmentRow, HistoryRow, MemoryState, PendingRow, PendingSet } from './state.ts';
+import type { FinalState, HistoryRow } from './history.ts';
+import type { CommandRow, EnrolmentRow, MemoryState, PendingRow, PendingSet } from './state.ts';
 
 /** Finds a pending row. */
 export function findPending({ work }: EnrolmentRow, commandUuid: string): PendingRow | undefined {
@@ -28,14 +29,7 @@ export function allPending({ work }: EnrolmentRow): PendingRow[] {
 /** Finds a finished row: looks at the newest first. */
 export function findDone(state: MemoryState, enrolment: EnrolmentRow, commandUuid: string): HistoryRow | undefined {
   const command = state.commands.get(commandUuid);
-  return command === undefined ? undefined : enrolment.done.findLast((row) => row.command === command);
-}
-
-/** Takes a row out of an enrolment's history. */
-export function removeDone(state: MemoryState, row: HistoryRow): void {
-  const { done } = row.enrolment;
-  done.splice(done.indexOf(row), 1);
-  state.historySize--;
+  return command === undefined ? undefined : state.history.find(enrolment, command);
 }
 
 /** Puts the rows whose time has come where they are offered from. */
@@ -120,7 +114,7 @@ export function deathOf(row: PendingRow, at: number): 'expired' | 'exhausted' | 
 export function finish(
   state: MemoryState,
   row: PendingRow,
-  end: CommandState,
+  end: FinalState,
   at: number,
   answer: { readonly errorChain: readonly AppleError[]; readonly response: StoredBytes | null } = {
     errorChain: [],
@@ -128,20 +122,15 @@ export function finish(
   },
 ): EndedCommand[] {
   removePending(state, row);
-  const done: HistoryRow = {
+  state.history.add(row.enrolment, {
     command: row.command,
-    enrolment: row.enrolment,
     state: end,
     sentAt: row.sentAt,
     finishedAt: at,
     attempts: row.attempts,
     errorChain: answer.errorChain,
     response: answer.response,
-    requeued: false,
-  };
-  row.enrolment.done.push(done);
-  state.finished.add(done);
-  state.historySize++;
+  });
   const { commandUuid, requestType, followUp, chain } = row.command;
   const enrolmentId = row.enrolment.id;
   if (followUp && end !== 'superseded') {
@@ -201,10 +190,10 @@ export function pendingEntry(row: PendingRow): CommandEntry {
 }
 
 /** How a finished row is shown. */
-export function historyEntry(row: HistoryRow): CommandEntry {
+export function historyEntry({ id: enrolmentId }: EnrolmentRow, row: HistoryRow): CommandEntry {
   return {
     ...shared(row.command),
-    enrolmentId: row.enrolment.id,
+    enrolmentId,
     state: row.state,
     sentAt: row.sentAt,
     finishedAt: row.finishedAt,

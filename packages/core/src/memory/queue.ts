@@ -27,7 +27,6 @@ import {
   isUsedUp,
   pendingEntry,
   promote,
-  removeDone,
 } from './pending.ts';
 import {
   type CommandRow,
@@ -103,8 +102,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       if (done === undefined) return false;
       const { command } = done;
       if (command.dedupeKey !== null && findByKey(enrolment, command.dedupeKey) !== undefined) return false;
-      removeDone(state, done);
-      done.requeued = true;
+      state.history.takeBack(enrolment, command);
       state.followUps.delete(followUpKey(enrolmentId, commandUuid));
       addPending(state, {
         command,
@@ -149,14 +147,12 @@ export function memoryQueue(state: MemoryState): QueueStore {
     async prune({ before, limit }) {
       state.open();
       let pruned = 0;
-      for (let row = state.finished.first(); row !== null && pruned < limit; row = state.finished.first()) {
-        if (row.finishedAt >= before) break;
-        state.finished.take();
-        if (row.requeued) continue;
-        removeDone(state, row);
+      while (pruned < limit) {
+        const command = state.history.takeFirst(before);
+        if (command === null) break;
         pruned++;
-        row.command.refs--;
-        if (row.command.refs === 0) state.commands.delete(row.command.commandUuid);
+        command.refs--;
+        if (command.refs === 0) state.commands.delete(command.commandUuid);
       }
       return pruned;
     },
@@ -167,7 +163,10 @@ export function memoryQueue(state: MemoryState): QueueStore {
       if (enrolment === undefined) return { items: [], next: null };
       const all = [
         ...allPending(enrolment).map((row) => ({ seq: row.command.seq, entry: pendingEntry(row) })),
-        ...enrolment.done.map((row) => ({ seq: row.command.seq, entry: historyEntry(row) })),
+        ...[...state.history.of(enrolment)].map((row) => ({
+          seq: row.command.seq,
+          entry: historyEntry(enrolment, row),
+        })),
       ].sort((a, b) => b.seq - a.seq);
       // The cursor is a place in the order, so that it stays good when the row it names is pruned.
       const rest = page.after === undefined ? all : all.filter((item) => item.seq < Number(page.after));
@@ -182,7 +181,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       const pending = findPending(enrolment, commandUuid);
       if (pending !== undefined) return { ...pendingEntry(pending), response: null };
       const done = findDone(state, enrolment, commandUuid);
-      return done === undefined ? null : { ...historyEntry(done), response: done.response };
+      return done === undefined ? null : { ...historyEntry(enrolment, done), response: done.response };
     },
 
     async body(commandUuid) {
@@ -220,7 +219,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
 
     async stats() {
       state.open();
-      return { ...depthOf(state), history: state.historySize };
+      return { ...depthOf(state), history: state.history.size };
     },
   };
 }

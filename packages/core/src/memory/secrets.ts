@@ -65,14 +65,13 @@ function* everySealed(state: MemoryState): Generator<SealedItem> {
     };
     yield { ref: { kind: 'command', key: [row.commandUuid] }, blob: row.body.bytes, replace };
   }
-  for (const { id, done } of state.enrolments.values()) {
-    for (const row of done) {
-      if (row.response?.sealed !== true) continue;
+  for (const enrolment of state.enrolments.values()) {
+    for (const { command, response } of state.history.of(enrolment)) {
+      if (response?.sealed !== true) continue;
       const replace = (bytes: Uint8Array) => {
-        row.response = { bytes, sealed: true };
+        state.history.setResponse(enrolment, command, { bytes, sealed: true });
       };
-      const { commandUuid } = row.command;
-      yield { ref: { kind: 'response', key: [id, commandUuid] }, blob: row.response.bytes, replace };
+      yield { ref: { kind: 'response', key: [enrolment.id, command.commandUuid] }, blob: response.bytes, replace };
     }
   }
   for (const [id, row] of state.invitations) {

@@ -2,16 +2,7 @@
 
 import type { FactValue } from '../api/common.ts';
 import type { DeclarationSet, StoredDeclaration } from '../api/declarations.ts';
-import type {
-  AppleError,
-  CommandState,
-  Configuration,
-  DeviceCertificate,
-  EngineEvent,
-  Enrolment,
-  InstalledApp,
-  InstalledProfile,
-} from '../api/records.ts';
+import type { Configuration, DeviceCertificate, Enrolment, InstalledApp, InstalledProfile } from '../api/records.ts';
 import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeOrderRecord } from '../contracts/acme.ts';
 import type { AdeAccount, AdeDevice, AdeSyncState } from '../contracts/ade.ts';
 import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
@@ -23,8 +14,9 @@ import type { NewCommand } from '../contracts/queue.ts';
 import type { ScepRequestRecord } from '../contracts/scep-requests.ts';
 import type { NewEvent, StoredBytes } from '../contracts/shared.ts';
 import { CoreError } from '../errors.ts';
+import { EventLog } from './event-log.ts';
 import { DueHeap } from './heap.ts';
-import { Line } from './line.ts';
+import { History } from './history.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -42,8 +34,8 @@ export interface EnrolmentRow extends Mutable<Omit<Enrolment, 'certificateFinger
   /** What a poll needs is at hand here: it looks one thing up by key, however much there is of the rest. */
   push: PushRow | null;
   work: PendingSet | null;
-  /** Finished commands, as they finished. */
-  done: HistoryRow[];
+  /** The row of the history that finished last; -1 before the first. */
+  lastDone: number;
   /** Grows with each change of the facts. */
   revision: number;
   /** When its labels are to be looked at. Set by `setLabelsDue` only. */
@@ -99,20 +91,6 @@ export interface PendingRow {
   place: number;
 }
 
-/** A finished command of one enrolment. */
-export interface HistoryRow {
-  readonly command: CommandRow;
-  readonly enrolment: EnrolmentRow;
-  readonly state: CommandState;
-  readonly sentAt: number | null;
-  readonly finishedAt: number;
-  readonly attempts: number;
-  readonly errorChain: readonly AppleError[];
-  response: StoredBytes | null;
-  /** Whether it was taken back: it is pending again. */
-  requeued: boolean;
-}
-
 /** An enrolment's pending commands; kept when there are none left. */
 export interface PendingSet {
   /** Those that may be offered, in the order in which they are. */
@@ -151,8 +129,7 @@ export class MemoryState {
   readonly expiring = new DueHeap<PendingRow>();
   /** Pending rows whose attempts are used up. */
   readonly usedUp = new Set<PendingRow>();
-  /** History rows in the order they finished. */
-  readonly finished = new Line<HistoryRow>();
+  readonly history = new History();
   readonly followUps = new Map<string, { enrolmentId: string; commandUuid: string; at: number }>();
   readonly certificates = new Map<string, Mutable<CertificateRecord>>();
   readonly certificatesOf = new Map<string, Set<string>>();
@@ -188,7 +165,7 @@ export class MemoryState {
   /** By account, then by serial number. */
   readonly adeDevices = new Map<string, Map<string, AdeDeviceRow>>();
   readonly adeStaged = new Map<string, Record<string, FactValue>>();
-  readonly events: EngineEvent[] = [];
+  readonly events = new EventLog();
   readonly settings = new Map<string, string>();
   readonly leases = new Map<string, { owner: string; until: number }>();
   readonly invitations = new Map<string, InvitationRecord>();
@@ -196,10 +173,8 @@ export class MemoryState {
   /** The newest invitation with a PIN hash. */
   readonly byPinHash = new Map<string, string>();
   readonly withoutInventory = new Set<string>();
-  nextSeq = 1;
   nextCommand = 1;
   nextMark = 1;
-  historySize = 0;
   pendingSize = 0;
   #sortedIds: string[] | null = null;
 
@@ -236,10 +211,9 @@ export class MemoryState {
     return true;
   }
 
-  appendEvents(events: readonly NewEvent[]): EngineEvent[] {
-    const stored = events.map((event) => ({ seq: this.nextSeq++, ...event }));
-    for (const event of stored) this.events.push(event);
-    return stored;
+  /** Adds events; returns their `seq`s. */
+  appendEvents(events: readonly NewEvent[]): number[] {
+    return events.map((event) => this.events.add(event));
   }
 
   putSecret(scope: string, name: string, blob: Uint8Array): void {
