@@ -30,6 +30,7 @@ export type {
   AcmeGrant,
   AcmeIdentifier,
   AcmeIdentifierStore,
+  AcmeIssuance,
   AcmeNonceStore,
   AcmeOrder,
   AcmeOrderStore,
@@ -42,6 +43,7 @@ export type {
   AuthorityCapabilities,
   AuthorityProfile,
   CertificateAuthority,
+  CertificateContents,
   IssueRequest,
 } from './ca/authority.ts';
 export {
@@ -170,6 +172,7 @@ export {
 } from './scep/client-server-info.ts';
 export { createMemoryScepStore, type MemoryScepStore, type MemoryScepStoreOptions } from './scep/memory-store.ts';
 export type { ScepFailInfo } from './scep/message.ts';
+export { type NdesChallengeOptions, ndesChallenge } from './scep/ndes.ts';
 export { createScepServer, type ScepServer, type ScepServerOptions } from './scep/server.ts';
 export { staticChallenge } from './scep/static-challenge.ts';
 export type {
@@ -179,6 +182,7 @@ export type {
   ScepDecision,
   ScepEvent,
   ScepGrant,
+  ScepIssuance,
   ScepPending,
   ScepRegistrarRequest,
   ScepRenewal,

@@ -287,9 +287,12 @@ export interface Enrolling {
   /**
    * A fresh single-use SCEP challenge, bound to an invitation or, for a renewal, to an enrolment when one is given: the
    * certificate issued for it is that enrolment's alone.
-   * @throws CoreError `core.invitation.unknown`, `core.enrolment.unknown` (not-found), `core.invitation.expired` (forbidden)
+   * @throws CoreError `core.invitation.unknown`, `core.enrolment.unknown` (not-found), `core.invitation.expired` (forbidden),
+   *   `core.challenge.known` (conflict)
    */
   challenge(options?: {
+    /** A challenge that somebody else made, 8 to 256 characters (as NDES does): it is bound and used up here as well. */
+    readonly challenge?: string;
     readonly invitationId?: string;
     readonly enrolmentId?: string;
     readonly ttlMinutes?: number;

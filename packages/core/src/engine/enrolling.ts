@@ -95,11 +95,18 @@ export function createEnrolling(context: Context): Enrolling {
       }
     },
 
-    async challenge({ subject, ...options } = {}) {
+    async challenge({ subject, challenge = randomWord(random, 24), ...options } = {}) {
+      if (challenge.length < 8 || challenge.length > 256) {
+        throw new CoreError('core.challenge.bad_option', 'invalid', 'a challenge has 8 to 256 characters');
+      }
       await vault.ready();
       const binding = await checkBinding(context, options);
-      const challenge = randomWord(random, 24);
       const hash = await vault.hash('scep-challenge', challenge);
+      if ((await store.certificates.findChallenge(hash, clock.now())) !== null) {
+        throw new CoreError('core.challenge.known', 'conflict', 'this challenge was given to somebody already', {
+          remedy: 'have a fresh one made for each device (NDES: no single password for all)',
+        });
+      }
       await store.certificates.addChallenge({ ...binding, hash, subject: subject ?? null });
       return { challenge, expiresAt: binding.expiresAt };
     },

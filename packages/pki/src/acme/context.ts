@@ -1,5 +1,5 @@
 // What the parts of the ACME server share: options, addresses, events and the form of answers.
-import type { CertificateAuthority } from '../ca/authority.ts';
+import type { CertificateAuthority, CertificateContents } from '../ca/authority.ts';
 import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
 import type { Clock, RandomSource } from '../clock.ts';
 import type { AccountKey } from './jwk.ts';
@@ -9,6 +9,7 @@ import type {
   AcmeChallengePolicy,
   AcmeDevice,
   AcmeEvent,
+  AcmeIssuance,
   AcmeRequest,
   AcmeStore,
   AcmeVerdict,
@@ -51,6 +52,11 @@ export interface AcmeServerOptions {
     | { readonly decision: 'issue'; readonly grant: AcmeRequest['grant'] }
     | { readonly decision: 'refuse'; readonly reason: string }
   >;
+  /**
+   * Tells the contents of a certificate when it is issued, after everything else was decided: what it names replaces what
+   * grant and CSR say. Asked again for an order that waited. A PkiError of kind `invalid` refuses the order.
+   */
+  readonly contents?: (request: AcmeIssuance) => Promise<CertificateContents>;
   /** Default `device`. */
   readonly template?: TemplateName | CertificateTemplate;
   /** Used when the grant names none. Default: the template's. */

@@ -1,4 +1,5 @@
 // Finalizing an order (RFC 8555, 7.4): from a CSR to a certificate, once.
+import type { CertificateContents } from '../ca/authority.ts';
 import { DAY_MS } from '../clock.ts';
 import { isPkiError, PkiError } from '../errors.ts';
 import { spkiHash } from '../keys/keys.ts';
@@ -11,7 +12,7 @@ import { fromBase64url, parseObject, stringMember } from './json.ts';
 import { spkiOf } from './jwk.ts';
 import { grantOf, keyFits, orderStatus, ownOrder, renderOrder } from './orders.ts';
 import { malformed, Refusal } from './problem.ts';
-import type { AcmeAuthorization, AcmeGrant, AcmeOrder } from './types.ts';
+import type { AcmeAuthorization, AcmeGrant, AcmeIssuance, AcmeOrder } from './types.ts';
 
 const badCsr = (detail: string, code?: string): Refusal =>
   new Refusal('badCSR', detail, code === undefined ? {} : { code });
@@ -71,7 +72,7 @@ async function complete(
   const grant = await decide(context, from, order, parts, csr);
   let certificate: Uint8Array;
   try {
-    certificate = await issue(context, csr, grant);
+    certificate = await issue(context, { order, csr, grant, attested: attestedBy(parts)?.properties ?? null });
   } catch (error) {
     if (!isPkiError(error, 'pki.ca.pending') || !context.store.holdOrder) throw error;
     if (order.heldCsr) return renderOrder(context, order, parts);
@@ -117,6 +118,9 @@ function checkKey({ key }: Authenticated, csr: CertificateRequest, parts: readon
   if (!attested && spkiHash(spkiOf(key)) === csr.publicKeyHash) throw badCsr('the key in the CSR is the account key');
 }
 
+const attestedBy = (parts: readonly AcmeAuthorization[]) =>
+  parts.find((part) => part.settlement?.attestation)?.settlement?.attestation;
+
 async function decide(
   context: Context,
   { account }: Authenticated,
@@ -128,20 +132,23 @@ async function decide(
   if (!entitlement) throw new Refusal('rejectedIdentifier', 'the identifier has expired');
   const { grant } = entitlement;
   if (!context.authorise) return grant;
-  const attestation = parts.find((part) => part.settlement?.attestation)?.settlement?.attestation?.chain ?? null;
+  const attestation = attestedBy(parts)?.chain ?? null;
   const decision = await context.authorise({ account: account!, order, csr, grant, attestation });
   if (decision.decision === 'issue') return decision.grant;
   throw new Refusal('unauthorized', decision.reason, { status: 403, code: 'pki.acme.refused' });
 }
 
-async function issue(context: Context, csr: CertificateRequest, grant: AcmeGrant): Promise<Uint8Array> {
-  const validityDays = grant.validityDays ?? context.validityDays;
+async function issue(context: Context, issuance: AcmeIssuance): Promise<Uint8Array> {
+  const { csr, grant } = issuance;
   try {
+    const contents = await context.contents?.(issuance);
+    const { validityDays = context.validityDays, subject, sans, extensions } = { ...named(grant), ...contents };
     return await context.ca.issue({
       csr: csr.der,
       template: context.template ?? 'device',
-      ...(grant.subject === undefined ? {} : { subject: grant.subject }),
-      ...(grant.sans === undefined ? {} : { sans: grant.sans }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(sans === undefined ? {} : { sans }),
+      ...(extensions === undefined ? {} : { extensions }),
       ...(validityDays === undefined ? {} : { validityDays }),
     });
   } catch (error) {
@@ -149,6 +156,13 @@ async function issue(context: Context, csr: CertificateRequest, grant: AcmeGrant
     throw error;
   }
 }
+
+/** What a grant says of the certificate. */
+const named = ({ subject, sans, validityDays }: AcmeGrant): CertificateContents => ({
+  ...(subject === undefined ? {} : { subject }),
+  ...(sans === undefined ? {} : { sans }),
+  ...(validityDays === undefined ? {} : { validityDays }),
+});
 
 /** POST-as-GET of a certificate: PEM, the leaf first, then its issuers (9.1). */
 export async function getCertificate(context: Context, { account }: Authenticated, id: string): Promise<Response> {

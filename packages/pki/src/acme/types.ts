@@ -242,6 +242,12 @@ export interface AcmeRequest {
   readonly attestation: readonly Uint8Array[] | null;
 }
 
+/** A certificate about to be issued. */
+export interface AcmeIssuance extends Pick<AcmeRequest, 'order' | 'csr' | 'grant'> {
+  /** What was attested of the device; null where nothing was. */
+  readonly attested: AppleAttestedProperties | null;
+}
+
 /** A way to validate identifiers besides `device-attest-01`. */
 export interface AcmeChallengePolicy {
   /** The name of the challenge: `http-01`, … */

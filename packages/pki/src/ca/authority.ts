@@ -29,6 +29,9 @@ export interface IssueRequest {
   readonly profile?: { readonly id: string; readonly fields?: Readonly<Record<string, string>> };
 }
 
+/** What a server puts into a certificate in place of what its grant and the CSR say. */
+export type CertificateContents = Pick<IssueRequest, 'subject' | 'sans' | 'validityDays' | 'extensions'>;
+
 /** A kind of certificate that an issuer offers under a name of its own. */
 export interface AuthorityProfile {
   readonly id: string;

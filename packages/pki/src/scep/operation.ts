@@ -200,14 +200,12 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const certificate = describeCertificate(message.signer);
     const grant = await renewal.authorise({ transactionId: message.transactionId, csr, certificate });
     if (!grant) throw new Refusal('badRequest', 'pki.scep.refused', 'the renewal was refused');
-    // A renewal keeps the identity: a device does not choose itself another name.
-    const kept = { subject: certificate.subjectDer, sans: certificate.sans, ...grant };
     try {
-      return await issue(transaction.key, message, csr, csr.publicKeyHash, kept, null, certificate.der);
+      return await issue(transaction.key, message, csr, csr.publicKeyHash, grant, null, certificate.der);
     } catch (error) {
       if (!isPkiError(error, 'pki.ca.pending')) throw error;
       // Polls are signed with the present identity, so they find it under that key.
-      const decision = { decision: 'issue', grant: kept } as const;
+      const decision = { decision: 'issue', grant } as const;
       const { transactionId } = message;
       const publicKeyHash = spkiHash(message.signer.spki);
       return hold({ transactionId, publicKeyHash, csr: csr.der, decision, renews: certificate.der });
@@ -272,16 +270,29 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     challenge: string | null,
     renews?: Uint8Array,
   ): Promise<Outcome> {
-    const validityDays = grant.validityDays ?? context.validityDays;
     const { publicKey, publicKeyHash } = csr;
+    const replaced = renews === undefined ? undefined : describeCertificate(parseCertificate(renews));
+    const { transactionId } = message;
     let certificate: Uint8Array;
     try {
+      const contents = await context.contents?.({
+        transactionId,
+        csr,
+        grant,
+        ...(replaced ? { renews: replaced } : {}),
+      });
+      const validityDays = contents?.validityDays ?? grant.validityDays ?? context.validityDays;
+      // A renewal keeps the identity: a device does not choose itself another name.
+      const [subject, sans] = replaced
+        ? [replaced.subjectDer, replaced.sans]
+        : [csr.subjectDer, context.allowRequestedSans ? csr.sans : []];
       certificate = await ca.issue({
         publicKey,
         csr: csr.der,
-        subject: grant.subject ?? csr.subjectDer,
-        sans: grant.sans ?? (context.allowRequestedSans ? csr.sans : []),
+        subject: contents?.subject ?? grant.subject ?? subject,
+        sans: contents?.sans ?? grant.sans ?? sans,
         template: context.template ?? 'device',
+        ...(contents?.extensions ? { extensions: contents.extensions } : {}),
         ...(validityDays === undefined ? {} : { validityDays }),
       });
     } catch (error) {

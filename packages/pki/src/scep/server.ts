@@ -1,6 +1,6 @@
 // The SCEP server (RFC 8894).
 import { randomBytes } from 'node:crypto';
-import type { CertificateAuthority } from '../ca/authority.ts';
+import type { CertificateAuthority, CertificateContents } from '../ca/authority.ts';
 import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
 import type { Clock, RandomSource } from '../clock.ts';
 import { bundleCertificates, signCmsWith } from '../cms/signed-write.ts';
@@ -15,6 +15,7 @@ import type {
   ScepDecision,
   ScepEvent,
   ScepGrant,
+  ScepIssuance,
   ScepRegistrarRequest,
   ScepRenewal,
   ScepRequest,
@@ -36,6 +37,11 @@ export interface ScepServerOptions {
   readonly template?: TemplateName | CertificateTemplate;
   /** Used when the grant names none. Default: the template's. */
   readonly validityDays?: number;
+  /**
+   * Tells the contents of a certificate when it is issued, after everything else was decided: what it names replaces what
+   * grant and CSR say. Asked again for a request that waited. A PkiError of kind `invalid` refuses the request.
+   */
+  readonly contents?: (issuance: ScepIssuance) => Promise<CertificateContents>;
   /** Take the alternative names of the CSR when the grant names none. Default false. */
   readonly allowRequestedSans?: boolean;
   /**

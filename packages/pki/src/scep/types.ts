@@ -111,6 +111,13 @@ export interface ScepRenewal extends ScepRequest {
   readonly certificate: Certificate;
 }
 
+/** A certificate about to be issued. */
+export interface ScepIssuance extends ScepRequest {
+  readonly grant: ScepGrant;
+  /** For a renewal: the certificate that is replaced. */
+  readonly renews?: Certificate;
+}
+
 /** What happened, for logs and audit. Holds no secret. */
 export interface ScepEvent {
   readonly type: 'issued' | 'replayed' | 'pending' | 'refused' | 'malformed' | 'error';
