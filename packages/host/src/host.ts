@@ -6,14 +6,16 @@ import {
   type CaCertificate,
   type CertificateAuthority,
   createCaSet,
-  createScepServer,
   readCertificate,
   type Signer,
 } from '@espalier/pki';
 import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
-import { createRevocation, type Revocation, type RevocationOptions } from './ca/revocation.ts';
+import { challengeMaker, type ScepChallengeOptions } from './ca/challenge.ts';
+import { createIdentityCertificates, type IdentityCertificateOptions } from './ca/identity-certificate.ts';
+import { createRevocation, type RevocationOptions } from './ca/revocation.ts';
+import { hostScepServer, type ScepRegistrar } from './ca/scep.ts';
 import { type AccountOptions, accountRoutes, createAccountDoor } from './enrol/account.ts';
 import { createAccountTokens } from './enrol/account-token.ts';
 import { type AdeOptions, adeRoutes } from './enrol/ade.ts';
@@ -51,8 +53,17 @@ export interface HostLimits {
 /** What a host is made of. */
 export interface HostOptions {
   readonly engine: Engine;
-  /** Issues device certificates by SCEP; its certificate is served at `/ca.crt`. */
+  /**
+   * Issues device certificates by SCEP and ACME: an authority of this server (`openCa`, or of a data folder), one behind
+   * another SCEP server (`openScepProxy`), or an adapter of your own. Its certificate is served at `/ca.crt`.
+   */
   readonly ca: CertificateAuthority;
+  /** Needed for SCEP where the authority's key is no RSA key, or is not at hand. */
+  readonly scepRegistrar?: ScepRegistrar;
+  /** Where SCEP challenges come from, and who judges those of others (default: this server). */
+  readonly scepChallenge?: ScepChallengeOptions;
+  /** What device identity certificates say, and which key they are for. */
+  readonly identityCertificate?: IdentityCertificateOptions;
   /**
    * Authorities around a change (CERT-12): the next one is announced by SCEP and in profiles; certificates of the earlier
    * ones let devices in, renew themselves and are told revoked (where the key is at hand). All count as anchors of
@@ -177,17 +188,29 @@ export function createHost(given: HostOptions): Host {
           options.revocation ?? {},
           bodyLimits,
         );
+  const certificates = createIdentityCertificates({
+    ...{ engine, ca, random, profile: options.profile, options: options.identityCertificate },
+  });
   const { acme: profileKey } = options.profile;
 
   const sessionSecret = options.sessionSecret ?? random(32);
   const identifier = createIdentifier(options.identity, proxies, now);
   const mdm = { engine, identifier, limits: mdmLimits, unenrolUnknown: options.unenrolUnknown ?? false };
+  const issuing = { ca, certificates, challenge: challengeMaker(engine, ca, options.scepChallenge ?? {}) };
   const enrol = {
     engine,
     profile: options.profile,
     caCertificate: ca.certificate,
     authorities: [ca, ...(rollover.earlier ?? []), ...(rollover.next ? [rollover.next] : [])],
-    scep: options.scep ?? scepServer(options, revocation, logger),
+    issuing,
+    scep:
+      options.scep ??
+      hostScepServer({
+        ...{ engine, ca, certificates, revocation, logger, ra: options.scepRegistrar, identity: options.identity },
+        challenge: options.scepChallenge ?? {},
+        approval: options.scepApproval ?? 'never',
+        nextCa: rollover.next,
+      }),
     limiter: createLimiter(lockout, now),
     bodyLimits,
     urls,
@@ -209,6 +232,7 @@ export function createHost(given: HostOptions): Host {
       : acmeRoutes({
           engine,
           ca,
+          certificates,
           options: options.acme ?? {},
           attested: profileKey?.attest ?? profileKey?.hardwareBound ?? true,
           bodyLimits,
@@ -279,7 +303,7 @@ export function createHost(given: HostOptions): Host {
         return null;
       }
       const account = accountOf((await engine.devices.get(enrolment.id))?.facts);
-      return await signedEnrolmentProfile(engine, options.profile, ca.certificate, fixedUrls, {
+      return await signedEnrolmentProfile(engine, options.profile, issuing, fixedUrls, {
         enrolment,
         ttlMinutes,
         ...(account === null ? {} : { account }),
@@ -342,40 +366,6 @@ function withRollover(options: HostOptions): HostOptions {
     identity: { ...identity, anchors: [...anchors, ...others] },
     profile: { ...profile, rootCertificates: profile.rootCertificates ?? anchors },
   };
-}
-
-/** SCEP answers refusals inside its own protocol; the log has them too. */
-function scepServer(
-  { ca, engine, identity, rollover, scepApproval = 'never' }: HostOptions,
-  revocation: Revocation | null,
-  logger: Logger,
-): { handle(request: Request): Promise<Response> } {
-  return createScepServer({
-    ca,
-    store: engine.enrolling.scepStore,
-    clock: engine.clock,
-    ...(scepApproval === 'never'
-      ? {}
-      : {
-          approve: async ({ grant }) =>
-            grant !== null && scepApproval === 'without-challenge'
-              ? { decision: 'issue', grant }
-              : { decision: 'pending' },
-        }),
-    renewal: {
-      authorise: ({ certificate }) => engine.enrolling.authoriseRenewal(certificate),
-      graceDays: identity.renewalGraceDays ?? 30,
-      // Authorities before this one, whose certificates devices still have.
-      previousCas: identity.anchors.filter((anchor) => Buffer.compare(anchor, ca.certificate) !== 0),
-    },
-    ...(rollover?.next === undefined ? {} : { nextCa: rollover.next }),
-    ...(revocation === null ? {} : { crl: revocation.crl }),
-    onEvent: ({ type, error, ...event }) => {
-      if (type === 'error') logger.error({ ...event, err: error }, 'scep failed');
-      else if (type === 'refused' || type === 'malformed') logger.warn(event, `scep request ${type}`);
-      else logger.info(event, `scep request ${type}`);
-    },
-  });
 }
 
 /** One line for each refusal, and the whole error (once) for a fault of the server. */

@@ -1,7 +1,16 @@
 // @espalier/host: the MDM server as one fetch handler.
 export { createAdminToken, hashAdminToken } from './api/auth.ts';
 export type { AcmeOptions } from './ca/acme.ts';
+export {
+  type DelegatedDecision,
+  type DelegatedRequest,
+  type HttpChallengeOptions,
+  httpChallengeVerifier,
+  type ScepChallengeOptions,
+} from './ca/challenge.ts';
+export type { CertificateHolder, IdentityCertificateOptions, IdentityKey } from './ca/identity-certificate.ts';
 export type { RevocationOptions } from './ca/revocation.ts';
+export type { ScepRegistrar } from './ca/scep.ts';
 export { type DataFolder, type DataFolderOptions, openDataFolder } from './data/open.ts';
 export type { MasterKeyInput } from './data/secrets.ts';
 export type { AccountOptions, SignIn, SignInMethod } from './enrol/account.ts';

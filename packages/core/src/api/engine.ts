@@ -300,6 +300,18 @@ export interface Enrolling {
     readonly subject?: string;
   }): Promise<ScepChallenge>;
   /**
+   * What a SCEP request gets that another service has judged: a certificate for an invitation, for an enrolment, or for
+   * whoever enrols with it.
+   * @throws CoreError `core.request.bad_option` (a subject that is no name), and as {@link Enrolling.challenge}
+   */
+  grant(options?: {
+    readonly invitationId?: string;
+    readonly enrolmentId?: string;
+    /** The subject of the certificate, in place of the CSR's: RFC 4514 text. */
+    readonly subject?: string;
+    readonly validityDays?: number;
+  }): Promise<ScepGrant>;
+  /**
    * A fresh single-use `ClientIdentifier` for a `com.apple.security.acme` payload, bound as {@link Enrolling.challenge}
    * is. For an enrolment whose serial number is known, an attestation must name that device.
    * @throws CoreError as {@link Enrolling.challenge}

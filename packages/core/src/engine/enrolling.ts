@@ -7,7 +7,7 @@ import { CoreError } from '../errors.ts';
 import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
 import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
 import { checkBinding } from './issuing.ts';
-import { createScepRequests } from './scep-requests.ts';
+import { createScepRequests, grantOf } from './scep-requests.ts';
 import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
 
 /** Makes the enrolling service. */
@@ -122,6 +122,8 @@ export function createEnrolling(context: Context): Enrolling {
       });
       return { clientIdentifier, expiresAt: binding.expiresAt };
     },
+
+    grant: (options = {}) => grantOf(context, options),
 
     requests: requests.list,
     decide: requests.decide,

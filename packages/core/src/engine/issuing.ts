@@ -17,7 +17,7 @@ export function referenceOf({ invitationId, enrolmentId }: Binding): string {
   return invitationId === null ? 'none' : `invitation:${invitationId}`;
 }
 
-/** The binding that a reference stands for. */
+/** The binding that the `reference` of a grant stands for: whom the certificate is for. */
 export function bindingOf(reference: string): Binding {
   const colon = reference.indexOf(':');
   const kind = reference.slice(0, Math.max(0, colon));

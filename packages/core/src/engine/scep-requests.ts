@@ -143,11 +143,20 @@ async function grantFor(
   { grant, paidByChallenge }: Content,
   input: Parameters<Enrolling['decide']>[1],
 ): Promise<ScepGrant> {
-  const { invitationId, enrolmentId, subject, validityDays } = input;
+  const { invitationId, enrolmentId } = input;
   if (paidByChallenge && (invitationId !== undefined || enrolmentId !== undefined)) {
     const message = 'the challenge of this request says already whom it is for';
     throw new CoreError('core.request.bad_option', 'invalid', message);
   }
+  return grantOf(context, input, grant);
+}
+
+/** What somebody gets who was approved; `base` is what a challenge is good for. */
+export async function grantOf(
+  context: Context,
+  { invitationId, enrolmentId, subject, validityDays }: NonNullable<Parameters<Enrolling['grant']>[0]>,
+  grant: ScepGrant | null = null,
+): Promise<ScepGrant> {
   if (subject !== undefined) checkSubject(subject);
   const base = grant ?? { reference: referenceOf(await checkBinding(context, { invitationId, enrolmentId })) };
   return {

@@ -5,6 +5,7 @@ import {
   type AcmeChallengePolicy,
   type AcmeDevice,
   type AcmeServer,
+  type AcmeServerOptions,
   type AcmeVerdict,
   appleEnterpriseAttestationRoot,
   type CertificateAuthority,
@@ -14,6 +15,7 @@ import type { PublicUrls } from '../enrol/profile.ts';
 import { type BodyLimits, readBody } from '../http/body.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Logger } from '../types.ts';
+import type { IdentityCertificates } from './identity-certificate.ts';
 
 /** How devices get certificates by ACME. */
 export interface AcmeOptions {
@@ -36,6 +38,7 @@ export interface AcmeOptions {
 export interface AcmeContext {
   readonly engine: Engine;
   readonly ca: CertificateAuthority;
+  readonly certificates: Pick<IdentityCertificates, 'template' | 'contents'>;
   readonly options: AcmeOptions;
   /** Whether the enrolment profile asks devices for an attestation. */
   readonly attested: boolean;
@@ -70,7 +73,7 @@ export function acmeRoutes(host: AcmeContext): Route[] {
   ];
 }
 
-function serverAt({ engine, ca, options, attested, logger }: AcmeContext, urls: PublicUrls): AcmeServer {
+function serverAt({ engine, ca, certificates, options, attested, logger }: AcmeContext, urls: PublicUrls): AcmeServer {
   const { roots, accept, withoutAttestation = attested ? 'refuse' : 'allow' } = options;
   const attestation: AcmeAttestationOptions = {
     roots: roots ?? [appleEnterpriseAttestationRoot],
@@ -85,6 +88,8 @@ function serverAt({ engine, ca, options, attested, logger }: AcmeContext, urls: 
     clock: engine.clock,
     baseUrl: urls.acme,
     attestation,
+    ...(certificates.template === undefined ? {} : { template: certificates.template }),
+    ...(certificates.contents === undefined ? {} : { contents: forDevices(certificates.contents) }),
     ...(options.validityDays === undefined ? {} : { validityDays: options.validityDays }),
     ...(options.challenges === undefined ? {} : { challenges: options.challenges }),
     onEvent: ({ type, error, ...event }) => {
@@ -93,6 +98,13 @@ function serverAt({ engine, ca, options, attested, logger }: AcmeContext, urls: 
       else logger.info(event, `acme ${type}`);
     },
   });
+}
+
+/** Names that other challenges validate are certified as they are: only devices have a template. */
+function forDevices(
+  contents: NonNullable<IdentityCertificates['contents']>,
+): NonNullable<AcmeServerOptions['contents']> {
+  return async (issuance) => (issuance.grant.reference === '' ? {} : await contents(issuance));
 }
 
 const allow = async (): Promise<AcmeVerdict> => ({ accept: true });

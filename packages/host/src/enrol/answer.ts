@@ -7,13 +7,7 @@ import type { EnrolContext } from './routes.ts';
 
 /** Makes the profile for a purpose, and the answer that hands it over. */
 export async function profileAnswer(host: EnrolContext, context: Context, purpose: ProfilePurpose): Promise<Response> {
-  const profile = await signedEnrolmentProfile(
-    host.engine,
-    host.profile,
-    host.caCertificate,
-    host.urls(context),
-    purpose,
-  );
+  const profile = await signedEnrolmentProfile(host.engine, host.profile, host.issuing, host.urls(context), purpose);
   return bytes(profile, 200, profileContentType, {
     'content-disposition': 'attachment; filename="enrolment.mobileconfig"',
     'cache-control': 'no-store',

@@ -8,6 +8,10 @@ import {
   type ServerCapability,
 } from '@espalier/apple-mdm';
 import type { Engine, Enrolment, Invitation } from '@espalier/core';
+import type { CertificateAuthority } from '@espalier/pki';
+import { appleSubject, certificatePayloads } from '@espalier/policy';
+import type { MakeChallenge } from '../ca/challenge.ts';
+import { type IdentityCertificates, type IdentityKey, plainSubject } from '../ca/identity-certificate.ts';
 import { HostError } from '../errors.ts';
 
 /** What the enrolment profile says. */
@@ -32,7 +36,7 @@ export interface ProfileOptions {
    * the engine's hook `getToken`.
    */
   readonly serverCapabilities?: readonly ServerCapability[];
-  /** Roots (DER) that the device shall trust (default: the CA's certificate). */
+  /** Roots (DER) that the device shall trust (default: the CA's root; authorities between go along as such). */
   readonly rootCertificates?: readonly Uint8Array[];
   /** How the device gets its identity (default `scep`). ACME needs iOS 16, tvOS 16 or macOS 13.1. */
   readonly identity?: 'scep' | 'acme';
@@ -97,6 +101,13 @@ export type ProfilePurpose =
       readonly account?: ProfileAccount;
     };
 
+/** Where identities come from. */
+export interface ProfileIssuing {
+  readonly ca: Pick<CertificateAuthority, 'certificate' | 'chain'>;
+  readonly certificates: Pick<IdentityCertificates, 'asked' | 'key' | 'keyUsage'>;
+  readonly challenge: MakeChallenge;
+}
+
 /** An account-driven enrolment: by whose account, and of what kind. */
 export interface ProfileAccount {
   readonly mode: AccountEnrolmentMode;
@@ -111,7 +122,7 @@ export interface ProfileAccount {
 export async function signedEnrolmentProfile(
   engine: Engine,
   options: ProfileOptions,
-  caCertificate: Uint8Array,
+  issuing: ProfileIssuing,
   urls: PublicUrls,
   purpose: ProfilePurpose,
 ): Promise<Uint8Array> {
@@ -129,8 +140,8 @@ export async function signedEnrolmentProfile(
       ? {}
       : { enrolmentMode: account.mode, assignedManagedAppleId: account.managedAppleAccount }),
     ...(options.accessRights === undefined || account?.mode === 'BYOD' ? {} : { accessRights: options.accessRights }),
-    identity: await identityOf(engine, options, caCertificate, urls, purpose),
-    rootCertificates: options.rootCertificates ?? [caCertificate],
+    identity: await identityOf(engine, options, issuing, urls, purpose),
+    ...trusted(options, issuing.ca),
     signMessage: true,
     // Without TLS only simulators enrol; whoever gives an http: public URL wants just that.
     ...(urls.base.startsWith('http:') ? { allowHttp: true } : {}),
@@ -154,31 +165,56 @@ async function topicOf({ topic }: ProfileOptions): Promise<string> {
 async function identityOf(
   { enrolling }: Engine,
   options: ProfileOptions,
-  caCertificate: Uint8Array,
+  { ca, certificates, challenge }: ProfileIssuing,
   urls: PublicUrls,
   purpose: ProfilePurpose,
 ): Promise<ScepIdentity | AcmeIdentity> {
-  const credential =
-    'invitation' in purpose
+  const asked = await certificates.asked(purpose);
+  const credential = {
+    ...('invitation' in purpose
       ? { invitationId: purpose.invitation.id, ttlMinutes: options.challengeMinutes ?? 60 }
-      : { enrolmentId: purpose.enrolment.id, ttlMinutes: purpose.ttlMinutes };
-  const name =
-    'invitation' in purpose ? purpose.invitation.id : (purpose.enrolment.invitationId ?? purpose.enrolment.id);
-  const subject = [
-    ['O', options.organisation],
-    ['CN', `Device ${name}`],
-  ] as const;
+      : { enrolmentId: purpose.enrolment.id, ttlMinutes: purpose.ttlMinutes }),
+    ...(asked === null ? {} : { subject: asked.subjectText }),
+  };
+  const { key, keyUsage } = certificates;
+  const subjectAltName = asked?.subjectAltName;
+  const names = {
+    subject:
+      asked?.subject ??
+      appleSubject(plainSubject(options.organisation, purpose)).map(([part]) => [part![0]!, part![1]!] as const),
+    ...(subjectAltName === undefined ? {} : { subjectAltName }),
+  };
   if (options.identity === 'acme') {
     const { clientIdentifier } = await enrolling.clientIdentifier(credential);
-    return { ...options.acme, type: 'acme', directoryUrl: `${urls.acme}/directory`, clientIdentifier, subject };
+    return {
+      ...options.acme,
+      ...(key === undefined ? {} : { keyType: key.type === 'rsa' ? 'RSA' : 'ECSECPrimeRandom', keySize: key.bits }),
+      ...(keyUsage === undefined ? {} : { usageFlags: keyUsage }),
+      ...names,
+      ...{ type: 'acme', directoryUrl: `${urls.acme}/directory`, clientIdentifier },
+    };
   }
-  const { challenge } = await enrolling.challenge(credential);
   return {
     url: urls.scep,
-    challenge,
-    subject,
-    keySize: options.keySize ?? 2048,
+    challenge: await challenge(credential),
+    ...names,
+    keySize: scepKeySize(key) ?? options.keySize ?? 2048,
+    ...(keyUsage === undefined ? {} : { keyUsage }),
     // SHA-1, as every Apple system reads it. It only names the certificate; TLS already proves who serves it.
-    caFingerprint: createHash('sha1').update(caCertificate).digest(),
+    caFingerprint: createHash('sha1').update(ca.certificate).digest(),
+  };
+}
+
+/** Checked when the host started. */
+const scepKeySize = (key: IdentityKey | undefined): 1024 | 2048 | 4096 | undefined =>
+  key?.type === 'rsa' && key.bits !== 3072 ? key.bits : undefined;
+
+/** What the device shall trust: the root of the authority, and what is between. */
+function trusted({ rootCertificates }: ProfileOptions, { certificate, chain }: ProfileIssuing['ca']) {
+  if (rootCertificates !== undefined) return { rootCertificates };
+  const all = [certificate, ...chain];
+  return {
+    rootCertificates: [all.at(-1)!],
+    ...(all.length === 1 ? {} : { payloads: all.slice(0, -1).flatMap((der) => certificatePayloads(der)) }),
   };
 }

@@ -9,13 +9,14 @@ import { bytes, text } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import { pinPage } from '../page/pin.ts';
 import { profileAnswer } from './answer.ts';
-import type { ProfileOptions, PublicUrls } from './profile.ts';
+import type { ProfileIssuing, ProfileOptions, PublicUrls } from './profile.ts';
 
 /** What these routes work with. */
 export interface EnrolContext {
   readonly engine: Engine;
   readonly profile: ProfileOptions;
   readonly caCertificate: Uint8Array;
+  readonly issuing: ProfileIssuing;
   /** This one, and those around it. */
   readonly authorities: readonly { readonly certificate: Uint8Array }[];
   readonly scep: { handle(request: Request): Promise<Response> };

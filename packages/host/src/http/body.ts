@@ -13,7 +13,7 @@ export interface BodyLimits {
  * The whole body. Never holds more than the limit plus one chunk.
  * @throws HostError `host.body.too_large` (413), `host.body.timeout` (408), `host.body.aborted` (400)
  */
-export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+export async function readBody(request: Pick<Request, 'headers' | 'body'>, limits: BodyLimits): Promise<Uint8Array> {
   const announced = request.headers.get('content-length');
   if (announced !== null && /^\d+$/.test(announced) && Number(announced) > limits.maxBytes) throw tooLarge(limits);
   if (request.body === null) return new Uint8Array(0);

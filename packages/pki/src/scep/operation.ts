@@ -105,23 +105,30 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
   }
 
   async function enrol(message: ScepMessage, csr: CertificateRequest): Promise<Outcome> {
-    const { approve } = context;
+    const { approve, delegate } = context;
     const offered = csr.challengePassword ?? '';
     const challenge = context.authorise || (approve && offered === '') ? null : offered;
     const transaction = await locate(message, csr.publicKeyHash, challenge);
     if (transaction.certificate) return replayed(transaction.certificate, csr.publicKeyHash);
     const decided = await decidedBefore(message, csr, csr.publicKeyHash);
-    if (decided) return decide(transaction.key, message, csr, csr.publicKeyHash, decided, challenge);
+    if (decided) {
+      const { decision, paidByChallenge } = decided;
+      return decide(transaction.key, message, csr, csr.publicKeyHash, decision, paidByChallenge ? challenge : null);
+    }
     let decision: ScepDecision;
+    let paidWith = challenge;
     const { transactionId } = message;
     if (context.authorise) decision = await context.authorise({ transactionId, csr });
     else if (approve && challenge === null) decision = await approve({ transactionId, csr, grant: null });
     else {
       const grant = offered !== '' && offered.length <= 1024 ? await store.findChallenge(offered) : null;
-      if (!grant) decision = { decision: 'refuse', reason: 'unknown, expired or used challenge' };
+      if (!grant && delegate && offered !== '') {
+        decision = await delegate({ transactionId, csr });
+        paidWith = null;
+      } else if (!grant) decision = { decision: 'refuse', reason: 'unknown, expired or used challenge' };
       else decision = approve ? await approve({ transactionId, csr, grant }) : { decision: 'issue', grant };
     }
-    return decide(transaction.key, message, csr, csr.publicKeyHash, decision, challenge);
+    return decide(transaction.key, message, csr, csr.publicKeyHash, decision, paidWith);
   }
 
   /** What was decided on this very request while it waited: sent again, it is a poll. */
@@ -129,10 +136,10 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     message: ScepMessage,
     csr: CertificateRequest,
     owner: string,
-  ): Promise<ScepDecision | null> {
+  ): Promise<{ readonly decision: ScepDecision; readonly paidByChallenge?: boolean } | null> {
     const waiting = await store.findPending?.(message.transactionId, owner);
     if (!waiting || waiting.decision.decision === 'pending') return null;
-    return Buffer.compare(waiting.csr, csr.der) === 0 ? waiting.decision : null;
+    return Buffer.compare(waiting.csr, csr.der) === 0 ? waiting : null;
   }
 
   /** A request that a registration authority sends for somebody else. */
@@ -148,7 +155,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const registrar = describeCertificate(message.signer);
     const { transactionId } = message;
     const decision =
-      (await decidedBefore(message, csr, owner)) ??
+      (await decidedBefore(message, csr, owner))?.decision ??
       (await context.registrars!.authorise({ transactionId, csr, registrar }));
     return decide(transaction.key, message, csr, owner, decision, null);
   }

@@ -55,6 +55,11 @@ export interface ScepServerOptions {
    * asked. Not together with `authorise`.
    */
   readonly approve?: (application: ScepApplication) => Promise<ScepDecision>;
+  /**
+   * Judges challenges that the store does not know: another service made them (as NDES does). It must judge a request that
+   * is sent again as it did before, until it has its certificate. Not together with `authorise`.
+   */
+  readonly delegate?: (request: ScepRequest) => Promise<ScepDecision>;
   /** Renewals signed with a certificate of this authority. Absent: refused and not advertised. */
   readonly renewal?: {
     /** Null refuses. */
