@@ -293,6 +293,7 @@ function engineLabels(records: readonly SearchRecord[], now: number): BenchResul
     kind: 'device',
     parent: null,
     status: 'active',
+    phase: null,
     udid: null,
     serialNumber: null,
     model: null,

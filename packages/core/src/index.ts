@@ -1,4 +1,7 @@
 // @espalier/core: the engine, its storage contracts and the memory store.
+export { actionNames, actions } from './actions/catalogue.ts';
+export { systemApps } from './actions/system-apps.ts';
+export type * from './api/actions.ts';
 export type * from './api/ade.ts';
 export type * from './api/common.ts';
 export type * from './api/declarations.ts';

@@ -3,7 +3,7 @@ import type { Enrolment, Facts, NewEvent, StoredDevice } from '@espalier/core';
 import type { Queryable, Value } from './database.ts';
 
 /** The columns of an {@link Enrolment}, from "live" as `l` and "enrolment" as `e`. */
-export const enrolmentColumns = (s: string): string => `l.id, l.channel, e.kind, l.parent, l.status, e.udid,
+export const enrolmentColumns = (s: string): string => `l.id, l.channel, e.kind, l.parent, l.status, l.phase, e.udid,
   e.serial_number AS "serialNumber", e.model, e.product_name AS "productName", e.os_version AS "osVersion",
   e.device_name AS "deviceName", e.topic,
   CASE WHEN l.parent IS NULL THEN l.pin ELSE (SELECT parent.pin FROM ${s}.live parent WHERE parent.id = l.parent) END
@@ -19,6 +19,7 @@ export function enrolmentOf(row: Enrolment): Enrolment {
     kind: row.kind,
     parent: row.parent,
     status: row.status,
+    phase: row.phase,
     udid: row.udid,
     serialNumber: row.serialNumber,
     model: row.model,

@@ -1,9 +1,11 @@
 // Enrolments on SQLite.
 import type {
   AuthenticateInput,
+  Enrolment,
   EnrolmentDetails,
   EnrolmentFilter,
   EnrolmentStore,
+  NewEvent,
   TokenUpdateInput,
 } from '@espalier/core';
 import type { Database } from './database.ts';
@@ -50,7 +52,7 @@ export function sqliteEnrolments(db: Database): EnrolmentStore {
         );
         if (fresh) {
           db.run(
-            'UPDATE enrolments SET invitation_id = (SELECT invitation_id FROM certificates WHERE fingerprint = ?) WHERE id = ?',
+            'UPDATE enrolments SET phase = NULL, invitation_id = (SELECT invitation_id FROM certificates WHERE fingerprint = ?) WHERE id = ?',
             certificateFingerprint,
             id,
           );
@@ -97,23 +99,59 @@ export function sqliteEnrolments(db: Database): EnrolmentStore {
         const row = findEnrolment(db, id);
         if (row === undefined) return { outcome: 'unknown' };
         if (row.pin !== certificateFingerprint) return { outcome: 'identity-mismatch' };
-        if (row.status !== 'checked-out') {
-          const labels = db.all<{ id: string; name: string }>(
-            'SELECT l.id, l.name FROM label_members m JOIN labels l ON l.id = m.label WHERE m.enrolment = ? ORDER BY l.id',
+        if (row.status === 'pending' || row.status === 'active') {
+          const status = row.phase === 'retire-pending' ? 'retired' : 'checked-out';
+          const left = leaveAll(db, row, at, 'check-out');
+          db.run(
+            'UPDATE enrolments SET status = ?1, last_seen_at = max(coalesce(last_seen_at, ?2), ?2) WHERE nr = ?3',
+            status,
+            at,
             row.nr,
           );
-          const left = labels.map((label) => ({
-            type: 'label.left' as const,
-            at,
-            enrolmentId: id,
-            data: { labelId: label.id, label: label.name, cause: 'check-out' },
-          }));
-          leave(db, row.nr, at);
-          for (const nr of childrenOf(db, row.nr)) leave(db, nr, at);
-          db.run('UPDATE enrolments SET last_seen_at = max(coalesce(last_seen_at, ?1), ?1) WHERE nr = ?2', at, row.nr);
           appendEvents(db, [...left, ...events]);
         }
         return { outcome: 'ok', enrolment: enrolmentOf(findEnrolment(db, id)!) };
+      }),
+
+    setPhase: ({ ids, from, to, at, cause }) =>
+      db.write(() => {
+        const rows = db.all<{ nr: number; id: string; phase: Enrolment['phase'] }>(
+          `SELECT nr, id, phase FROM enrolments WHERE id IN (SELECT value FROM json_each(?))
+             AND channel = 'device' AND status = 'active' ORDER BY id`,
+          JSON.stringify(ids),
+        );
+        const moving = rows.filter(({ phase }) => phase !== to && from.includes(phase));
+        for (const { nr, id, phase } of moving) {
+          db.run('UPDATE enrolments SET phase = ? WHERE nr = ?', to, nr);
+          const data = { from: phase ?? 'none', to: to ?? 'none', cause };
+          appendEvents(db, [{ type: 'enrolment.phase-changed', at, enrolmentId: id, data }]);
+        }
+        return moving.map(({ id }) => id);
+      }),
+
+    end: ({ id, status, from, at, cause, events }) =>
+      db.write(() => {
+        const row = findEnrolment(db, id);
+        if (row?.channel !== 'device' || !from.includes(row.status)) return null;
+        const left = leaveAll(db, row, at, cause);
+        db.run('UPDATE enrolments SET status = ? WHERE nr = ?', status, row.nr);
+        appendEvents(db, [...left, ...events]);
+        return enrolmentOf(findEnrolment(db, id)!);
+      }),
+
+    revive: ({ id, phase, at, events }) =>
+      db.write(() => {
+        const row = findEnrolment(db, id);
+        if (row?.channel !== 'device' || row.status !== 'wiped') return null;
+        db.run(
+          `UPDATE enrolments SET status = 'active', phase = ?1, checked_out_at = NULL,
+             pushable = EXISTS (SELECT 1 FROM push WHERE nr = ?2) WHERE nr = ?2`,
+          phase,
+          row.nr,
+        );
+        db.run('UPDATE push SET dead = 0, attempts = 0, lease = NULL, due_at = ? WHERE nr = ?', at, row.nr);
+        appendEvents(db, events);
+        return enrolmentOf(findEnrolment(db, id)!);
       }),
 
     verify: ({ id, certificateFingerprint, at, secrets = [] }) =>
@@ -308,8 +346,28 @@ function reset(db: Database, row: EnrolmentRow, at: number): void {
   for (const nr of childrenOf(db, row.nr)) leave(db, nr, at);
 }
 
+/** A device leaves with its user channels; the events of the labels that it was in. */
+function leaveAll(db: Database, { nr, id }: EnrolmentRow, at: number, cause: string): NewEvent[] {
+  const labels = db.all<{ id: string; name: string }>(
+    'SELECT l.id, l.name FROM label_members m JOIN labels l ON l.id = m.label WHERE m.enrolment = ? ORDER BY l.id',
+    nr,
+  );
+  leave(db, nr, at);
+  for (const child of childrenOf(db, nr)) leave(db, child, at);
+  return labels.map((label) => ({
+    type: 'label.left' as const,
+    at,
+    enrolmentId: id,
+    data: { labelId: label.id, label: label.name, cause },
+  }));
+}
+
 function leave(db: Database, nr: number, at: number): void {
-  db.run("UPDATE enrolments SET status = 'checked-out', checked_out_at = ?, pushable = 0 WHERE nr = ?", at, nr);
+  db.run(
+    "UPDATE enrolments SET status = 'checked-out', phase = NULL, checked_out_at = ?, pushable = 0 WHERE nr = ?",
+    at,
+    nr,
+  );
   clearPending(db, nr, at);
   db.run('UPDATE push SET due_at = NULL, lease = NULL, dead = 1 WHERE nr = ?', nr);
   db.run('DELETE FROM label_members WHERE enrolment = ?', nr);

@@ -74,7 +74,12 @@ export function sqliteSearch(db: Database): SearchStore {
             whole: { column: 'whole', keyLength: FACT_KEY_LENGTH },
           },
     fieldId: (token) => (token === LABEL_ID_TOKEN ? 0 : fieldOf(token)),
-    column: serverColumns({ status: 'e.status', enrolledAt: 'e.enrolled_at', lastSeenAt: 'e.last_seen_at' }),
+    column: serverColumns({
+      status: 'e.status',
+      phase: 'e.phase',
+      enrolledAt: 'e.enrolled_at',
+      lastSeenAt: 'e.last_seen_at',
+    }),
   };
 
   /** The condition on `enrolments e`, and its values. */

@@ -19,6 +19,7 @@ export interface EnrolmentRow {
   readonly kind: Enrolment['kind'];
   readonly parent_id: string | null;
   readonly status: Enrolment['status'];
+  readonly phase: Enrolment['phase'];
   readonly parent_status: Enrolment['status'] | null;
   readonly udid: string | null;
   readonly serial_number: string | null;
@@ -37,7 +38,7 @@ export interface EnrolmentRow {
 
 /** The columns of an {@link EnrolmentRow}. */
 export const enrolmentColumns = `
-  e.nr, e.id, e.channel, e.kind, p.id AS parent_id, e.status, p.status AS parent_status, e.udid, e.serial_number, e.model,
+  e.nr, e.id, e.channel, e.kind, p.id AS parent_id, e.status, e.phase, p.status AS parent_status, e.udid, e.serial_number, e.model,
   e.product_name, e.os_version, e.device_name, e.topic, CASE WHEN e.parent IS NULL THEN e.pin ELSE p.pin END AS pin,
   e.pushable, e.enrolled_at, e.last_seen_at, e.checked_out_at, e.invitation_id`;
 
@@ -52,6 +53,7 @@ export function enrolmentOf(row: EnrolmentRow): Enrolment {
     kind: row.kind,
     parent: row.parent_id,
     status: row.status,
+    phase: row.phase,
     udid: row.udid,
     serialNumber: row.serial_number,
     model: row.model,

@@ -264,4 +264,8 @@ export const migrations: readonly string[] = [
   declarationTables,
   adeTables,
   scepRequestTables,
+  `
+  -- What an administrator wants of an active device and is not done yet.
+  ALTER TABLE enrolments ADD COLUMN phase TEXT;
+  `,
 ];

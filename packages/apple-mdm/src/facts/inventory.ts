@@ -55,7 +55,7 @@ const readers: { readonly [requestType: string]: (value: PlistDict) => Inventory
   DeviceInformation: (value) => ({ facts: deviceInformationFacts(value) }),
   SecurityInfo: (value) => ({ facts: securityInfoFacts(value) }),
   InstalledApplicationList: readApps,
-  ProfileList: (value) => ({ facts: {}, profiles: readProfileList(value) }),
+  ProfileList: profiles,
   CertificateList: (value) => ({ facts: {}, certificates: readCertificateList(value) }),
   ManagedApplicationList: managedApps,
   ProvisioningProfileList: provisioningProfiles,
@@ -80,6 +80,16 @@ const readers: { readonly [requestType: string]: (value: PlistDict) => Inventory
   DisableLostMode: () => ({ facts: { 'ios.IsMDMLostModeEnabled': false } }),
   DeviceConfigured: () => ({ facts: { 'ios.AwaitingConfiguration': false } }),
 };
+
+function profiles(value: PlistDict): Inventory {
+  const list = readProfileList(value);
+  // The profile that enrolled the device: whoever removes it ends the enrolment.
+  const enrolment = list.items.find(({ payloads }) => payloads.some(({ type }) => type === 'com.apple.mdm'));
+  return {
+    facts: enrolment === undefined ? {} : { 'ios.mdm_profile_identifier': enrolment.identifier },
+    profiles: list,
+  };
+}
 
 function managedApps(value: PlistDict): Inventory {
   const apps = readManagedApps(value);

@@ -14,6 +14,7 @@ import type { CertificateFilter, CertificateRecord } from '../contracts/certific
 import type { ErrorPolicy, QueueStats } from '../contracts/queue.ts';
 import type { ScepRequestState } from '../contracts/scep-requests.ts';
 import type { Metrics } from '../metrics/types.ts';
+import type { Actions } from './actions.ts';
 import type { Ade } from './ade.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Declarations } from './declarations.ts';
@@ -404,6 +405,7 @@ export interface Engine {
   readonly commands: Commands;
   readonly devices: Devices;
   readonly recipes: Recipes;
+  readonly actions: Actions;
   readonly escrow: Escrow;
   readonly labels: Labels;
   readonly configurations: Configurations;

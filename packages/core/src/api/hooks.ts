@@ -1,6 +1,7 @@
 // What an embedding product may decide in the MDM protocol: one function for each check-in message that needs an answer
 // which the engine cannot know.
 import type { Checkin, DigestResponse } from '@espalier/apple-mdm';
+import type { ActionRequest } from './actions.ts';
 import type { DeviceIdentity } from './engine.ts';
 import type { RecipeParameters } from './recipes.ts';
 import type { Enrolment } from './records.ts';
@@ -107,6 +108,8 @@ export interface ProtocolHooks {
    * `null` (and the default) to leave that to whoever starts the recipe.
    */
   readonly awaitingConfiguration?: (enrolment: Enrolment) => Promise<RecipeParameters['release-awaiting'] | null>;
+  /** Whether a caller may run an action on a device (ACT-1): a CoreError that it throws refuses it on this one. Default: yes. */
+  readonly action?: (request: ActionRequest) => void | Promise<void>;
   /**
    * Answers declarative management in place of the engine's own service: JSON bytes, `null` for an empty answer; a
    * CoreError of kind `not-found` answers 404.

@@ -1,5 +1,5 @@
 // Recipes: named flows of several commands on one device, each step decided by the answer to the one before.
-import type { DeviceLocation } from '@espalier/apple-mdm';
+import type { DeviceLocation, DeviceUser } from '@espalier/apple-mdm';
 
 /** What each recipe takes. */
 export interface RecipeParameters {
@@ -16,6 +16,8 @@ export interface RecipeParameters {
   readonly 'lost-mode-locate': Record<never, never>;
   /** Lost mode off. */
   readonly 'lost-mode-off': Record<never, never>;
+  /** Clears the passcode, with the unlock token that the device gave when it enrolled (ACT-10). */
+  readonly 'clear-passcode': Record<never, never>;
   /** Clears the passcode, and only when that is done restarts or shuts down: a device without passcode rejoins its Wi-Fi. */
   readonly 'clear-passcode-restart': { readonly operation?: 'restart' | 'shutdown' };
   /** Asks a Mac for its FileVault recovery key, encrypted to the escrow identity, and keeps it. */
@@ -83,6 +85,24 @@ export interface RecipeParameters {
     /** The device enrols again by itself (iOS 17); apps are kept where it gave a bootstrap token (iOS 26). */
     readonly returnToService?: { readonly wifiProfile?: Uint8Array; readonly mdmProfile?: Uint8Array };
   };
+  /** Asks a Shared iPad or a Mac for its users (ABM-17). */
+  readonly 'user-list': {
+    /** Wait until the device is tethered to a network. */
+    readonly requireNetworkTether?: boolean;
+  };
+  /** Logs the user of a Shared iPad out (ABM-17). */
+  readonly 'log-out-user': { readonly requireNetworkTether?: boolean };
+  /**
+   * Deletes users of a Shared iPad or a Mac, one after the other: those named, or all that are not logged in (ABM-17). Users who are
+   * logged in, and without `force` those with data that is not in iCloud yet, are left out and told in `skipped`.
+   */
+  readonly 'delete-users': {
+    readonly users?: readonly string[];
+    readonly all?: boolean;
+    /** Shared iPads: also what is not in iCloud yet, which is lost. */
+    readonly force?: boolean;
+    readonly requireNetworkTether?: boolean;
+  };
 }
 
 /** The name of a recipe. */
@@ -101,6 +121,11 @@ export interface RecipeResult {
   readonly updateStatus?: string;
   /** `software-update`: nothing to install. */
   readonly upToDate?: boolean;
+  /** Who is on the device, after what was done. */
+  readonly users?: readonly DeviceUser[];
+  /** `delete-users` */
+  readonly deleted?: readonly string[];
+  readonly skipped?: readonly { readonly user: string; readonly reason: string }[];
 }
 
 /** The last run of a recipe on a device. Secrets are never in it. */

@@ -6,6 +6,13 @@ import type { Facts, FactValue } from './common.ts';
 /** How an enrolment stands (REG-2). `pending`: Authenticate seen, no TokenUpdate yet. */
 export type EnrolmentStatus = 'pending' | 'active' | 'checked-out' | 'retired' | 'wiped';
 
+/**
+ * What an administrator wants of an active device and is not done yet (ACT-1): `lost` is a flag alone (ACT-15, not Apple's
+ * lost mode), `wipe-pending` waits for the device to fetch and acknowledge the erase (ACT-12), `retire-pending` for it to
+ * remove its enrolment (ACT-4).
+ */
+export type EnrolmentPhase = 'lost' | 'wipe-pending' | 'retire-pending';
+
 /** One MDM channel of one device: the device channel or a user channel. */
 export interface Enrolment {
   /** The normalised identity: UDID or EnrollmentID, with `:UserID` appended on a user channel. */
@@ -15,6 +22,8 @@ export interface Enrolment {
   /** The device channel's id, on a user channel. */
   readonly parent: string | null;
   readonly status: EnrolmentStatus;
+  /** Of an active device channel; else `null`. */
+  readonly phase: EnrolmentPhase | null;
   readonly udid: string | null;
   readonly serialNumber: string | null;
   readonly model: string | null;
@@ -224,6 +233,10 @@ export type EventType =
   | 'enrolment.active'
   | 'enrolment.token-updated'
   | 'enrolment.checked-out'
+  | 'enrolment.phase-changed'
+  | 'enrolment.wiped'
+  | 'enrolment.retired'
+  | 'enrolment.wipe-cancelled'
   | 'enrolment.identity-refused'
   | 'enrolment.bootstrap-token-stored'
   | 'enrolment.bootstrap-token-removed'
@@ -233,6 +246,8 @@ export type EventType =
   | 'enrolment.token-issued'
   | 'enrolment.return-to-service'
   | 'enrolment.awaiting-configuration'
+  | 'action.done'
+  | 'action.refused'
   | 'recipe.started'
   | 'recipe.step'
   | 'recipe.succeeded'

@@ -8,6 +8,7 @@ import { enrolmentTests } from './enrolments.ts';
 import { faultTests } from './faults.ts';
 import { identityTests } from './identities.ts';
 import { labelsDueTests } from './labels-due.ts';
+import { lifecycleTests } from './lifecycle.ts';
 import { logTests } from './log.ts';
 import { modelTests } from './model-tests.ts';
 import { pushTests } from './push.ts';
@@ -22,6 +23,7 @@ export type { ContractRunner, Expectation, OpenStore, Suite } from './runner.ts'
 
 const domains: readonly (readonly [name: string, register: (suite: Suite) => void])[] = [
   ['enrolments', enrolmentTests],
+  ['phases and ends', lifecycleTests],
   ['queue', queueTests],
   ['sessions and results', resultTests],
   ['push', pushTests],

@@ -1,6 +1,6 @@
 // Contract: enrolments, their pinned identities and their tokens.
 import type { Page } from '../api/common.ts';
-import type { Enrolment, EnrolmentStatus } from '../api/records.ts';
+import type { Enrolment, EnrolmentPhase, EnrolmentStatus } from '../api/records.ts';
 import type { NamedSecret, NewEvent, StorePage } from './shared.ts';
 
 /** What check-in messages tell of a device; a field that is absent leaves what was known, `null` clears it. */
@@ -83,7 +83,7 @@ export interface EnrolmentStore {
    *    state, its secrets, its assignments, its memberships' effect on reconciling (its reconcile mark goes) and its
    *    installed profiles (a re-enrolled device has none of ours), and its inventory time becomes null; its user
    *    channels become `checked-out`. Facts stay.
-   * 3. The enrolment is written: status `pending`, the pin, the details, `pushable` false, `enrolledAt` null,
+   * 3. The enrolment is written: status `pending`, no phase, the pin, the details, `pushable` false, `enrolledAt` null,
    *    `checkedOutAt` null, `lastSeenAt` = `at`; the invitation of the certificate's register entry, when it has one.
    *    The register entry, when there is one, gets this enrolment's id.
    * 4. `secrets` are put under the enrolment's id; `events` are appended.
@@ -118,10 +118,10 @@ export interface EnrolmentStore {
   }): Promise<{ readonly outcome: 'adopted'; readonly enrolment: Enrolment } | { readonly outcome: 'refused' }>;
 
   /**
-   * Ends an enrolment: status `checked-out`, `checkedOutAt`, not pushable, pending commands `cancelled`, memberships,
+   * Ends an enrolment: status `checked-out` (`retired` where the phase was `retire-pending`), no phase, `checkedOutAt`, not pushable, pending commands `cancelled`, memberships,
    * assignments and reconcile mark removed; on a device channel its user channels likewise. For each membership an event
-   * `label.left` is appended (by id of the label; data `{ labelId, label: name, cause: 'check-out' }`), then `events`. Idempotent: a
-   * checked-out enrolment with the same pin answers `ok` and nothing changes, no event is appended.
+   * `label.left` is appended (by id of the label; data `{ labelId, label: name, cause: 'check-out' }`), then `events`. Idempotent: an
+   * enrolment that has ended (checked out, retired, wiped), with the same pin, answers `ok` and nothing changes, no event is appended.
    */
   checkOut(input: {
     readonly id: string;
@@ -129,6 +129,43 @@ export interface EnrolmentStore {
     readonly at: number;
     readonly events: readonly NewEvent[];
   }): Promise<VerifyOutcome>;
+
+  /**
+   * Moves active device channels from any phase of `from` (`null`: none) to `to`; returns the ids that moved, ordered. For each
+   * an event `enrolment.phase-changed` is appended, data `{ from, to, cause }` (`none` for `null`).
+   */
+  setPhase(input: {
+    readonly ids: readonly string[];
+    readonly from: readonly (EnrolmentPhase | null)[];
+    readonly to: EnrolmentPhase | null;
+    readonly at: number;
+    readonly cause: string;
+  }): Promise<readonly string[]>;
+
+  /**
+   * Ends a device channel from the server's side: as {@link EnrolmentStore.checkOut} with the status given, without a
+   * certificate. `cause` goes into the events of labels. `null` (nothing changed) unless the status is one of `from`. The pin stays, so that a device that
+   * comes back is known; memberships, assignments and commands go also where it had ended otherwise before.
+   */
+  end(input: {
+    readonly id: string;
+    readonly status: 'retired' | 'wiped';
+    readonly from: readonly EnrolmentStatus[];
+    readonly at: number;
+    readonly cause: string;
+    readonly events: readonly NewEvent[];
+  }): Promise<Enrolment | null>;
+
+  /**
+   * Takes a wipe back: a `wiped` device channel becomes `active` with the phase given; pushable, with a push due at `at`,
+   * where it has a token. `checkedOutAt` becomes null, `events` are appended. `null` (nothing changed) unless it is `wiped`.
+   */
+  revive(input: {
+    readonly id: string;
+    readonly phase: EnrolmentPhase | null;
+    readonly at: number;
+    readonly events: readonly NewEvent[];
+  }): Promise<Enrolment | null>;
 
   /**
    * Checks the pin, touches `lastSeenAt`, and puts the secrets given (for the check-in messages without a method of

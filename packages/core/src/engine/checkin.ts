@@ -14,6 +14,7 @@ import type { AdeReconciler } from '../ade/reconcile.ts';
 import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
 import type { TokenUpdateInput } from '../contracts/enrolments.ts';
+import type { NewEvent } from '../contracts/shared.ts';
 import { CoreError } from '../errors.ts';
 import { releaseWaiting } from '../recipes/run.ts';
 import type { Context } from './context.ts';
@@ -151,12 +152,10 @@ export async function checkOut(context: Context, message: CheckOut, identity: De
   const resolved = resolveEnrolment(message.ids);
   const { id, channel } = resolved;
   const at = clock.now();
-  const input = {
-    id,
-    certificateFingerprint: identity.fingerprint,
-    at,
-    events: [{ type: 'enrolment.checked-out', at, enrolmentId: id, data: { channel } } as const],
-  };
+  const retiring = (await store.enrolments.get(id))?.phase === 'retire-pending';
+  const events: NewEvent[] = [{ type: 'enrolment.checked-out', at, enrolmentId: id, data: { channel } }];
+  if (retiring) events.push({ type: 'enrolment.retired', at, enrolmentId: id, data: { cause: 'checked out' } });
+  const input = { id, certificateFingerprint: identity.fingerprint, at, events };
   await context.door.pass(resolved, identity, () => store.enrolments.checkOut(input));
   if (context.options.revokeOnCheckOut && channel === 'device') {
     const { fingerprint } = identity;

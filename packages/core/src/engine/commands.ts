@@ -3,6 +3,7 @@ import { commandCapabilities, inventoryCommands, type RawPayload, rawCommand } f
 import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
 import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
+import { eraseQueued } from '../lifecycle/phases.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
 import { isSecretCommand } from './sensitive.ts';
@@ -16,7 +17,7 @@ export interface CommandInput extends EnqueueOptions {
 }
 
 /** Commands whose results change something in the engine; their ends are kept until that is done. */
-const withFollowUp = new Set([...inventoryCommands, 'DeviceLock', 'InstallProfile', 'RemoveProfile']);
+const withFollowUp = new Set([...inventoryCommands, 'DeviceLock', 'EraseDevice', 'InstallProfile', 'RemoveProfile']);
 
 /** Builds a command as the queue takes it: bytes, UUID, sealed when it may hold secrets. */
 export function buildCommand(context: Context, input: CommandInput): NewCommand {
@@ -70,13 +71,18 @@ export async function enqueueCommands(
       data: { commandUuid, requestType, origin, targets: enrolmentIds.length },
     })),
   });
+  const erase = commands.find(({ requestType }) => requestType === 'EraseDevice');
+  if (erase !== undefined) await eraseQueued(context, enrolmentIds, erase.origin);
   if (options.kick !== false && commands.some((command) => command.push)) context.kick.notifier();
   context.bus.poke();
   return queued;
 }
 
 /** The enrolments that a target stands for. */
-async function resolveTarget(context: Context, target: Parameters<Commands['enqueue']>[0]): Promise<readonly string[]> {
+export async function resolveTarget(
+  context: Context,
+  target: Parameters<Commands['enqueue']>[0],
+): Promise<readonly string[]> {
   const { store } = context;
   if ('enrolmentIds' in target) return target.enrolmentIds;
   if ('labelId' in target) {

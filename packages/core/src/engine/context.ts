@@ -30,6 +30,8 @@ export interface Context {
   readonly meters: Instruments;
   readonly matcher: Matcher;
   readonly searching: Searching;
+  /** The status of devices changed (what searches call `common.status`): labels follow. */
+  readonly statusChanged: (enrolmentIds: readonly string[]) => Promise<void>;
   /** Tells the loops that there is work. */
   readonly kick: { notifier(): void; reconciler(): void };
 }

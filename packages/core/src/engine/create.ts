@@ -1,6 +1,7 @@
 // createEngine: puts the services together.
 import { randomBytes } from 'node:crypto';
 import { catalogue } from '@espalier/search/catalogue';
+import { createActions } from '../actions/run.ts';
 import { createAde } from '../ade/index.ts';
 import { createAdeReconciler } from '../ade/reconcile.ts';
 import type { Engine } from '../api/engine.ts';
@@ -24,6 +25,7 @@ import { createDoor } from './door.ts';
 import { createEffects } from './effects.ts';
 import { createEnrolling } from './enrolling.ts';
 import { createFactIndex, withFactRows } from './fact-index.ts';
+import { STATUS_TOKENS } from './facts.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createInstruments, measureQueue } from './instruments.ts';
 import { createLabels } from './labels.ts';
@@ -80,6 +82,9 @@ export function createEngine(input: EngineInput): Engine {
     meters,
     matcher,
     searching: createSearching(store, clock, matcher, index),
+    async statusChanged(ids) {
+      await labels.evaluateDevices(ids, STATUS_TOKENS, 'status');
+    },
     kick: {
       notifier: () => loops.notifier?.kick(),
       reconciler() {
@@ -148,6 +153,7 @@ export function createEngine(input: EngineInput): Engine {
     commands: createCommands(context),
     devices: createDevices(context, labels),
     recipes: createRecipes(context),
+    actions: createActions(context),
     escrow: createEscrow(context),
     labels,
     configurations: createConfigurations(context),

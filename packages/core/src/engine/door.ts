@@ -1,5 +1,6 @@
 // Letting a device in by its certificate: the one it is pinned to, or one that was issued to it since.
 import type { DeviceIdentity } from '../api/engine.ts';
+import { cameBack } from '../lifecycle/phases.ts';
 import type { Context } from './context.ts';
 import { refuse } from './refuse.ts';
 import type { Renewals } from './renewal.ts';
@@ -67,6 +68,9 @@ export function createDoor(context: Context, renewals: Renewals): Door {
           result = await step();
           if (answers) await renewals.settle(device);
         }
+      }
+      if (result.outcome === 'unknown' && identity.expired !== true && (await cameBack(context, caller, identity))) {
+        result = await step();
       }
       const { outcome } = result;
       if (outcome === 'unknown' || outcome === 'identity-mismatch') {

@@ -5,6 +5,7 @@ import type { AppleError, Assignment, CommandState } from '../api/records.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { InventoryReport } from '../contracts/inventory.ts';
 import { CoreError } from '../errors.ts';
+import { eraseEnded, RETIRE_ORIGIN, removalEnded } from '../lifecycle/phases.ts';
 import { escrowRecoveryKey } from '../recipes/escrow.ts';
 import { advanceRecipe, recipeOf } from '../recipes/run.ts';
 import type { Context } from './context.ts';
@@ -114,7 +115,19 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     const { requestType, state, errorChain, response, origin } = outcome;
     const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
     const answer = (): PlistDict => value ?? (response === null ? {} : readResponse(vault.read(response, ref)).value);
-    if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
+    const recipe = recipeOf(origin);
+    const advance = async (value: PlistDict): Promise<void> => {
+      const ended = { enrolmentId, commandUuid, requestType, state };
+      if (recipe !== null) await advanceRecipe(context, recipe, ended, describe(state, errorChain), value);
+    };
+    if (requestType === 'EraseDevice') {
+      // Last: whatever follows from the answer belongs to a device that is still there.
+      await advance(state === 'acknowledged' ? answer() : {});
+      await eraseEnded(context, outcome);
+      return;
+    }
+    if (origin === RETIRE_ORIGIN) await removalEnded(context, outcome);
+    else if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
       await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
     } else if (state !== 'acknowledged') {
       // Asked and not answered: without this, housekeeping would ask again for ever.
@@ -125,17 +138,7 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       await inventory(enrolmentId, requestType, answer(), again);
       if (requestType === 'SecurityInfo') await escrowRecoveryKey(context, enrolmentId, answer());
     }
-    const recipe = recipeOf(origin);
-    if (recipe !== null) {
-      const value = state === 'acknowledged' ? answer() : {};
-      await advanceRecipe(
-        context,
-        recipe,
-        { enrolmentId, commandUuid, requestType, state },
-        describe(state, errorChain),
-        value,
-      );
-    }
+    await advance(state === 'acknowledged' ? answer() : {});
   }
 
   async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict, again = false): Promise<void> {

@@ -1,6 +1,6 @@
 // The record that searches and labels see: what the device reported, and what the server knows of its enrolment.
 import type { Facts, FactValue } from '../api/common.ts';
-import type { DeviceRow, Enrolment, EnrolmentStatus } from '../api/records.ts';
+import type { DeviceRow, Enrolment, EnrolmentPhase, EnrolmentStatus } from '../api/records.ts';
 import type { SqlCases, SqlColumn } from '../contracts/search.ts';
 
 /** How the statuses are called in searches (the catalogue's `common.status`). */
@@ -12,6 +12,20 @@ const statusNames: Readonly<Record<EnrolmentStatus, string>> = {
   wiped: 'Wiped',
 };
 
+const phaseNames: Readonly<Record<EnrolmentPhase, string>> = {
+  lost: 'Lost',
+  'wipe-pending': 'Wipe Pending',
+  'retire-pending': 'Retire Pending',
+};
+
+/** How an enrolment stands, as searches and people call it (`common.status`). */
+export function statusName({ status, phase }: Pick<Enrolment, 'status' | 'phase'>): string {
+  return phase === null ? statusNames[status] : phaseNames[phase];
+}
+
+/** The fields that follow from where an enrolment stands. */
+export const STATUS_TOKENS: readonly string[] = ['common.status', 'common.mdm_managed', 'common.retired'];
+
 /** The field of the labels that a device is in. */
 export const LABEL_TOKEN = 'common.label';
 
@@ -21,7 +35,7 @@ export const CONTACT_TOKENS: readonly string[] = ['common.last_connected_at', 'c
 /** What the server knows of an enrolment, as facts; they are not stored, so that a poll does not rewrite them. */
 export function serverFacts(enrolment: Enrolment): Facts {
   const facts: Record<string, FactValue> = {
-    'common.status': statusNames[enrolment.status],
+    'common.status': statusName(enrolment),
     'common.mdm_managed': enrolment.status === 'active',
     'common.retired': statusNames[enrolment.status] === 'Retired',
   };
@@ -39,6 +53,8 @@ export function allFacts({ enrolment, facts }: DeviceRow, labels?: readonly stri
 /** The columns of a store's enrolments that searches read: SQL expressions; times are epoch milliseconds. */
 export interface ServerColumns {
   readonly status: string;
+  /** Only of active devices; `NULL` for most. */
+  readonly phase: string;
   readonly enrolledAt: string;
   readonly lastSeenAt: string;
   /** Where there is an index on it: the day of `lastSeenAt` (days since 1970, UTC), which changes less often. */
@@ -50,7 +66,7 @@ export interface ServerColumns {
  * engine adds to each device. For the `column` of a search's schema.
  */
 export function serverColumns(columns: ServerColumns): (token: string) => SqlColumn | SqlCases | undefined {
-  const { status, enrolledAt, lastSeenAt, lastSeenDay } = columns;
+  const { status, phase, enrolledAt, lastSeenAt, lastSeenDay } = columns;
   const day = lastSeenDay === undefined ? {} : { coarse: { value: lastSeenDay, unit: 86_400_000 } };
   const names = Object.entries(statusNames);
   const has = (statuses: readonly string[]): string =>
@@ -69,10 +85,16 @@ export function serverColumns(columns: ServerColumns): (token: string) => SqlCol
     [
       'common.status',
       {
-        cases: [...new Set(names.map(([, name]) => name))].map((value) => ({
-          value,
-          when: where((name) => name === value),
-        })),
+        cases: [
+          ...[...new Set(names.map(([, name]) => name))].map((value) => ({
+            value,
+            when:
+              value === 'Active'
+                ? `(${where((_, key) => key === 'active')} AND ${phase} IS NULL)`
+                : where((name) => name === value),
+          })),
+          ...Object.entries(phaseNames).map(([key, value]) => ({ value, when: `(${phase} = '${key}')` })),
+        ],
       },
     ],
     ['common.mdm_managed', flag((_, key) => key === 'active')],

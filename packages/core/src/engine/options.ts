@@ -113,6 +113,17 @@ export interface EngineOptions {
    * yet the certificate may enrol it again).
    */
   readonly revokeOnCheckOut?: boolean;
+  /**
+   * Erase a wiped device again that comes back without enrolling: a backup was restored (ACT-12; default false: it is
+   * refused until the wipe is cancelled, or it enrols anew).
+   */
+  readonly rewipe?: boolean;
+  /** The `PayloadIdentifier` of the enrolment profile, for devices that have not listed their profiles yet. */
+  readonly enrolmentProfileIdentifier?: string;
+  /** How many devices one action may name (default 1,000). */
+  readonly actionLimit?: number;
+  /** Whether every action needs a note, for the audit log (default false). */
+  readonly requireActionNotes?: boolean;
   /** How long ended certificates, and revocations, stay in the register (default 365 days). */
   readonly certificateRetentionMs?: number;
 }
@@ -214,6 +225,10 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   renewalIntervalMs: HOUR,
   renewalTtlMs: 7 * DAY,
   revokeOnCheckOut: false,
+  rewipe: false,
+  enrolmentProfileIdentifier: 'com.espalier.enrolment',
+  actionLimit: 1_000,
+  requireActionNotes: false,
   certificateRetentionMs: 365 * DAY,
   declarationSettleMs: 2_000,
   declarationResyncMs: DAY,

@@ -138,6 +138,9 @@ export function createProtocol(
       const answers = result !== undefined;
       const outcome = await context.door.pass(resolved, identity, () => store.queue.poll(input), { answers });
       const followedUp = await afterPoll(outcome, response, enrolmentId, at);
+      // A device that erases itself takes nothing more.
+      const erasing = response.status === 'Acknowledged' && outcome.resultCommand?.requestType === 'EraseDevice';
+      if (erasing && followedUp) return null;
       let next = outcome.command;
       if (next === null && followedUp) {
         // The result may have led to new commands (a profile to be verified): the device is still there to take them.

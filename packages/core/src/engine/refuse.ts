@@ -1,6 +1,7 @@
 // Refusing a device: the record of it and the error.
 import type { DeviceIdentity } from '../api/engine.ts';
 import { CoreError } from '../errors.ts';
+import { endedHere } from '../lifecycle/phases.ts';
 import type { Context } from './context.ts';
 
 /** Why a device is refused. */
@@ -30,13 +31,21 @@ const errors = {
 
 /** Records a refused identity, and makes the error. */
 export async function refuse(
-  { store, clock, logger, bus }: Context,
+  context: Context,
   outcome: Refusal,
   enrolmentId: string,
   identity: DeviceIdentity,
 ): Promise<CoreError> {
+  const { store, clock, logger, bus } = context;
   const { fingerprint, source } = identity;
   if (outcome === 'unknown') {
+    const ended = await endedHere(context, enrolmentId, identity);
+    if (ended !== null) {
+      logger.warn({ enrolmentId, fingerprint, source, ended }, 'a device whose enrolment the server has ended');
+      return new CoreError(`core.enrolment.${ended}`, 'forbidden', `this device was ${ended}`, {
+        remedy: ended === 'wiped' ? 'Cancel the wipe, or enrol the device again.' : AGAIN,
+      });
+    }
     logger.warn({ enrolmentId, fingerprint, source }, 'a device that is not enrolled');
     return new CoreError('core.enrolment.unknown', 'forbidden', 'this device is not enrolled', { remedy: AGAIN });
   }

@@ -2,8 +2,9 @@
 
 import type { Enrolment } from '../api/records.ts';
 import type { AuthenticateInput, EnrolmentDetails, EnrolmentFilter, EnrolmentStore } from '../contracts/enrolments.ts';
+import type { NewEvent } from '../contracts/shared.ts';
 import { clearPending, findByKey, hasWork } from './pending.ts';
-import { addTo, compare, type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
+import { addTo, compare, type EnrolmentRow, enrolmentOf, idPage, isLiving, type MemoryState } from './state.ts';
 
 /** Enrolments over the state. */
 export function memoryEnrolments(state: MemoryState): EnrolmentStore {
@@ -21,6 +22,7 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       if (existing === undefined) state.addEnrolment(row);
       row.kind = input.kind;
       row.status = 'pending';
+      if (fresh) row.phase = null;
       row.pushable = false;
       row.enrolledAt = null;
       row.checkedOutAt = null;
@@ -102,22 +104,57 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       const row = state.enrolments.get(id);
       if (row === undefined) return { outcome: 'unknown' };
       if (state.pinOf(row) !== certificateFingerprint) return { outcome: 'identity-mismatch' };
-      if (row.status !== 'checked-out') {
-        const left = [...(state.labelsOf.get(id) ?? [])].sort(compare).map((labelId) => ({
-          type: 'label.left' as const,
-          at,
-          enrolmentId: id,
-          data: { labelId, label: state.labels.get(labelId)?.name ?? '', cause: 'check-out' },
-        }));
-        leave(state, row, at);
-        for (const child of state.children.get(id) ?? []) {
-          const user = state.enrolments.get(child);
-          if (user !== undefined && user.status !== 'checked-out') leave(state, user, at);
-        }
+      if (isLiving(row.status)) {
+        const status = row.phase === 'retire-pending' ? 'retired' : 'checked-out';
+        const left = leaveAll(state, row, at, 'check-out');
+        row.status = status;
         state.seen(row, at);
         state.appendEvents([...left, ...events]);
       }
       return { outcome: 'ok', enrolment: enrolmentOf(state, row) };
+    },
+
+    async setPhase({ ids, from, to, at, cause }) {
+      state.open();
+      const moved: string[] = [];
+      for (const id of [...new Set(ids)].sort(compare)) {
+        const row = state.enrolments.get(id);
+        if (row?.channel !== 'device' || row.status !== 'active' || !from.includes(row.phase) || row.phase === to)
+          continue;
+        const data = { from: row.phase ?? 'none', to: to ?? 'none', cause };
+        row.phase = to;
+        state.appendEvents([{ type: 'enrolment.phase-changed', at, enrolmentId: id, data }]);
+        moved.push(id);
+      }
+      return moved;
+    },
+
+    async end({ id, status, from, at, cause, events }) {
+      state.open();
+      const row = state.enrolments.get(id);
+      if (row?.channel !== 'device' || !from.includes(row.status)) return null;
+      const left = leaveAll(state, row, at, cause);
+      row.status = status;
+      state.appendEvents([...left, ...events]);
+      return enrolmentOf(state, row);
+    },
+
+    async revive({ id, phase, at, events }) {
+      state.open();
+      const row = state.enrolments.get(id);
+      if (row?.channel !== 'device' || row.status !== 'wiped') return null;
+      row.status = 'active';
+      row.phase = phase;
+      row.checkedOutAt = null;
+      if (row.inventoryAt === null) state.withoutInventory.add(id);
+      if (row.push !== null) {
+        row.pushable = true;
+        row.push.dead = false;
+        row.push.attempts = 0;
+        state.setDue(row.push, at);
+      }
+      state.appendEvents(events);
+      return enrolmentOf(state, row);
     },
 
     async verify({ id, certificateFingerprint, at, secrets }) {
@@ -203,6 +240,7 @@ function newRow(
     kind,
     parent,
     status: 'pending',
+    phase: null,
     udid: null,
     serialNumber: null,
     model: null,
@@ -274,8 +312,25 @@ function reset(state: MemoryState, row: EnrolmentRow, at: number): void {
   }
 }
 
+/** A device leaves with its user channels; the events of the labels that it was in. */
+function leaveAll(state: MemoryState, row: EnrolmentRow, at: number, cause: string): NewEvent[] {
+  const left = [...(state.labelsOf.get(row.id) ?? [])].sort(compare).map((labelId) => ({
+    type: 'label.left' as const,
+    at,
+    enrolmentId: row.id,
+    data: { labelId, label: state.labels.get(labelId)?.name ?? '', cause },
+  }));
+  leave(state, row, at);
+  for (const child of state.children.get(row.id) ?? []) {
+    const user = state.enrolments.get(child);
+    if (user !== undefined && user.status !== 'checked-out') leave(state, user, at);
+  }
+  return left;
+}
+
 function leave(state: MemoryState, row: EnrolmentRow, at: number): void {
   row.status = 'checked-out';
+  row.phase = null;
   row.checkedOutAt = at;
   row.pushable = false;
   clearPending(state, row, at);

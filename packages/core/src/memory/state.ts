@@ -285,6 +285,7 @@ export function enrolmentOf(state: MemoryState, row: EnrolmentRow): Enrolment {
     kind: row.kind,
     parent: row.parent,
     status: row.status,
+    phase: row.phase,
     udid: row.udid,
     serialNumber: row.serialNumber,
     model: row.model,

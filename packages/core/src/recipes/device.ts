@@ -7,19 +7,26 @@ type Restart = RecipeParameters['clear-passcode-restart'];
 const power = ({ operation = 'restart' }: Restart): string =>
   operation === 'shutdown' ? 'ShutDownDevice' : 'RestartDevice';
 
+async function clearStep({ secret }: RecipeTools): Promise<NextStep> {
+  const token = await secret('unlock-token');
+  if (token !== null) return send('ClearPasscode', { UnlockToken: token });
+  throw unavailable(
+    'the device gave no unlock token',
+    'a passcode can only be cleared on a device that sent one when it enrolled',
+  );
+}
+
+/** Clear the passcode. */
+export const clearPasscode: Recipe<RecipeParameters['clear-passcode']> = {
+  commands: () => ['ClearPasscode'],
+  start: (_parameters, tools) => clearStep(tools),
+  next: () => succeed(),
+};
+
 /** Clear the passcode, then restart. */
 export const clearPasscodeRestart: Recipe<Restart> = {
   commands: (parameters) => ['ClearPasscode', power(parameters)],
-  async start(_parameters, { secret }) {
-    const token = await secret('unlock-token');
-    if (token === null) {
-      throw unavailable(
-        'the device gave no unlock token',
-        'a passcode can only be cleared on a device that sent one when it enrolled',
-      );
-    }
-    return send('ClearPasscode', { UnlockToken: token });
-  },
+  start: (_parameters, tools) => clearStep(tools),
   next: ({ requestType }, parameters) => (requestType === 'ClearPasscode' ? send(power(parameters)) : succeed()),
 };
 

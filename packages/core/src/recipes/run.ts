@@ -8,7 +8,7 @@ import { checkCommandItself, splitByCapability, unsupported } from '../engine/ca
 import { buildCommand, enqueueCommands } from '../engine/commands.ts';
 import { type Context, uuid } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
-import { activationLockEscrow, clearPasscodeRestart, releaseAwaiting } from './device.ts';
+import { activationLockEscrow, clearPasscode, clearPasscodeRestart, releaseAwaiting } from './device.ts';
 import { erase } from './erase.ts';
 import { lostModeLocate, lostModeOff, lostModeOn } from './lost-mode.ts';
 import {
@@ -22,11 +22,13 @@ import { softwareUpdate } from './software-update.ts';
 import { publicRun, type RunRecord, readRun, writeRun } from './state.ts';
 import { toolsFor } from './tools.ts';
 import type { Decision, Recipe, RecipeBook, RecipeTools, StepOutcome } from './types.ts';
+import { deleteUsers, logOutUser, userList } from './users.ts';
 
 const book: RecipeBook = {
   'lost-mode-on': lostModeOn,
   'lost-mode-locate': lostModeLocate,
   'lost-mode-off': lostModeOff,
+  'clear-passcode': clearPasscode,
   'clear-passcode-restart': clearPasscodeRestart,
   'filevault-escrow': fileVaultEscrow,
   'filevault-rotate': fileVaultRotate,
@@ -37,6 +39,9 @@ const book: RecipeBook = {
   'release-awaiting': releaseAwaiting,
   'activation-lock-escrow': activationLockEscrow,
   erase,
+  'user-list': userList,
+  'log-out-user': logOutUser,
+  'delete-users': deleteUsers,
 };
 
 /** The names of all recipes. */

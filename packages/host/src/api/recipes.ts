@@ -14,7 +14,7 @@ const data = z
   .exactOptional();
 
 /** What each recipe takes, as JSON. */
-const parameters = {
+export const recipeParameters = {
   'lost-mode-on': z.strictObject({
     message: text(1000),
     phoneNumber: text(50),
@@ -24,6 +24,7 @@ const parameters = {
   }),
   'lost-mode-locate': nothing,
   'lost-mode-off': nothing,
+  'clear-passcode': nothing,
   'clear-passcode-restart': z.strictObject({ operation: z.enum(['restart', 'shutdown']).exactOptional() }),
   'filevault-escrow': nothing,
   'filevault-rotate': z.strictObject({ password: text(500) }),
@@ -53,6 +54,14 @@ const parameters = {
     disallowProximitySetup: z.boolean().exactOptional(),
     obliterationBehavior: z.enum(['Default', 'DoNotObliterate', 'ObliterateWithWarning', 'Always']).exactOptional(),
     returnToService: z.strictObject({ wifiProfile: data, mdmProfile: data }).exactOptional(),
+  }),
+  'user-list': z.strictObject({ requireNetworkTether: z.boolean().exactOptional() }),
+  'log-out-user': z.strictObject({ requireNetworkTether: z.boolean().exactOptional() }),
+  'delete-users': z.strictObject({
+    users: z.array(z.string().min(1).max(500)).min(1).max(100).exactOptional(),
+    all: z.boolean().exactOptional(),
+    force: z.boolean().exactOptional(),
+    requireNetworkTether: z.boolean().exactOptional(),
   }),
 } satisfies { [N in keyof RecipeParameters]: z.ZodType };
 
@@ -144,7 +153,7 @@ function readParameters(
   recipe: keyof RecipeParameters,
   body: Record<string, unknown>,
 ): RecipeParameters[typeof recipe] {
-  const read = parameters[recipe].safeParse(body);
+  const read = recipeParameters[recipe].safeParse(body);
   if (!read.success) {
     const [issue] = read.error.issues;
     throw invalid(issue?.message ?? 'The parameters make no sense.', ['body', ...(issue?.path ?? [])].join('.'));

@@ -7,6 +7,7 @@ import type { Limiter } from '../http/limiter.ts';
 import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Webhooks } from '../webhooks/types.ts';
+import { actionOperations } from './actions.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { certificateOperations } from './certificates.ts';
 import { declarationOperations, declarationSetOperations, deviceDeclarationOperations } from './declarations.ts';
@@ -44,6 +45,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...pushCertificateOperations(api.engine, api.pushVendor),
     ...migrationOperations(api.engine),
     ...deviceOperations(api.engine),
+    ...actionOperations(api.engine),
     ...recipeOperations(api.engine),
     ...labelOperations(api.engine),
     ...configurationOperations(api.engine),

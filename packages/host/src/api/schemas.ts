@@ -48,6 +48,7 @@ export const enrolment = z
     kind: z.enum(['device', 'user', 'user-enrolment-device', 'user-enrolment-user', 'shared-ipad-user']),
     parent: maybeText,
     status: z.enum(['pending', 'active', 'checked-out', 'retired', 'wiped']),
+    phase: z.enum(['lost', 'wipe-pending', 'retire-pending']).nullable(),
     udid: maybeText,
     serialNumber: maybeText,
     model: maybeText,
@@ -374,12 +375,14 @@ export const lockOptions = z.strictObject({
     .regex(/^\d{6}$/, 'A lock PIN has six digits.')
     .exactOptional(),
 });
+export const target = z.union([
+  z.strictObject({ enrolmentIds: ids.min(1) }),
+  z.strictObject({ labelId: z.string().min(1).max(200) }),
+  z.strictObject({ search: expression }),
+]);
+
 export const newCommand = z.strictObject({
-  target: z.union([
-    z.strictObject({ enrolmentIds: ids.min(1) }),
-    z.strictObject({ labelId: z.string().min(1).max(200) }),
-    z.strictObject({ search: expression }),
-  ]),
+  target,
   requestType: z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,99}$/, 'A RequestType is a name such as DeviceLock.'),
   payload: z
     .record(z.string(), z.unknown())

@@ -97,7 +97,8 @@ function answerFor(error: unknown, unenrolUnknown: boolean): unknown {
     // The device leaves this user alone until the next login.
     return new HostError('forbidden', error.code, error.message, { status: 410, cause: error });
   }
-  if (error.code === 'core.enrolment.unknown' && unenrolUnknown) {
+  // Whom this server has retired is to go, whatever is done with strangers (ACT-4).
+  if (error.code === 'core.enrolment.retired' || (error.code === 'core.enrolment.unknown' && unenrolUnknown)) {
     return new HostError('forbidden', error.code, error.message, {
       cause: error,
       // Read by the device (schema, mdm/errors): it removes its enrolment.

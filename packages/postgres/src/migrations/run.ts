@@ -11,6 +11,7 @@ import { searchTables } from './07-search.ts';
 import { declarationTables } from './08-declarations.ts';
 import { adeTables } from './09-ade.ts';
 import { scepRequestTables } from './10-scep-requests.ts';
+import { phases } from './11-phases.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -24,6 +25,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   declarationTables,
   adeTables,
   scepRequestTables,
+  phases,
 ];
 
 /** The version that this release of the package works with. */

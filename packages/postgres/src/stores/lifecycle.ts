@@ -14,13 +14,14 @@ interface Locked {
   readonly id: string;
   readonly channel: Enrolment['channel'];
   readonly status: EnrolmentStatus;
+  readonly phase: Enrolment['phase'];
   readonly pin: string | null;
 }
 
 /** The part of the enrolment store that changes what an enrolment is. */
 export function postgresLifecycle(
   db: Database,
-): Pick<EnrolmentStore, 'authenticate' | 'tokenUpdate' | 'adopt' | 'checkOut'> {
+): Pick<EnrolmentStore, 'authenticate' | 'tokenUpdate' | 'adopt' | 'checkOut' | 'setPhase' | 'end' | 'revive'> {
   const s = db.schema;
   const detail = (column: string, key: string) =>
     `${column} = CASE WHEN $2::jsonb ? '${key}' THEN $2::jsonb ->> '${key}' ELSE e.${column} END`;
@@ -31,9 +32,9 @@ export function postgresLifecycle(
   const text = {
     // One enrolment and one certificate at a time, also where there is no row to lock yet. Always in this order.
     guard: `SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2)), pg_advisory_xact_lock(hashtext($3), hashtext($4))`,
-    lock: `SELECT l.id, l.channel, l.status, l.pin FROM ${s}.live l
+    lock: `SELECT l.id, l.channel, l.status, l.phase, l.pin FROM ${s}.live l
       WHERE l.id = ANY ($1::text[]) ORDER BY l.id FOR NO KEY UPDATE`,
-    lockFamily: `SELECT l.id, l.channel, l.status, l.pin FROM ${s}.live l
+    lockFamily: `SELECT l.id, l.channel, l.status, l.phase, l.pin FROM ${s}.live l
       WHERE l.id = $1 OR l.parent = $1 ORDER BY l.id FOR NO KEY UPDATE`,
     holder: `SELECT 1 FROM ${s}.enrolment e WHERE e.pin = $1 AND e.id <> $2 LIMIT 1`,
     certificate: `SELECT enrolment_id AS "enrolmentId", status, invitation_id AS "invitationId"
@@ -57,7 +58,8 @@ export function postgresLifecycle(
       ), inventory AS (INSERT INTO ${s}.inventory (enrolment_id) VALUES ($1))
       INSERT INTO ${s}.enrolment (id, kind) VALUES ($1, $4)`,
     begin: `WITH live AS (
-        UPDATE ${s}.live SET status = 'pending', pin = $2, pushable = false, enrolled_at = NULL, last_seen_at = $3
+        UPDATE ${s}.live SET status = 'pending', phase = CASE WHEN $5 THEN NULL ELSE phase END, pin = $2,
+          pushable = false, enrolled_at = NULL, last_seen_at = $3
         WHERE id = $1
       ), certificate AS (UPDATE ${s}.certificate SET enrolment_id = $1 WHERE fingerprint = $2)
       UPDATE ${s}.enrolment SET kind = $4, pin = $2, checked_out_at = NULL,
@@ -98,6 +100,17 @@ export function postgresLifecycle(
         push_attempts = 0, lease = NULL,
         due_at = CASE WHEN EXISTS (SELECT FROM ${s}.pending p WHERE p.enrolment_id = $1) THEN $5 ELSE l.due_at END
       WHERE l.id = $1`,
+    end: `UPDATE ${s}.live SET status = $2, phase = NULL WHERE id = $1`,
+    moving: `SELECT l.id, l.phase FROM ${s}.live l WHERE l.id = ANY ($1::text[]) AND l.channel = 'device'
+        AND l.status = 'active' AND l.phase IS DISTINCT FROM $2
+        AND coalesce(l.phase, 'none') = ANY ($3::text[]) ORDER BY l.id FOR NO KEY UPDATE`,
+    move: `UPDATE ${s}.live SET phase = $2 WHERE id = ANY ($1::text[])`,
+    revive: `WITH live AS (
+        UPDATE ${s}.live l SET status = 'active', phase = $2, pushable = l.has_push, push_attempts = 0, lease = NULL,
+          due_at = CASE WHEN l.has_push THEN $3::bigint END
+        WHERE l.id = $1
+      )
+      UPDATE ${s}.enrolment SET checked_out_at = NULL WHERE id = $1`,
     labels: `SELECT b.id, b.name FROM ${s}.member m JOIN ${s}.label b ON b.id = m.label_id
       WHERE m.enrolment_id = $1 ORDER BY b.id`,
     seen: `UPDATE ${s}.live SET last_seen_at = greatest(last_seen_at, $2) WHERE id = $1`,
@@ -119,6 +132,25 @@ export function postgresLifecycle(
     // Of two blobs under one name the last counts; one statement may write each only once.
     const blobs = new Map(secrets.map(({ name, blob }) => [name, blob]));
     await q.query('lifecycle.secrets', text.secrets, [id, [...blobs.keys()], [...blobs.values()]]);
+  };
+
+  /** A device leaves with its user channels; the events of the labels that it was in. */
+  const leaveAll = async (
+    q: Queryable,
+    family: readonly Locked[],
+    id: string,
+    at: number,
+    cause: string,
+  ): Promise<NewEvent[]> => {
+    const leaving = family.filter((row) => row.id === id || row.status !== 'checked-out').map((row) => row.id);
+    const labels = await q.query<{ id: string; name: string }>('lifecycle.labels', text.labels, [id]);
+    await q.query('lifecycle.leave', text.leave, [leaving, at]);
+    return labels.map((label) => ({
+      type: 'label.left' as const,
+      at,
+      enrolmentId: id,
+      data: { labelId: label.id, label: label.name, cause },
+    }));
   };
 
   return {
@@ -222,20 +254,53 @@ export function postgresLifecycle(
         if (self === undefined) return { outcome: 'unknown' };
         const before = await read(q, id);
         if (before.certificateFingerprint !== certificateFingerprint) return { outcome: 'identity-mismatch' };
-        if (self.status === 'checked-out') return { outcome: 'ok', enrolment: before };
-        const leaving = family.filter((row) => row.status !== 'checked-out').map((row) => row.id);
-        const labels = await q.query<{ id: string; name: string }>('lifecycle.labels', text.labels, [id]);
-        const left = labels.map((label) => ({
-          type: 'label.left' as const,
-          at,
-          enrolmentId: id,
-          data: { labelId: label.id, label: label.name, cause: 'check-out' },
-        }));
-        await q.query('lifecycle.leave', text.leave, [leaving, at]);
+        if (self.status !== 'pending' && self.status !== 'active') return { outcome: 'ok', enrolment: before };
+        const left = await leaveAll(q, family, id, at, 'check-out');
+        if (self.phase === 'retire-pending') await q.query('lifecycle.end', text.end, [id, 'retired']);
+        else await q.query('lifecycle.end', text.end, [id, 'checked-out']);
         await q.query('lifecycle.seen', text.seen, [id, at]);
         const enrolment = await read(q, id);
         await appendEvents(q, s, [...left, ...events]);
         return { outcome: 'ok', enrolment };
+      }),
+
+    setPhase: ({ ids, from, to, at, cause }) =>
+      db.transaction(async (q) => {
+        const wanted = from.map((phase) => phase ?? 'none');
+        const moving = await q.query<Pick<Locked, 'id' | 'phase'>>('lifecycle.moving', text.moving, [ids, to, wanted]);
+        if (moving.length === 0) return [];
+        const moved = moving.map(({ id }) => id);
+        await q.query('lifecycle.move', text.move, [moved, to]);
+        const events = moving.map(({ id, phase }) => ({
+          type: 'enrolment.phase-changed' as const,
+          at,
+          enrolmentId: id,
+          data: { from: phase ?? 'none', to: to ?? 'none', cause },
+        }));
+        await appendEvents(q, s, events);
+        return moved;
+      }),
+
+    end: ({ id, status, from, at, cause, events }) =>
+      db.transaction(async (q) => {
+        const family = await q.query<Locked>('lifecycle.lockFamily', text.lockFamily, [id]);
+        const self = family.find((row) => row.id === id);
+        if (self?.channel !== 'device' || !from.includes(self.status)) return null;
+        const left = await leaveAll(q, family, id, at, cause);
+        await q.query('lifecycle.end', text.end, [id, status]);
+        const enrolment = await read(q, id);
+        await appendEvents(q, s, [...left, ...events]);
+        return enrolment;
+      }),
+
+    revive: ({ id, phase, at, events }) =>
+      db.transaction(async (q) => {
+        const [self] = await q.query<Locked>('lifecycle.lock', text.lock, [[id]]);
+        if (self?.channel !== 'device' || self.status !== 'wiped') return null;
+        await q.query('lifecycle.revive', text.revive, [id, phase, at]);
+        const enrolment = await read(q, id);
+        await appendEvents(q, s, events);
+        return enrolment;
       }),
   };
 }

@@ -16,6 +16,7 @@ export function postgresSearch(db: Database, facts: FactTables): SearchStore {
   const s = db.schema;
   const column = serverColumns({
     status: 'l.status',
+    phase: 'l.phase',
     enrolledAt: 'l.enrolled_at',
     lastSeenAt: 'l.last_seen_at',
     lastSeenDay: 'l.seen_day',
