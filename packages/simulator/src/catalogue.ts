@@ -2,10 +2,10 @@
 import { SimulatorError } from './errors.ts';
 
 /** The kinds of device that can be simulated. */
-export type DeviceKind = 'iPhone' | 'iPad' | 'Mac' | 'AppleTV';
+export type DeviceKind = 'iPhone' | 'iPad' | 'Mac' | 'AppleTV' | 'Watch' | 'VisionPro';
 
 /** The operating system of a kind of device. */
-export type Platform = 'iOS' | 'macOS' | 'tvOS';
+export type Platform = 'iOS' | 'macOS' | 'tvOS' | 'visionOS' | 'watchOS';
 
 /** A model. */
 export interface Model {
@@ -146,6 +146,34 @@ const models: { readonly [K in DeviceKind]: readonly Model[] } = {
       firstVersion: '16.1',
     },
   ],
+  Watch: [
+    {
+      productName: 'Watch7,1',
+      modelName: 'Apple Watch',
+      model: 'MR9J3LL',
+      capacities: [64],
+      cellular: false,
+      firstVersion: '10.0',
+    },
+    {
+      productName: 'Watch7,5',
+      modelName: 'Apple Watch',
+      model: 'MRE93LL',
+      capacities: [64],
+      cellular: true,
+      firstVersion: '10.0',
+    },
+  ],
+  VisionPro: [
+    {
+      productName: 'RealityDevice14,1',
+      modelName: 'Apple Vision Pro',
+      model: 'MQL83LL',
+      capacities: [256, 512, 1000],
+      cellular: false,
+      firstVersion: '1.0',
+    },
+  ],
 };
 
 /** Systems with their build numbers, oldest first. */
@@ -167,6 +195,16 @@ const systems: { readonly [P in Platform]: readonly (readonly [version: string, 
     ['17.6.1', '21M80'],
     ['18.2.1', '22K160'],
     ['18.3', '22K557'],
+  ],
+  visionOS: [
+    ['2.1', '22N581'],
+    ['2.2', '22N842'],
+    ['2.3', '22N896'],
+  ],
+  watchOS: [
+    ['10.6.1', '21U580'],
+    ['11.2', '22S99'],
+    ['11.3', '22S555'],
   ],
 };
 
@@ -193,9 +231,18 @@ export function isAppleSilicon(productName: string): boolean {
   return models.Mac.find((item) => item.productName === productName)?.intel !== true;
 }
 
+const platforms: { readonly [K in DeviceKind]: Platform } = {
+  iPhone: 'iOS',
+  iPad: 'iOS',
+  Mac: 'macOS',
+  AppleTV: 'tvOS',
+  Watch: 'watchOS',
+  VisionPro: 'visionOS',
+};
+
 /** The operating system of a kind. */
 export function platformOf(kind: DeviceKind): Platform {
-  return kind === 'Mac' ? 'macOS' : kind === 'AppleTV' ? 'tvOS' : 'iOS';
+  return platforms[kind];
 }
 
 /** The versions that a platform's devices run, oldest first. */
@@ -208,7 +255,7 @@ export function buildOf(platform: Platform, version: string): string {
   const known = systems[platform].find(([item]) => item === version);
   if (known !== undefined) return known[1];
   const [major = 18, minor = 0, patch = 0] = version.split('.').map(Number);
-  const offset = platform === 'macOS' ? 9 : 4;
+  const offset = { iOS: 4, macOS: 9, tvOS: 4, visionOS: 20, watchOS: 11 }[platform];
   return `${(major || 18) + offset}${String.fromCharCode(65 + ((minor || 0) % 26))}${100 + (patch || 0)}`;
 }
 
@@ -266,4 +313,10 @@ export const appCatalogue: { readonly [P in Platform]: readonly SimulatedApp[] }
     app('us.zoom.xos', 'zoom.us', '6.3.0', 320),
   ],
   tvOS: [app('com.apple.Keynote.tv', 'Keynote', '14.2', 210), app('us.zoom.tv', 'Zoom', '6.3.0', 120)],
+  visionOS: [
+    app('com.apple.Keynote', 'Keynote', '14.2', 440),
+    app('com.microsoft.Office.Word', 'Word', '2.92', 300),
+    app('us.zoom.videomeetings', 'Zoom', '6.3.0', 220),
+  ],
+  watchOS: [app('com.microsoft.Office.Outlook.watchkitapp', 'Outlook', '4.2450.0', 30)],
 };

@@ -9,6 +9,9 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `simulator.profile`: the enrolment profile is not one that a device would install.
  * - `simulator.signature`: the profile's signature does not hold.
  * - `simulator.acme`: the ACME server refused, or does not keep to the protocol.
+ * - `simulator.unsupported`: Apple's devices do not do this: not this kind, this version, or this enrolment.
+ * - `simulator.discovery`: nobody says where this account enrols.
+ * - `simulator.sign_in`: the sign-in did not end as it should.
  * - `simulator.scep`: the SCEP server refused, or kept the device waiting too long.
  * - `simulator.refused`: the server refused a request of the enrolment (4xx).
  * - `simulator.unreachable`: the server could not be reached, or failed (5xx), as often as the device tries.
@@ -21,6 +24,9 @@ export type SimulatorErrorCode =
   | 'simulator.signature'
   | 'simulator.acme'
   | 'simulator.scep'
+  | 'simulator.unsupported'
+  | 'simulator.discovery'
+  | 'simulator.sign_in'
   | 'simulator.refused'
   | 'simulator.unreachable'
   | 'simulator.not_enrolled'
@@ -32,6 +38,9 @@ const kinds = {
   'simulator.signature': 'unauthenticated',
   'simulator.acme': 'forbidden',
   'simulator.scep': 'forbidden',
+  'simulator.unsupported': 'conflict',
+  'simulator.discovery': 'not-found',
+  'simulator.sign_in': 'unauthenticated',
   'simulator.refused': 'forbidden',
   'simulator.unreachable': 'unavailable',
   'simulator.not_enrolled': 'conflict',

@@ -5,7 +5,17 @@ import type { Random } from './random.ts';
 
 /** A message that a device is about to send. */
 export interface Step {
-  readonly kind: 'authenticate' | 'token-update' | 'check-out' | 'idle' | 'result' | 'declarative';
+  readonly kind:
+    | 'authenticate'
+    | 'token-update'
+    | 'check-out'
+    | 'idle'
+    | 'result'
+    | 'declarative'
+    | 'user-authenticate'
+    | 'bootstrap-token'
+    | 'get-token'
+    | 'return-to-service';
   /** The command that a result answers. */
   readonly requestType?: string;
   /** Counts the messages of this device from 1. */

@@ -14,12 +14,12 @@ export interface FleetOptions extends Omit<DeviceEnvironment, 'transport'> {
   readonly count: number;
   /** Default: 12 iPhones, 6 iPads, 6 Macs, 1 Apple TV in 25. */
   readonly mix?: FleetMix;
-  /** Share of iPhones, iPads and Apple TVs that are supervised (default 0.4). */
+  /** Share of devices other than Macs that are supervised (default 0.4). */
   readonly supervisedShare?: number;
 }
 
-const usualMix: Required<FleetMix> = { iPhone: 12, iPad: 6, Mac: 6, AppleTV: 1 };
-const kinds: readonly DeviceKind[] = ['iPhone', 'iPad', 'Mac', 'AppleTV'];
+const usualMix: FleetMix = { iPhone: 12, iPad: 6, Mac: 6, AppleTV: 1 };
+const kinds: readonly DeviceKind[] = ['iPhone', 'iPad', 'Mac', 'AppleTV', 'Watch', 'VisionPro'];
 
 /**
  * Makes a fleet. The same seed and count give the same devices; the kinds are as close to the mix as whole devices

@@ -30,6 +30,21 @@ export { type Answers, PredicateFault, predicateHolds, UnreadablePredicate } fro
 export type { DeclarativeState, HeldDeclaration, ReportedState } from './device/declarations/state.ts';
 export { knownStatusItems } from './device/declarations/status.ts';
 export { createSimulatedDevice, restoreDevice } from './device/device.ts';
+export { type SignIn, signInWith, type WebPage } from './device/enrolling/browser.ts';
+export {
+  createSimulatedDeviceAuthority,
+  type DeviceAuthority,
+  type SimulatedDeviceAuthority,
+} from './device/enrolling/machine-info.ts';
+export type { AccountToken } from './device/enrolling/tokens.ts';
+export type {
+  AccountEnrolment,
+  AdeEnrolment,
+  AdeProfile,
+  EnrolmentType,
+  EnrolmentWay,
+  WatchEnrolment,
+} from './device/enrolling/types.ts';
 export type { DeviceTraits } from './device/factory.ts';
 export type {
   ManagedState,
@@ -47,6 +62,7 @@ export type {
   ScepSettings,
   StoredPayload,
   StoredProfile,
+  UserChannelState,
 } from './device/state.ts';
 export type {
   DeviceEnvironment,
@@ -55,6 +71,7 @@ export type {
   SimulatedDevice,
   SimulatedDeviceOptions,
 } from './device/types.ts';
+export type { UserLogin, UserSession } from './device/users.ts';
 export { SimulatorError, type SimulatorErrorCode } from './errors.ts';
 export { type Fault, type FaultShares, type Faults, randomFaults, type Step } from './faults.ts';
 export { createFleet, type FleetMix, type FleetOptions } from './fleet.ts';

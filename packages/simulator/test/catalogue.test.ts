@@ -137,7 +137,7 @@ const reasons: { readonly [code: string]: string } = {
   'target.shared_ipad': 'MCMDMErrorDomain 12076',
 };
 
-const kinds: readonly (readonly [name: string, traits: DeviceTraits])[] = [
+const kinds: readonly (readonly [name: string, traits: DeviceTraits, enrolment?: 'user'])[] = [
   ['an iPhone', { kind: 'iPhone', model: 'iPhone15,2', osVersion: '18.3' }],
   ['a supervised iPhone', { kind: 'iPhone', model: 'iPhone15,2', osVersion: '18.3', supervised: true, ade: true }],
   ['a supervised iPhone with iOS 27', { kind: 'iPhone', model: 'iPhone15,2', osVersion: '27.0', supervised: true }],
@@ -150,48 +150,63 @@ const kinds: readonly (readonly [name: string, traits: DeviceTraits])[] = [
   ['a Mac with macOS 27', { kind: 'Mac', model: 'Mac14,12', osVersion: '27.0' }],
   ['an Apple TV', { kind: 'AppleTV', osVersion: '18.3' }],
   ['a supervised Apple TV', { kind: 'AppleTV', osVersion: '27.0', supervised: true }],
+  ['an Apple Vision Pro', { kind: 'VisionPro', osVersion: '2.3' }],
+  ['a supervised Apple Vision Pro', { kind: 'VisionPro', osVersion: '2.3', supervised: true, ade: true }],
+  ['a watch', { kind: 'Watch', osVersion: '11.3', supervised: true }],
+  ['an iPhone in a User Enrolment', { kind: 'iPhone', model: 'iPhone15,2', osVersion: '18.3' }, 'user'],
+  ['a Mac in a User Enrolment', { kind: 'Mac', model: 'Mac14,12', osVersion: '15.2' }, 'user'],
+  ['an Apple Vision Pro in a User Enrolment', { kind: 'VisionPro', osVersion: '2.3' }, 'user'],
 ];
 
 describe('the catalogue on', () => {
-  test.each(kinds)('%s', (_name, traits) => {
-    const platform = platformOf(traits.kind);
-    const shared = traits.sharedIpad === true;
-    let answered = 0;
-    for (const channel of platform === 'macOS' || shared ? (['device', 'user'] as const) : (['device'] as const)) {
-      const target: Target = {
-        platform,
-        osVersion: traits.osVersion!,
-        supervised: traits.supervised === true || platform === 'macOS',
-        ade: traits.ade === true,
-        enrolment: 'device',
-        ...(platform === 'iOS' ? { sharedIpad: shared } : {}),
-        ...(platform === 'macOS' || shared ? { channel } : {}),
-      };
-      for (const { requestType, supported, reasons: why } of commandCapabilities(target)) {
-        const state = device({ ...traits, apps: [app] });
-        state.fileVault = true;
-        const payload = { RequestType: requestType, ...sensible(requestType, state) };
-        const result = execute(state, requestType, payload, now, channel);
-        const what = `${requestType} on the ${channel} channel`;
-        if (!supported) {
-          const expected = new Set(why.map((issue) => reasons[issue.code] ?? 'MCMDMErrorDomain 12021'));
-          expect(expected, `${what}: ${why.map((issue) => issue.code).join()}`).toContain(code(result));
-          continue;
+  test.each(kinds.map(([name, traits, by]) => [name, traits, by ?? ('device' as const)] as const))(
+    '%s',
+    (_name, traits, enrolment) => {
+      const platform = platformOf(traits.kind);
+      const shared = traits.sharedIpad === true;
+      let answered = 0;
+      for (const channel of platform === 'macOS' || shared ? (['device', 'user'] as const) : (['device'] as const)) {
+        const target: Target = {
+          platform,
+          osVersion: traits.osVersion!,
+          supervised: traits.supervised === true || platform === 'macOS',
+          ade: traits.ade === true,
+          enrolment,
+          ...(platform === 'iOS' ? { sharedIpad: shared } : {}),
+          ...(platform === 'macOS' || shared ? { channel } : {}),
+        };
+        for (const { requestType, supported, reasons: why } of commandCapabilities(target)) {
+          const state = device({ ...traits, apps: [app] });
+          state.fileVault = true;
+          if (enrolment === 'user') state.mdm = { ...state.mdm!, userEnrolment: true };
+          const payload = { RequestType: requestType, ...sensible(requestType, state) };
+          const result = execute(state, requestType, payload, now, channel);
+          const what = `${requestType} on the ${channel} channel`;
+          if (!supported) {
+            const expected = new Set(why.map((issue) => reasons[issue.code] ?? 'MCMDMErrorDomain 12021'));
+            expect(expected, `${what}: ${why.map((issue) => issue.code).join()}`).toContain(code(result));
+            continue;
+          }
+          answered++;
+          if (result.status !== 'Acknowledged') {
+            expect([what, code(result)]).toEqual([what, notThere[requestType]]);
+            continue;
+          }
+          const message = { Status: 'Acknowledged', CommandUUID: 'C', UDID: state.udid, ...result.keys };
+          const issues = validate(
+            'response',
+            message,
+            { platform, osVersion: traits.osVersion! },
+            { name: requestType },
+          );
+          // As devices do it, `Settings` answers with an array where the schema has a dictionary.
+          const left = issues.filter(({ path }) => !(requestType === 'Settings' && path === '/Settings'));
+          expect([what, left]).toEqual([what, []]);
         }
-        answered++;
-        if (result.status !== 'Acknowledged') {
-          expect([what, code(result)]).toEqual([what, notThere[requestType]]);
-          continue;
-        }
-        const message = { Status: 'Acknowledged', CommandUUID: 'C', UDID: state.udid, ...result.keys };
-        const issues = validate('response', message, { platform, osVersion: traits.osVersion! }, { name: requestType });
-        // As devices do it, `Settings` answers with an array where the schema has a dictionary.
-        const left = issues.filter(({ path }) => !(requestType === 'Settings' && path === '/Settings'));
-        expect([what, left]).toEqual([what, []]);
       }
-    }
-    expect(answered).toBeGreaterThan(20);
-  });
+      expect(answered).toBeGreaterThan(15);
+    },
+  );
 
   test('devices whose server has no right is refused, each command that needs one', () => {
     const state = device({ kind: 'iPhone', osVersion: '18.3', supervised: true, ade: true }, 0);

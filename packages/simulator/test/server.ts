@@ -32,13 +32,20 @@ export interface Arrived {
 
 export type Command = { readonly RequestType: string; readonly [key: string]: PlistInput };
 
+/** What comes in place of the server's answer. */
+export interface Intercepted {
+  readonly status: number;
+  readonly body?: string | Uint8Array;
+  readonly headers?: { readonly [name: string]: string | string[] };
+}
+
 export interface TestMdm {
   readonly url: string;
   /** The root, DER. */
   readonly root: Uint8Array;
   readonly ca: CertificateAuthority;
   readonly arrived: Arrived[];
-  /** MDM messages only, by UDID. */
+  /** MDM messages only, by UDID; by `UDID:name` those of a user. */
   messagesOf(udid: string): PlistDict[];
   results: { readonly commandUuid: string; readonly value: PlistDict }[];
   /** Queues a command; gives its UUID. */
@@ -49,7 +56,7 @@ export interface TestMdm {
   profile(changes?: { readonly [key: string]: PlistInput }): Uint8Array;
   sign(plist: Uint8Array): Uint8Array;
   /** Answers in place of the server; `undefined` lets it do its work. */
-  intercept: ((request: Arrived) => { status: number; body?: string } | 'hang-up' | undefined) | undefined;
+  intercept: ((request: Arrived) => Intercepted | 'hang-up' | undefined) | undefined;
   issued(): Uint8Array[];
   /** A TLS server identity for localhost, PEM, and a push identity. */
   readonly serverPem: { readonly certificate: string; readonly privateKey: string };
@@ -64,6 +71,12 @@ interface Authority {
   readonly root: Uint8Array;
   readonly ca: CertificateAuthority & { readonly signer: unknown };
   readonly tls: { readonly certificate: Uint8Array; readonly privateKey: Uint8Array };
+}
+
+/** A device by its UDID or what its enrolment is called; a user with the name after it. */
+function senderOf(message: PlistDict): string {
+  const device = String(message['UDID'] ?? message['EnrollmentID']);
+  return message['UserShortName'] === undefined ? device : `${device}:${String(message['UserShortName'])}`;
 }
 
 let shared: Promise<Authority> | undefined;
@@ -141,7 +154,7 @@ export async function startMdm(options: { tls?: boolean; port?: number } = {}): 
     if (answer === 'hang-up') {
       request.socket.destroy();
     } else if (answer !== undefined) {
-      response.writeHead(answer.status).end(answer.body);
+      response.writeHead(answer.status, answer.headers).end(answer.body);
     } else if (path.startsWith('/scep')) {
       await answerScep(scep, request, body, response);
     } else if (path === '/enrol') {
@@ -158,7 +171,7 @@ export async function startMdm(options: { tls?: boolean; port?: number } = {}): 
 
   /** Stores the result, if there is one, and gives the next command. A command stays until it has a final result. */
   function next(message: PlistDict): Uint8Array | undefined {
-    const queue = queues.get(String(message['UDID'])) ?? [];
+    const queue = queues.get(senderOf(message)) ?? [];
     const { CommandUUID: uuid, Status: status } = message;
     let skip = 0;
     if (typeof uuid === 'string') {
@@ -179,7 +192,7 @@ export async function startMdm(options: { tls?: boolean; port?: number } = {}): 
     intercept: undefined,
     serverPem,
     messagesOf: (udid) =>
-      arrived.flatMap(({ message }) => (message !== undefined && message['UDID'] === udid ? [message] : [])),
+      arrived.flatMap(({ message }) => (message !== undefined && senderOf(message) === udid ? [message] : [])),
     enqueue(udid, command) {
       const uuid = `command-${++count}`;
       const queue = queues.get(udid) ?? [];

@@ -44,7 +44,12 @@ export const accountHandlers: Handlers = {
       return acknowledged();
     },
   },
-  UserConfigured: { run: () => acknowledged() },
+  UserConfigured: {
+    run({ state }) {
+      state.awaitingConfiguration = false;
+      return acknowledged();
+    },
+  },
 };
 
 /** Setup Assistant must still be waiting: accounts are made once. */

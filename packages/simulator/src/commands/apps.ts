@@ -201,7 +201,7 @@ function managedApps({ state, platform, payload }: CommandContext): CommandResul
           ...(platform === 'macOS' ? {} : { IsValidated: true }),
           ManagementFlags: 0,
           Status: 'Managed',
-          ...(platform === 'iOS' ? { UnusedRedemptionCode: '' } : {}),
+          ...(platform === 'macOS' || platform === 'tvOS' ? {} : { UnusedRedemptionCode: '' }),
         },
       ]),
     ),

@@ -51,8 +51,13 @@ export function execute(
   }
   const refusal = refusalOf(state, platform, need, channel);
   if (refusal !== undefined) return refusal;
-  if (state.locked && platform === 'iOS' && handler.whenLocked !== true) return { status: 'NotNow' };
+  if (state.locked && hasDataProtection(platform) && handler.whenLocked !== true) return { status: 'NotNow' };
   return handler.run({ state, platform, payload, now });
+}
+
+/** A Mac and an Apple TV do everything while they are locked. */
+function hasDataProtection(platform: Platform): boolean {
+  return platform === 'iOS' || platform === 'visionOS' || platform === 'watchOS';
 }
 
 function refusalOf(
@@ -61,6 +66,9 @@ function refusalOf(
   need: Need,
   channel: 'device' | 'user',
 ): CommandResult | undefined {
+  if (need.byUser === 'forbidden' && state.mdm?.userEnrolment === true) {
+    return failed(mdmDomain, 12021, 'This is not a valid request type in a User Enrolment.');
+  }
   const sharedIpad = state.sharedIpad === true;
   if (sharedIpad ? need.sharedIpad === 'forbidden' : need.sharedIpad === 'required') {
     return failed(mdmDomain, 12076, 'Per-user connections not supported');

@@ -14,6 +14,44 @@ interface Query {
   readonly read: Read;
 }
 
+/** Keys that the younger platforms have, by the version that brought them. */
+const younger: { readonly [P in Platform]?: { readonly [version: string]: string } } = {
+  visionOS: {
+    '1.1':
+      'UDID MDMOptions DeviceName OSVersion BuildVersion SupplementalBuildVersion ModelName ModelNumber ProductName ' +
+      'SerialNumber DeviceCapacity AvailableDeviceCapacity BatteryLevel IsSupervised IsDeviceLocatorServiceEnabled ' +
+      'IsDoNotDisturbInEffect EASDeviceIdentifier IsCloudBackupEnabled DiagnosticSubmissionEnabled AppAnalyticsEnabled ' +
+      'BluetoothMAC WiFiMAC SoftwareUpdateDeviceID',
+    '2.0': 'AwaitingConfiguration TimeZone',
+  },
+  watchOS: {
+    '10.0':
+      'UDID MDMOptions AwaitingConfiguration iTunesStoreAccountIsActive DeviceName OSVersion BuildVersion ' +
+      'SupplementalBuildVersion ModelName Model ModelNumber ProductName SerialNumber DeviceCapacity ' +
+      'AvailableDeviceCapacity BatteryLevel IsSupervised IsDeviceLocatorServiceEnabled IsActivationLockEnabled ' +
+      'IsDoNotDisturbInEffect IsMDMLostModeEnabled DiagnosticSubmissionEnabled AppAnalyticsEnabled TimeZone WiFiMAC',
+  },
+};
+
+/** What a User Enrolment does not tell. */
+const secret = new Set(
+  (
+    'UDID ProvisioningUDID AwaitingConfiguration iTunesStoreAccountIsActive SerialNumber IMEI MEID ModemFirmwareVersion ' +
+    'IsActivationLockEnabled IsActivationLockSupported IsDoNotDisturbInEffect IsCloudBackupEnabled IsMDMLostModeEnabled ' +
+    'PushToken ICCID BluetoothMAC WiFiMAC EthernetMAC CurrentCarrierNetwork SubscriberCarrierNetwork ' +
+    'CarrierSettingsVersion PhoneNumber DataRoamingEnabled VoiceRoamingEnabled PersonalHotspotEnabled IsRoaming ' +
+    'SubscriberMCC SubscriberMNC CurrentMCC CurrentMNC ServiceSubscriptions SoftwareUpdateDeviceID OSUpdateSettings ' +
+    'PINRequiredForEraseDevice PINRequiredForDeviceLock'
+  ).split(' '),
+);
+
+/** The version that brought a key to a platform. */
+function sinceOf(key: string, platform: Platform): string | undefined {
+  const versions = younger[platform];
+  if (versions === undefined) return queries[key]!.since[platform];
+  return Object.keys(versions).find((version) => versions[version]!.split(' ').includes(key));
+}
+
 const all = { iOS: '4.0', macOS: '10.7', tvOS: '6.0' };
 const phones = { iOS: '4.0' };
 const macs = (version: string) => ({ macOS: version });
@@ -123,8 +161,9 @@ export const informationHandlers: Handlers = {
       const rights = state.mdm?.accessRights ?? 0;
       for (const key of asked) {
         if (typeof key !== 'string' || !Object.hasOwn(queries, key)) continue;
-        const { right, since, read } = queries[key]!;
-        const introduced = since[platform];
+        const { right, read } = queries[key]!;
+        const introduced = sinceOf(key, platform);
+        if (state.mdm?.userEnrolment === true && secret.has(key)) continue;
         if (introduced === undefined || compareVersions(state.osVersion, introduced) < 0) continue;
         if (right !== 0 && (rights & right) === 0) continue;
         const value = read(state);

@@ -28,6 +28,7 @@ function install(state: DeviceState, bytes: Uint8Array): CommandResult {
     for (const certificate of stored.certificates) checkCertificate(fromBase64(certificate));
     if (stored.payloads.some((payload) => payload.type === 'com.apple.mdm')) {
       const mdm = readEnrolment(opened);
+      if (state.user !== undefined) return failed(mdmDomain, 12001, 'Multiple MDM instances');
       const refusal = updateRefusal(state, mdm);
       if (refusal !== undefined) return refusal;
       const apply = (): void => {
@@ -71,7 +72,12 @@ function updateRefusal(state: DeviceState, mdm: NonNullable<DeviceState['mdm']>)
   }
   const widened = (mdm.accessRights & ~now.accessRights) !== 0;
   const moved = mdm.serverUrl !== now.serverUrl || mdm.checkInUrl !== now.checkInUrl || mdm.topic !== now.topic;
-  return widened || moved ? failed(mdmDomain, 12012, 'MDM replacement mismatch') : undefined;
+  const perUser = 'com.apple.mdm.per-user-connections';
+  const rebound =
+    mdm.enrolmentMode !== now.enrolmentMode ||
+    mdm.managedAppleAccount !== now.managedAppleAccount ||
+    mdm.serverCapabilities.includes(perUser) !== now.serverCapabilities.includes(perUser);
+  return widened || moved || rebound ? failed(mdmDomain, 12012, 'MDM replacement mismatch') : undefined;
 }
 
 function checkCertificate(der: Uint8Array): void {

@@ -11,7 +11,7 @@ import { type DeviceState, fromBase64 } from './state.ts';
 /** A request that a device has made. */
 export interface RequestEvent {
   readonly udid: string;
-  readonly kind: Step['kind'] | 'profile' | 'scep';
+  readonly kind: Step['kind'] | 'profile' | 'scep' | 'enrolling';
   /** The command that a result answers. */
   readonly requestType?: string;
   readonly url: string;
@@ -32,6 +32,8 @@ export interface ChannelOptions extends RetryContext {
   readonly faults: Faults | undefined;
   readonly faultRandom: Random;
   readonly onRequest: ((event: RequestEvent) => void) | undefined;
+  /** Gets another token for an account-driven enrolment: the server does not take it any more (its challenge), or it is over. */
+  readonly signInAgain: (why: { readonly challenge: string } | 'expired') => Promise<boolean>;
 }
 
 /** Content types by Apple's documentation of the check-in and command endpoints. */
@@ -42,6 +44,8 @@ const connectType = 'application/x-apple-aspen-mdm';
 export class Channel {
   readonly #state: DeviceState;
   readonly #options: ChannelOptions;
+  /** Roots of an Automated Device Enrolment that is under way, base64. Set them before the first request. */
+  anchors: readonly string[] = [];
   #last: DeviceRequest | undefined;
   #connection:
     | { readonly profiles: unknown; readonly certificate: string | null; readonly value: ConnectionState }
@@ -63,7 +67,7 @@ export class Channel {
     if (this.#connection?.profiles === profiles && this.#connection.certificate === certificate) {
       return this.#connection.value;
     }
-    const roots = profiles.flatMap((profile) => profile.certificates).map(fromBase64);
+    const roots = [...profiles.flatMap((profile) => profile.certificates), ...this.anchors].map(fromBase64);
     const value: ConnectionState =
       certificate === null || privateKey === null
         ? { roots }
@@ -76,6 +80,12 @@ export class Channel {
   download(url: string): Promise<DeviceResponse> {
     const request: DeviceRequest = { method: 'GET', url, headers: { 'user-agent': this.userAgent, accept: '*/*' } };
     return sendWithRetry((attempt) => this.#sendOnce(request, { kind: 'profile' }, attempt), this.#options);
+  }
+
+  /** Any other request of an enrolment: discovery, sign-in, what gives the profile. */
+  request(request: DeviceRequest): Promise<DeviceResponse> {
+    const named = { ...request, headers: { 'user-agent': this.userAgent, ...request.headers } };
+    return sendWithRetry((attempt) => this.#sendOnce(named, { kind: 'enrolling' }, attempt), this.#options);
   }
 
   /** The way to the SCEP server: as any other, and recorded. */
@@ -92,13 +102,32 @@ export class Channel {
     return this.#options.faults?.(step, this.#options.faultRandom);
   }
 
-  /** Sends a message until it is answered. @throws SimulatorError `simulator.unreachable` */
+  /**
+   * Sends a message until it is answered. In an account-driven enrolment it carries the user's token; when that is no
+   * longer good the user signs in again, and the message follows.
+   * @throws SimulatorError `simulator.unreachable`
+   */
   async deliver(
     what: { readonly kind: Step['kind']; readonly requestType?: string },
     body: Uint8Array,
     fault: ReturnType<Faults> = undefined,
   ): Promise<DeviceResponse> {
     this.#state.messages++;
+    const { account } = this.#state;
+    const { expires } = account?.token ?? {};
+    if (expires !== undefined && expires <= this.#options.now()) await this.#options.signInAgain('expired');
+    const answer = await this.#deliverOnce(what, body, fault);
+    const challenge = answer.headers['www-authenticate'];
+    if (answer.status !== 401 || account === undefined || challenge === undefined) return answer;
+    const again = await this.#options.signInAgain({ challenge });
+    return again ? await this.#deliverOnce(what, body, undefined) : answer;
+  }
+
+  async #deliverOnce(
+    what: { readonly kind: Step['kind']; readonly requestType?: string },
+    body: Uint8Array,
+    fault: ReturnType<Faults>,
+  ): Promise<DeviceResponse> {
     const request = this.#request(what.kind, body);
     const earlier = this.#last;
     const altered = this.#altered(what.kind, body, request, fault);
@@ -140,6 +169,8 @@ export class Channel {
       'user-agent': this.userAgent,
       accept: '*/*',
     };
+    const token = this.#state.account?.token;
+    if (token !== undefined && token !== null) headers['authorization'] = `Bearer ${token.accessToken}`;
     if (mdm?.signMessage && identity !== undefined) {
       const signature = signCms(body, { ...identity, detached: true, signingTime: this.#options.now() });
       headers['Mdm-Signature'] = Buffer.from(signature).toString('base64');

@@ -4,17 +4,25 @@ import type { DeviceKind } from '../catalogue.ts';
 import { acknowledged, type CommandResult, failed } from '../commands/handler.ts';
 import { SimulatorError } from '../errors.ts';
 import { createKeyPool, type KeyPool } from '../key-pool.ts';
-import { createFetchTransport, createNodeTransport, type Transport } from '../net/transport.ts';
+import { createFetchTransport, createNodeTransport, type DeviceRequest, type Transport } from '../net/transport.ts';
 import { createRandom, type Random } from '../random.ts';
 import { Channel } from './channel.ts';
 import { DeclarationClient, type DeclarationVerdict } from './declarations/client.ts';
+import { createSimulatedDeviceAuthority, factoryIdentity } from './enrolling/machine-info.ts';
+import { obtainProfile } from './enrolling/obtain.ts';
+import { Reauthentication } from './enrolling/reauthentication.ts';
+import { assertAllowed } from './enrolling/rules.ts';
+import type { EnrolmentType, EnrolmentWay } from './enrolling/types.ts';
 import { createState } from './factory.ts';
 import { makeKey, renewIdentity, requestIdentityOf, type ScepContext } from './identity.ts';
 import { authenticateMessage, checkOutMessage, tokenUpdateMessage } from './messages.ts';
 import { openProfile, ProfileProblem, readEnrolment } from './profile.ts';
+import { returnToService } from './return-to-service.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { checkState, type DeviceState, type EnrolmentPhase, fromBase64, type MdmSettings, toBase64 } from './state.ts';
+import { escrowBootstrapToken, fetchBootstrapToken, fetchToken } from './token-services.ts';
 import type { DeviceEnvironment, EnrolResult, SimulatedDevice, SimulatedDeviceOptions } from './types.ts';
+import { type UserLogin, type UserSession, Users } from './users.ts';
 
 /**
  * Makes a simulated device. The same traits and the same seed give the same device.
@@ -49,6 +57,8 @@ class Device implements SimulatedDevice {
   readonly #transport: Transport;
   readonly #channel: Channel;
   readonly #declarations: DeclarationClient;
+  readonly #users: Users;
+  readonly #signIns: Reauthentication;
   readonly #keyPool: KeyPool;
   readonly #now: () => number;
   readonly #sleep: (ms: number) => Promise<void>;
@@ -79,6 +89,21 @@ class Device implements SimulatedDevice {
       faults: environment.faults,
       faultRandom: random.fork('faults'),
       onRequest: environment.onRequest,
+      signInAgain: (why) => this.#signIns.again(why),
+    });
+    this.#signIns = new Reauthentication(state, environment.signIn, this.#enrolling());
+    this.#users = new Users({
+      state,
+      channel: this.#channel,
+      random: random.fork('users'),
+      apns: environment.apns,
+      now: this.#now,
+      maxCommands: environment.maxCommandsPerSession ?? 1000,
+      inTurn: (task) => this.#inTurn(task),
+      wake: (task) => this.#inBackground(task),
+      mdm: () => this.#enrolled(),
+      after: (result) => this.#after(result),
+      close: () => this.#transport.close(),
     });
     this.#declarations = new DeclarationClient(state, this.#channel);
     if (state.phase === 'enrolled' || state.phase === 'authenticated') this.#listen();
@@ -100,7 +125,7 @@ class Device implements SimulatedDevice {
     return this.#state.phase;
   }
 
-  enrol(source: string | URL | Uint8Array): Promise<EnrolResult> {
+  enrol(source: string | URL | Uint8Array | EnrolmentWay): Promise<EnrolResult> {
     return this.#inTurn(async () => {
       try {
         return await this.#enrol(source);
@@ -109,12 +134,13 @@ class Device implements SimulatedDevice {
         if (final) this.#forget('none');
         throw error;
       } finally {
+        this.#channel.anchors = [];
         this.#transport.close();
       }
     });
   }
 
-  async #enrol(source: string | URL | Uint8Array): Promise<EnrolResult> {
+  async #enrol(source: string | URL | Uint8Array | EnrolmentWay): Promise<EnrolResult> {
     const state = this.#state;
     if (!inProgress.includes(state.phase)) await this.#installProfile(source);
     if (state.phase === 'profile') await this.#getIdentity();
@@ -126,20 +152,44 @@ class Device implements SimulatedDevice {
       this.#listen(); // first, since a push may come at once
       await this.#tell('token-update', tokenUpdateMessage(state, this.#mdm()));
       state.phase = 'enrolled';
+      await escrowBootstrapToken(state, this.#channel, (length) => this.#random.bytes(length));
+      // Whoever enrolled with a Managed Apple Account is signed in with it.
+      if (state.account !== undefined) await fetchToken(state, this.#channel, 'com.apple.maid');
     }
     const signer = this.#signer();
     return { certificate: fromBase64(state.certificate!), ...(signer === undefined ? {} : { signer }) };
   }
 
-  async #installProfile(source: string | URL | Uint8Array): Promise<void> {
-    const bytes = source instanceof Uint8Array ? source : await this.#download(String(source));
+  async #installProfile(source: string | URL | Uint8Array | EnrolmentWay): Promise<void> {
+    const state = this.#state;
+    const { profile, type, apply } = await obtainProfile(source, {
+      ...this.#enrolling(),
+      download: (url) => this.#channel.download(url),
+      getIdentity: async (settings) => {
+        const privateKey = await makeKey(settings, this.#keyPool);
+        const { attestation } = this.#environment;
+        const context = this.#identityContext();
+        return { privateKey, certificate: await requestIdentityOf(settings, privateKey, state, attestation, context) };
+      },
+      anchor: (roots) => {
+        this.#channel.anchors = roots;
+      },
+    });
     try {
-      const opened = openProfile(bytes, false);
+      const opened = openProfile(profile, false);
       const mdm = readEnrolment(opened);
+      const byUser = type === 'profile' && mdm.userEnrolment === true;
+      const enrolledBy: EnrolmentType = byUser ? 'user-profile' : type;
+      if (byUser) assertAllowed(state, 'user-profile');
       this.#forget('none');
-      this.#state.mdm = mdm;
-      this.#state.profiles = [opened.stored];
-      this.#state.phase = 'profile';
+      state.mdm = mdm;
+      apply(state);
+      if (mdm.userEnrolment === true) state.enrolmentId = this.#random.uuid();
+      state.enrolledBy = enrolledBy;
+      state.profiles = [opened.stored];
+      state.phase = 'profile';
+      if (typeof source === 'object' && 'type' in source && source.type === 'account')
+        this.#signIns.user = source.signIn;
     } catch (error) {
       if (!(error instanceof ProfileProblem)) throw error;
       const code = error.code === 1004 ? 'simulator.signature' : 'simulator.profile';
@@ -147,12 +197,20 @@ class Device implements SimulatedDevice {
     }
   }
 
-  async #download(url: string): Promise<Uint8Array> {
-    const response = await this.#channel.download(url);
-    if (response.status === 200) return response.body;
-    throw new SimulatorError('simulator.refused', `the server answered HTTP ${response.status} for the profile`, {
-      status: response.status,
-    });
+  /** What the ways to a profile need. */
+  #enrolling() {
+    const { deviceAuthority } = this.#environment;
+    return {
+      state: this.#state,
+      now: this.#now,
+      bytes: (length: number) => this.#random.bytes(length),
+      request: (request: DeviceRequest) => this.#channel.request(request),
+      identity: async () => {
+        const clock = { now: this.#now };
+        const authority = deviceAuthority ?? (await createSimulatedDeviceAuthority({ clock }));
+        return await factoryIdentity(this.#state, authority, this.#keyPool);
+      },
+    };
   }
 
   async #getIdentity(): Promise<void> {
@@ -224,7 +282,10 @@ class Device implements SimulatedDevice {
       const result = await runSession(state, this.#channel, this.#now, max, (renewal) => this.#renew(renewal));
       this.#saidNotNow = result.commands.some((command) => command.status === 'NotNow');
       await this.#after(result);
-      if (state.phase === 'enrolled') await this.#declarations.work();
+      if (state.phase === 'enrolled') {
+        await escrowBootstrapToken(state, this.#channel, (length) => this.#random.bytes(length));
+        await this.#declarations.work();
+      }
       return result;
     } finally {
       this.#transport.close();
@@ -241,6 +302,7 @@ class Device implements SimulatedDevice {
       state.settings = {};
       state.lostMode = null;
       state.locked = false;
+      state.awaitingConfiguration = false;
     } else if (result.ended === 'unenrolled') {
       this.#forget('unenrolled');
     } else if (result.ended === 'leave') {
@@ -248,27 +310,44 @@ class Device implements SimulatedDevice {
     } else if (result.ended === 'restart') {
       state.locked = state.passcode !== null;
     }
+    this.#users.tidy();
+  }
+
+  logIn(user?: UserLogin): Promise<UserSession> {
+    return this.#users.logIn(user);
+  }
+
+  getToken(service: string, parameters: { readonly [key: string]: string } = {}): Promise<Uint8Array | null> {
+    return this.#talk(() => fetchToken(this.#state, this.#channel, service, parameters));
+  }
+
+  getBootstrapToken(): Promise<Uint8Array | null> {
+    return this.#talk(() => fetchBootstrapToken(this.#state, this.#channel));
+  }
+
+  async returnToService(): Promise<{ readonly enabled: boolean; readonly enrolled: boolean }> {
+    const { enabled, profile } = await this.#talk(async () => {
+      const answer = await returnToService(this.#state, this.#channel);
+      if (answer.enabled) await this.#after({ commands: [], ended: 'erase', status: 200 });
+      return answer;
+    });
+    if (profile !== undefined) await this.enrol(profile);
+    return { enabled, enrolled: profile !== undefined };
   }
 
   updateToken(options: { readonly newToken?: boolean } = {}): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
+    return this.#talk(async () => {
       if (options.newToken === true) {
         this.#environment.apns?.unregister(this.#state.pushToken);
         this.#state.pushToken = Buffer.from(this.#random.bytes(32)).toString('hex');
         this.#listen();
       }
       await this.#tell('token-update', tokenUpdateMessage(this.#state, this.#mdm()));
-      this.#transport.close();
     });
   }
 
   reportStatus(options: { readonly full?: boolean } = {}): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
-      await this.#declarations.work(options);
-      this.#transport.close();
-    });
+    return this.#talk(() => this.#declarations.work(options));
   }
 
   declarations(): Promise<readonly DeclarationVerdict[]> {
@@ -276,12 +355,7 @@ class Device implements SimulatedDevice {
   }
 
   checkOut(): Promise<{ readonly told: boolean }> {
-    return this.#inTurn(async () => {
-      if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
-      const told = await this.#leave();
-      this.#transport.close();
-      return { told };
-    });
+    return this.#talk(async () => ({ told: await this.#leave() }));
   }
 
   async #leave(): Promise<boolean> {
@@ -351,12 +425,28 @@ class Device implements SimulatedDevice {
   #wake(): void {
     if (this.#wakeWaiting) return;
     this.#wakeWaiting = true;
-    this.#inTurn(async () => {
+    this.#inBackground(async () => {
       this.#wakeWaiting = false;
       if (this.#state.phase === 'enrolled') await this.#session();
-    }).catch((error: unknown) => {
+    });
+  }
+
+  #inBackground(task: () => Promise<unknown>): void {
+    this.#inTurn(task).catch((error: unknown) => {
       if (this.#environment.onError === undefined) this.#errors.push(error);
       else this.#environment.onError(error);
+    });
+  }
+
+  /** In turn, by an enrolled device; the connection is closed afterwards. */
+  #talk<T>(task: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      this.#enrolled();
+      try {
+        return await task();
+      } finally {
+        this.#transport.close();
+      }
     });
   }
 
@@ -371,6 +461,8 @@ class Device implements SimulatedDevice {
   #forget(phase: EnrolmentPhase): void {
     const state = this.#state;
     if (state.mdm !== null) this.#environment.apns?.unregister(state.pushToken);
+    this.#users.forget();
+    for (const key of ['enrolmentId', 'account', 'enrolledBy', 'bootstrapToken'] as const) delete state[key];
     state.phase = phase;
     state.mdm = null;
     state.profiles = [];
@@ -387,6 +479,11 @@ class Device implements SimulatedDevice {
   #mdm(): MdmSettings {
     if (this.#state.mdm === null) throw this.#notEnrolled();
     return this.#state.mdm;
+  }
+
+  #enrolled(): MdmSettings {
+    if (this.#state.phase !== 'enrolled') throw this.#notEnrolled();
+    return this.#mdm();
   }
 
   #notEnrolled(): SimulatorError {

@@ -6,6 +6,7 @@ import {
   type DeviceKind,
   modelNamed,
   modelsOf,
+  type Platform,
   platformOf,
   type SimulatedApp,
   versionsOf,
@@ -114,6 +115,6 @@ function newMac(random: Random): string {
     .replace(/(..)(..)(..)/, '$1:$2:$3')}`;
 }
 
-function someApps(platform: 'iOS' | 'macOS' | 'tvOS', random: Random): SimulatedApp[] {
+function someApps(platform: Platform, random: Random): SimulatedApp[] {
   return appCatalogue[platform].filter(() => random.next() < 0.6);
 }

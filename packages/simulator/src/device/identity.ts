@@ -47,7 +47,7 @@ export function subjectOf(subject: readonly (readonly [name: string, value: stri
 }
 
 /** Makes the key that the profile asks for: PKCS#8 DER. */
-export async function makeKey(mdm: MdmSettings, keyPool: KeyPool): Promise<Uint8Array> {
+export async function makeKey(mdm: Pick<MdmSettings, 'acme'>, keyPool: KeyPool): Promise<Uint8Array> {
   return mdm.acme === undefined ? await keyPool.take() : makeAcmeKey(mdm.acme);
 }
 
@@ -56,7 +56,7 @@ export async function makeKey(mdm: MdmSettings, keyPool: KeyPool): Promise<Uint8
  * @throws SimulatorError `simulator.scep`, `simulator.acme`, `simulator.unreachable`
  */
 export async function requestIdentityOf(
-  mdm: MdmSettings,
+  mdm: Pick<MdmSettings, 'scep' | 'acme' | 'userEnrolment'>,
   privateKey: Uint8Array,
   device: DeviceState,
   attestation: AttestationService | undefined,
@@ -68,7 +68,13 @@ export async function requestIdentityOf(
     const headers = { ...item.headers, 'user-agent': userAgent };
     return sendWithRetry(() => transport.send({ ...item, headers }, connection), context);
   };
-  return await requestAcmeIdentity(mdm.acme!, privateKey, device, attestation, { ...context, request });
+  const vouch = mdm.userEnrolment === true && attestation !== undefined ? withoutNames(attestation) : attestation;
+  return await requestAcmeIdentity(mdm.acme!, privateKey, device, vouch, { ...context, request });
+}
+
+/** Of a User Enrolment Apple attests the system and the key, not which device it is. */
+function withoutNames(service: AttestationService): AttestationService {
+  return { attest: ({ serialNumber: _, udid: __, ...rest }) => service.attest(rest) };
 }
 
 /** The identity that a device now has, for a profile that renews it; the state changes once it is there. */

@@ -14,41 +14,65 @@ export interface ErrorItem {
 export function authenticateMessage(state: DeviceState, mdm: MdmSettings): Uint8Array {
   const mac = state.kind === 'Mac';
   const known = mac || (mdm.accessRights & 16) !== 0;
+  const named = known && mdm.userEnrolment !== true;
   return encodeXml({
     ...(known ? { BuildVersion: state.buildVersion } : {}),
     ...(mac ? { DeviceName: state.deviceName } : {}),
-    ...(known && state.cellular ? { IMEI: state.imei, MEID: state.meid } : {}),
+    ...(named && state.cellular ? { IMEI: state.imei, MEID: state.meid } : {}),
     MessageType: 'Authenticate',
     ...(mac ? { Model: state.model, ModelName: state.modelName } : {}),
-    ...(known ? { OSVersion: state.osVersion, ProductName: state.productName, SerialNumber: state.serialNumber } : {}),
+    ...(known ? { OSVersion: state.osVersion, ProductName: state.productName } : {}),
+    ...(named ? { SerialNumber: state.serialNumber } : {}),
     Topic: mdm.topic,
-    UDID: state.udid,
+    ...senderKeys(state),
   });
 }
 
-/** `TokenUpdate`: how to wake the device, and on iOS the token that clears the passcode. */
+/**
+ * Who sends a message: the device by its UDID, in a User Enrolment by what the enrolment is called; and the user, on a
+ * user's channel. Source: the schema, mdm/checkin/tokenupdate.yaml.
+ */
+export function senderKeys(state: DeviceState): { readonly [key: string]: PlistInput } {
+  const device = state.enrolmentId === undefined ? { UDID: state.udid } : { EnrollmentID: state.enrolmentId };
+  const { user } = state;
+  if (user === undefined) return device;
+  return {
+    ...device,
+    ...(user.enrolmentUserId === undefined ? { UserID: user.userId } : { EnrollmentUserID: user.enrolmentUserId }),
+    UserShortName: user.shortName,
+    ...(state.kind === 'Mac' ? { UserLongName: user.longName } : {}),
+    ...(user.authToken === undefined ? {} : { AuthToken: user.authToken }),
+  };
+}
+
+/** `TokenUpdate`: how to wake a channel, and from an iPhone or iPad the token that clears the passcode. */
 export function tokenUpdateMessage(state: DeviceState, mdm: MdmSettings): Uint8Array {
-  const unlock = platformOf(state.kind) === 'iOS' && (mdm.accessRights & 4) !== 0;
+  const platform = platformOf(state.kind);
+  const has = platform === 'iOS' || platform === 'visionOS' || platform === 'watchOS';
+  const kept = state.user !== undefined || state.sharedIpad === true || mdm.userEnrolment === true;
+  const unlock = has && !kept && (mdm.accessRights & 4) !== 0;
+  // Watches do not say it, nor do users of Macs.
+  const waits = platform !== 'watchOS' && !(platform === 'macOS' && state.user !== undefined);
   return encodeXml({
-    AwaitingConfiguration: state.awaitingConfiguration,
+    ...(waits ? { AwaitingConfiguration: state.awaitingConfiguration } : {}),
     MessageType: 'TokenUpdate',
     ...(state.kind === 'Mac' ? { NotOnConsole: false } : {}),
     PushMagic: state.pushMagic,
     Token: new Uint8Array(Buffer.from(state.pushToken, 'hex')),
     Topic: mdm.topic,
-    UDID: state.udid,
+    ...senderKeys(state),
     ...(unlock ? { UnlockToken: fromBase64(state.unlockToken) } : {}),
   });
 }
 
 /** `CheckOut`: the profile is gone. */
 export function checkOutMessage(state: DeviceState, mdm: MdmSettings): Uint8Array {
-  return encodeXml({ MessageType: 'CheckOut', Topic: mdm.topic, UDID: state.udid });
+  return encodeXml({ MessageType: 'CheckOut', Topic: mdm.topic, ...senderKeys(state) });
 }
 
 /** `Idle`: nothing to report, send work. */
 export function idleMessage(state: DeviceState): Uint8Array {
-  return encodeXml({ Status: 'Idle', UDID: state.udid });
+  return encodeXml({ Status: 'Idle', ...senderKeys(state) });
 }
 
 /** The result of a command. */
@@ -73,6 +97,49 @@ export function resultMessage(
         }),
     ...keys,
     Status: status,
-    UDID: state.udid,
+    ...senderKeys(state),
   });
+}
+
+/** `UserAuthenticate`: a directory user of a Mac logs in; `digest` answers the challenge. */
+export function userAuthenticateMessage(state: DeviceState, userId: string, digest: string): Uint8Array {
+  return encodeXml({ DigestResponse: digest, MessageType: 'UserAuthenticate', UDID: state.udid, UserID: userId });
+}
+
+/** `SetBootstrapToken`: a Mac hands its bootstrap token over. */
+export function setBootstrapTokenMessage(state: DeviceState, token: Uint8Array): Uint8Array {
+  return encodeXml({
+    AwaitingConfiguration: state.awaitingConfiguration,
+    BootstrapToken: token,
+    MessageType: 'SetBootstrapToken',
+    ...senderKeys(state),
+  });
+}
+
+/** `GetBootstrapToken`: a Mac asks for it. */
+export function getBootstrapTokenMessage(state: DeviceState): Uint8Array {
+  return encodeXml({
+    AwaitingConfiguration: state.awaitingConfiguration,
+    MessageType: 'GetBootstrapToken',
+    ...senderKeys(state),
+  });
+}
+
+/** `GetToken`: a token of a service. */
+export function getTokenMessage(
+  state: DeviceState,
+  service: string,
+  parameters: { readonly [key: string]: string },
+): Uint8Array {
+  return encodeXml({
+    MessageType: 'GetToken',
+    TokenServiceType: service,
+    ...(Object.keys(parameters).length === 0 ? {} : { TokenParameters: parameters }),
+    ...senderKeys(state),
+  });
+}
+
+/** `ReturnToService`: the user, or the pause, has begun it. */
+export function returnToServiceMessage(state: DeviceState): Uint8Array {
+  return encodeXml({ MessageType: 'ReturnToService', ...senderKeys(state) });
 }

@@ -119,27 +119,41 @@ export function readEnrolment(profile: OpenedProfile): MdmSettings {
   const identityUuid = text(mdm, 'IdentityCertificateUUID');
   const identity = profile.contents.find((content) => content['PayloadUUID'] === identityUuid);
   if (identity === undefined) throw problem('IdentityCertificateUUID names no payload of the profile');
-  const identityType = identity['PayloadType'];
-  if (identityType !== 'com.apple.security.scep' && identityType !== 'com.apple.security.acme') {
-    throw problem(`the identity is a ${String(identityType)}, where the simulator knows SCEP and ACME`);
-  }
   const serverUrl = text(mdm, 'ServerURL');
   const rights = mdm['AccessRights'];
   const capabilities = mdm['ServerCapabilities'];
+  const mode = mdm['EnrollmentMode'];
+  const owner = mdm['AssignedManagedAppleID'] ?? mdm['ManagedAppleID'];
+  const byUser = mode === 'BYOD' || typeof mdm['ManagedAppleID'] === 'string';
   return {
     profileIdentifier: profile.stored.identifier,
     serverUrl,
     checkInUrl: typeof mdm['CheckInURL'] === 'string' ? mdm['CheckInURL'] : serverUrl,
     topic: text(mdm, 'Topic'),
-    accessRights: typeof rights === 'number' ? rights : 0,
+    // A User Enrolment has fixed rights, whatever the payload says.
+    accessRights: byUser ? allRights : typeof rights === 'number' ? rights : 0,
+    ...(byUser ? { userEnrolment: true } : {}),
+    ...(mode === 'BYOD' || mode === 'ADDE' ? { enrolmentMode: mode } : {}),
+    ...named('managedAppleAccount', owner),
     signMessage: mdm['SignMessage'] === true,
     checkOutWhenRemoved: mdm['CheckOutWhenRemoved'] === true,
     serverCapabilities: Array.isArray(capabilities) ? capabilities.filter((item) => typeof item === 'string') : [],
     identityUuid,
-    ...(identityType === 'com.apple.security.scep'
-      ? { scep: readScep(identity['PayloadContent']) }
-      : { scep: null, acme: readAcme(identity) }),
+    ...readIdentity(identity),
   };
+}
+
+const allRights = 8191;
+
+/**
+ * Reads how an identity payload gets its certificate.
+ * @throws SimulatorError `simulator.profile`
+ */
+export function readIdentity(identity: PlistDict): Pick<MdmSettings, 'scep' | 'acme'> {
+  const type = identity['PayloadType'];
+  if (type === 'com.apple.security.scep') return { scep: readScep(identity['PayloadContent']) };
+  if (type === 'com.apple.security.acme') return { scep: null, acme: readAcme(identity) };
+  throw problem(`the identity is a ${String(type)}, where the simulator knows SCEP and ACME`);
 }
 
 /** The rules are the schema's (com.apple.security.acme.yaml). */

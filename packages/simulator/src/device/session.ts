@@ -22,9 +22,20 @@ export interface SessionResult {
   /**
    * `idle`: the server has nothing more. `restart`, `halt`, `erase`, `leave`: a command ended it. `unenrolled`: the
    * server does not know the device (401, or 403 with `com.apple.unrecognized.device`). `refused`: any other status.
+   * `signed-out`: in an account-driven enrolment, the user would have to sign in again, and did not.
    * `garbage`: the server's answer is not a command. `too-many`: more commands than one session may have.
    */
-  readonly ended: 'idle' | 'restart' | 'halt' | 'erase' | 'leave' | 'unenrolled' | 'refused' | 'garbage' | 'too-many';
+  readonly ended:
+    | 'idle'
+    | 'restart'
+    | 'halt'
+    | 'erase'
+    | 'leave'
+    | 'unenrolled'
+    | 'refused'
+    | 'signed-out'
+    | 'garbage'
+    | 'too-many';
   /** The HTTP status of the last answer. */
   readonly status: number;
 }
@@ -63,7 +74,7 @@ export async function runSession(
     const response = await channel.deliver(what, body, fault);
     const end = (ended: SessionResult['ended']): SessionResult => ({ commands, ended, status: response.status });
     if (effect !== undefined) return end(effect);
-    if (response.status !== 200) return end(isFarewell(response) ? 'unenrolled' : 'refused');
+    if (response.status !== 200) return end(whyRefused(response, state));
     if (response.body.length === 0) {
       const held = heldBack.shift();
       if (held === undefined) return end('idle');
@@ -73,7 +84,8 @@ export async function runSession(
     const command = readCommand(response.body);
     if (command === undefined) return end('garbage');
     if (commands.length >= maxCommands) return end('too-many');
-    const executed = execute(state, command.requestType, command.payload, now());
+    const over = state.user === undefined ? 'device' : 'user';
+    const executed = execute(state, command.requestType, command.payload, now(), over);
     const result = executed.renewal === undefined ? executed : await renew(executed.renewal);
     const { commandUuid, requestType: type } = command;
     commands.push({ commandUuid, requestType: type, status: result.status });
@@ -93,10 +105,17 @@ export async function runSession(
   }
 }
 
-/** Devices leave on 401, and on 403 with this code (schema, mdm/errors/unrecognized.device.yaml). */
-function isFarewell(response: DeviceResponse): boolean {
-  if (response.status === 401) return true;
-  return response.status === 403 && Buffer.from(response.body).includes('com.apple.unrecognized.device');
+/**
+ * Devices leave on 401, and on 403 with this code (schema, mdm/errors/unrecognized.device.yaml). An account-driven
+ * enrolment stays where the 401 asks for a sign-in.
+ */
+function whyRefused(response: DeviceResponse, state: DeviceState): 'unenrolled' | 'refused' | 'signed-out' {
+  if (response.status === 401) {
+    const asks = state.account !== undefined && response.headers['www-authenticate'] !== undefined;
+    return asks ? 'signed-out' : 'unenrolled';
+  }
+  const unknown = response.status === 403 && Buffer.from(response.body).includes('com.apple.unrecognized.device');
+  return unknown ? 'unenrolled' : 'refused';
 }
 
 function readCommand(bytes: Uint8Array): Incoming | undefined {

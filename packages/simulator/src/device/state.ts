@@ -2,6 +2,8 @@
 import type { DeviceKind, SimulatedApp } from '../catalogue.ts';
 import { SimulatorError } from '../errors.ts';
 import type { DeclarativeState } from './declarations/state.ts';
+import type { AccountToken } from './enrolling/tokens.ts';
+import type { EnrolmentType } from './enrolling/types.ts';
 import type { ManagedState } from './managed-state.ts';
 
 /** How far an enrolment has come; each step is kept, so that an interrupted one goes on where it was. */
@@ -57,6 +59,12 @@ export interface MdmSettings {
   readonly checkInUrl: string;
   readonly topic: string;
   readonly accessRights: number;
+  /** Data of the organisation is kept apart; the device does not tell which one it is. */
+  readonly userEnrolment?: true;
+  /** How an account-driven enrolment is meant: User or Device Enrolment. */
+  readonly enrolmentMode?: 'BYOD' | 'ADDE';
+  /** Whose enrolment it is, where a user's account belongs to it. */
+  readonly managedAppleAccount?: string;
   readonly signMessage: boolean;
   readonly checkOutWhenRemoved: boolean;
   readonly serverCapabilities: readonly string[];
@@ -94,6 +102,30 @@ export interface StoredProfile {
   readonly plist: string;
   /** Certificates that it brought, base64 DER. */
   readonly certificates: readonly string[];
+}
+
+/** The MDM channel of a user: of a Mac, or of a Shared iPad. */
+export interface UserChannelState {
+  /** A GUID on Macs; on Shared iPads the same for everybody. */
+  readonly userId: string;
+  /** The account's short name; on Shared iPads the Managed Apple Account. */
+  readonly shortName: string;
+  readonly longName: string;
+  /** In place of `userId` in a User Enrolment. */
+  readonly enrolmentUserId?: string;
+  /** The Mac's own managed user, in contrast to those of a directory. */
+  readonly local?: boolean;
+  loggedIn: boolean;
+  /** The server has accepted TokenUpdate. */
+  enrolled: boolean;
+  /** What a directory user's login was answered with. */
+  authToken?: string;
+  pushToken: string;
+  pushMagic: string;
+  profiles: StoredProfile[];
+  declarative?: DeclarativeState;
+  /** Shared iPads: the user's Setup Assistant waits for `UserConfigured`. */
+  awaitingConfiguration: boolean;
 }
 
 /** What a device remembers. Bytes are base64. */
@@ -143,6 +175,20 @@ export interface DeviceState {
   /** Enrolled by Automated Device Enrolment. */
   ade?: boolean;
   sharedIpad?: boolean;
+  /** How the device came in. */
+  enrolledBy?: EnrolmentType;
+  /** The device in a User Enrolment, new with each one. */
+  enrolmentId?: string;
+  /** Who has signed in for an account-driven enrolment, and the token that each request carries. */
+  account?: { user: string; token: AccountToken | null };
+  /** The identity from the factory; absent until it is needed. */
+  factory?: { certificate: string; privateKey: string };
+  /** Channels of users. */
+  userChannels?: UserChannelState[];
+  /** Whose channel it is: only in what a user's channel sees of the device. */
+  user?: UserChannelState;
+  /** A Mac's bootstrap token (base64), once the server has it. */
+  bootstrapToken?: string;
   /** Absent until a command needs it. */
   managed?: ManagedState;
   restarts: number;

@@ -7,9 +7,13 @@ import type { Transport } from '../net/transport.ts';
 import type { AttestationService } from './attestation.ts';
 import type { RequestEvent } from './channel.ts';
 import type { DeclarationVerdict } from './declarations/client.ts';
+import type { SignIn } from './enrolling/browser.ts';
+import type { DeviceAuthority } from './enrolling/machine-info.ts';
+import type { EnrolmentWay } from './enrolling/types.ts';
 import type { DeviceTraits } from './factory.ts';
 import type { SessionResult } from './session.ts';
 import type { DeviceState, EnrolmentPhase } from './state.ts';
+import type { UserLogin, UserSession } from './users.ts';
 
 /** Where a device registers to be woken; the simulated APNs is one. */
 export interface PushService {
@@ -39,6 +43,10 @@ export interface DeviceEnvironment {
   readonly keyPool?: KeyPool;
   /** Attests the device's keys where a profile asks for that; without it the device sends no attestation. */
   readonly attestation?: AttestationService;
+  /** Gives the device the identity that it has from the factory; default: an authority that no server knows. */
+  readonly deviceAuthority?: DeviceAuthority;
+  /** The user who signs in again, for a restored device; else it is who signed in when it enrolled. */
+  readonly signIn?: SignIn;
   /** Wakes the device; without it only `poll()` does. */
   readonly apns?: PushService;
   /** Default: the real time. */
@@ -76,12 +84,36 @@ export interface SimulatedDevice {
   readonly serialNumber: string;
   readonly phase: EnrolmentPhase;
   /**
-   * Enrols from a profile's URL or bytes. An interrupted enrolment goes on where it was, whatever the source is now;
-   * an enrolled device has nothing to do.
-   * @throws SimulatorError `simulator.profile`, `simulator.signature`, `simulator.scep`, `simulator.acme`, `simulator.refused` (the
-   *   enrolment is undone, as on devices); `simulator.unreachable` (it can go on later)
+   * Enrols from a profile's URL or bytes (or those of a profile service), or in one of Apple's other ways. An interrupted
+   * enrolment goes on where it was, whatever the source is now; an enrolled device has nothing to do.
+   * @throws SimulatorError `simulator.unsupported` (Apple's devices of this kind do not), `simulator.discovery`,
+   *   `simulator.sign_in`, `simulator.profile`, `simulator.signature`, `simulator.scep`, `simulator.acme`, `simulator.refused`
+   *   (the enrolment is undone, as on devices); `simulator.unreachable` (it can go on later)
    */
-  enrol(source: string | URL | Uint8Array): Promise<EnrolResult>;
+  enrol(source: string | URL | Uint8Array | EnrolmentWay): Promise<EnrolResult>;
+  /**
+   * A user logs in to an enrolled Mac or Shared iPad, and gets an MDM channel where the server manages users.
+   * @param user Default: the Mac's own account.
+   * @throws SimulatorError `simulator.not_enrolled`, `simulator.unsupported`, `simulator.unreachable`
+   */
+  logIn(user?: UserLogin): Promise<UserSession>;
+  /**
+   * Asks for a token of a service (`GetToken`): `com.apple.maid`, `com.apple.watch.pairing`. `null` where the server gives
+   * none, or does not have the capability.
+   * @throws SimulatorError `simulator.not_enrolled`, `simulator.unreachable`
+   */
+  getToken(service: string, parameters?: { readonly [key: string]: string }): Promise<Uint8Array | null>;
+  /**
+   * Asks for the bootstrap token that this Mac has escrowed; `null` where the server has none.
+   * @throws SimulatorError `simulator.not_enrolled`, `simulator.unreachable`
+   */
+  getBootstrapToken(): Promise<Uint8Array | null>;
+  /**
+   * The user returns the device to service (iOS and visionOS 26, supervised, Automated Device Enrolment): where the
+   * server agrees it is erased, and enrols anew from the profile that the server gave with that, if it gave one.
+   * @throws SimulatorError `simulator.not_enrolled`, `simulator.unsupported`, and as `enrol`
+   */
+  returnToService(): Promise<{ readonly enabled: boolean; readonly enrolled: boolean }>;
   /**
    * Asks for work and does it, until there is none. Sessions of a device never overlap.
    * @throws SimulatorError `simulator.not_enrolled`, `simulator.unreachable`

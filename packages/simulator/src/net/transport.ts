@@ -14,7 +14,7 @@ export interface DeviceRequest {
 /** What a server answered. */
 export interface DeviceResponse {
   readonly status: number;
-  /** Lower-case names. */
+  /** Lower-case names. Several cookies (`set-cookie`) are lines of one text. */
   readonly headers: { readonly [name: string]: string };
   readonly body: Uint8Array;
 }
@@ -109,7 +109,7 @@ function sendOnce(
       incoming.on('end', () => {
         const named: { [name: string]: string } = {};
         for (const [name, value] of Object.entries(incoming.headers)) {
-          if (value !== undefined) named[name] = Array.isArray(value) ? value.join(', ') : value;
+          if (value !== undefined) named[name] = Array.isArray(value) ? value.join('\n') : value;
         }
         resolve({ status: incoming.statusCode ?? 0, headers: named, body: new Uint8Array(Buffer.concat(chunks)) });
       });
@@ -140,7 +140,10 @@ export function createFetchTransport(fetch: (request: Request) => Promise<Respon
       );
       return {
         status: response.status,
-        headers: Object.fromEntries(response.headers),
+        headers: {
+          ...Object.fromEntries(response.headers),
+          ...(response.headers.has('set-cookie') ? { 'set-cookie': response.headers.getSetCookie().join('\n') } : {}),
+        },
         body: new Uint8Array(await response.arrayBuffer()),
       };
     },

@@ -2,6 +2,7 @@
 import { encodeXml } from '@espalier/plist';
 import type { DeviceResponse } from '../../net/transport.ts';
 import type { Channel } from '../channel.ts';
+import { senderKeys } from '../messages.ts';
 import { openProfile, ProfileProblem } from '../profile.ts';
 import type { DeviceState } from '../state.ts';
 import { isObject, type Kind, kinds } from './catalogue.ts';
@@ -45,7 +46,7 @@ export class DeclarationClient {
       ...(data === undefined ? {} : { Data: data }),
       Endpoint: endpoint,
       MessageType: 'DeclarativeManagement',
-      UDID: this.#state.udid,
+      ...senderKeys(this.#state),
     });
     return this.#channel.deliver({ kind: 'declarative' }, body, this.#channel.plan('declarative'));
   }

@@ -7,16 +7,19 @@ interface Item {
   /** First version by platform (schema, declarative/status). */
   readonly os: { readonly [P in Platform]?: string };
   readonly value: (state: DeviceState) => unknown;
+  /** Not told in a User Enrolment. */
+  readonly private?: true;
 }
 
-const first = { iOS: '15.0', macOS: '13.0', tvOS: '16.0' };
+const later = { visionOS: '1.1', watchOS: '10.0' };
+const first = { iOS: '15.0', macOS: '13.0', tvOS: '16.0', ...later };
 const second = { ...first, iOS: '16.0' };
-const third = { iOS: '17.0', macOS: '14.0', tvOS: '17.0' };
+const third = { iOS: '17.0', macOS: '14.0', tvOS: '17.0', ...later };
 
 const items: { readonly [name: string]: Item } = {
-  'device.identifier.serial-number': { os: second, value: (state) => state.serialNumber },
-  'device.identifier.udid': { os: second, value: (state) => state.udid },
-  'device.model.family': { os: first, value: (state) => state.kind },
+  'device.identifier.serial-number': { os: second, value: (state) => state.serialNumber, private: true },
+  'device.identifier.udid': { os: second, value: (state) => state.udid, private: true },
+  'device.model.family': { os: first, value: (state) => (state.kind === 'VisionPro' ? 'RealityDevice' : state.kind) },
   'device.model.identifier': { os: first, value: (state) => state.productName },
   'device.model.marketing-name': { os: first, value: (state) => state.modelName },
   'device.model.number': { os: third, value: (state) => state.model },
@@ -31,9 +34,9 @@ const items: { readonly [name: string]: Item } = {
   },
   'device.operating-system.version': { os: first, value: (state) => state.osVersion },
   'diskmanagement.filevault.enabled': { os: { macOS: '14.0' }, value: (state) => state.fileVault },
-  'mdm.app': { os: { iOS: '16.0', tvOS: '16.0' }, value: managedApps },
-  'passcode.is-compliant': { os: { iOS: '16.0' }, value: passcodeComplies },
-  'passcode.is-present': { os: { iOS: '16.0' }, value: (state) => state.passcode !== null },
+  'mdm.app': { os: { iOS: '16.0', tvOS: '16.0', ...later }, value: managedApps },
+  'passcode.is-compliant': { os: { iOS: '16.0', ...later }, value: passcodeComplies },
+  'passcode.is-present': { os: { iOS: '16.0', ...later }, value: (state) => state.passcode !== null },
 };
 
 /** The status items that simulated devices know, with their first versions. */
@@ -44,8 +47,9 @@ export const knownStatusItems: { readonly [name: string]: Item['os'] } = Object.
 /** The items that this device can tell, without those about declarative management itself. */
 export function statusItems(state: DeviceState): { readonly [name: string]: Item['value'] } {
   const platform = platformOf(state.kind);
-  const known = Object.entries(items).filter(([, { os }]) => {
+  const known = Object.entries(items).filter(([, { os, private: hidden }]) => {
     const since = os[platform];
+    if (hidden === true && state.mdm?.userEnrolment === true) return false;
     return since !== undefined && compareVersions(state.osVersion, since) >= 0;
   });
   return Object.fromEntries(known.map(([name, { value }]) => [name, value]));
