@@ -4,6 +4,7 @@ export { systemApps } from './actions/system-apps.ts';
 export type * from './api/actions.ts';
 export type * from './api/ade.ts';
 export type * from './api/common.ts';
+export type * from './api/credentials.ts';
 export type * from './api/declarations.ts';
 export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
@@ -25,10 +26,15 @@ export {
   type EngineOptions,
   type EscrowIdentity,
   engineDefaults,
+  type LateAnswer,
+  type LateRequest,
+  type LateSource,
+  type LateValue,
   type Logger,
   type Pusher,
   type PushResult,
   type RenewalOptions,
+  type SignProfile,
   type SoftwareUpdateDeclaration,
 } from './engine/options.ts';
 export { withoutSecrets } from './engine/sensitive.ts';

@@ -33,6 +33,8 @@ describe('re-enrolment', () => {
           authorityKeyId: null,
           enrolmentId: null,
           attestation: null,
+          deliveredAt: null,
+          credentialId: null,
         },
         event,
       );

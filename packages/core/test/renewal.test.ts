@@ -13,7 +13,15 @@ async function register({ store, clock }: TestBench, name: string, enrolmentId: 
   const at = clock.now();
   const entry = {
     ...{ fingerprint, certificate, serialNumber: fingerprint.slice(0, 8), subject: `CN=${name}`, enrolmentId },
-    ...{ notBefore: at, notAfter: at + days * DAY, authorityKeyId: null, invitationId: null, attestation: null },
+    ...{
+      notBefore: at,
+      notAfter: at + days * DAY,
+      authorityKeyId: null,
+      invitationId: null,
+      attestation: null,
+      deliveredAt: null,
+      credentialId: null,
+    },
   };
   await store.certificates.register(entry, { type: 'certificate.issued', at, enrolmentId, data: {} });
 }

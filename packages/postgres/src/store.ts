@@ -7,6 +7,7 @@ import { postgresAcme } from './stores/acme.ts';
 import { postgresAde } from './stores/ade.ts';
 import { postgresCertificates } from './stores/certificates.ts';
 import { postgresConfigurations } from './stores/configurations.ts';
+import { postgresCredentials } from './stores/credentials.ts';
 import { postgresDeclarations } from './stores/declarations.ts';
 import { postgresEnrolments } from './stores/enrolments.ts';
 import { postgresEvents } from './stores/events.ts';
@@ -53,6 +54,7 @@ export async function openPostgresStore(
     queue: postgresQueue(db),
     push: postgresPush(db),
     certificates: postgresCertificates(db),
+    credentials: postgresCredentials(db),
     scepRequests: postgresScepRequests(db),
     acme: postgresAcme(db),
     secrets: postgresSecrets(db),

@@ -28,6 +28,8 @@ interface CertificateRow {
   readonly revocation_reason: IssuedCertificate['revocationReason'];
   readonly renewal_at: number | null;
   readonly attestation: string | null;
+  readonly delivered_at: number | null;
+  readonly credential_id: string | null;
 }
 
 interface ChallengeRow {
@@ -155,6 +157,14 @@ export function sqliteCertificates(db: Database): CertificateStore {
         );
         db.run('UPDATE enrolments SET pin = NULL WHERE pin = ?', fingerprint);
         db.run(
+          `UPDATE credentials SET status = 'revoked',
+             key_deleted_at = CASE WHEN sealed IS NULL THEN key_deleted_at ELSE ?1 END,
+             key_deleted_by = CASE WHEN sealed IS NULL THEN key_deleted_by ELSE 'revoked' END, sealed = NULL
+           WHERE id = (SELECT credential_id FROM certificates WHERE fingerprint = ?2)`,
+          at,
+          fingerprint,
+        );
+        db.run(
           `INSERT INTO settings (name, value) VALUES (?, '1')
            ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)`,
           REVOCATIONS_SETTING,
@@ -253,6 +263,8 @@ function certificateOf(row: CertificateRow): IssuedCertificate {
     revokedAt: row.revoked_at,
     revocationReason: row.revocation_reason,
     renewalAt: row.renewal_at,
+    deliveredAt: row.delivered_at,
+    credentialId: row.credential_id,
     attestation: row.attestation === null ? null : (JSON.parse(row.attestation) as AttestationRecord),
     certificate: new Uint8Array(row.certificate),
   };
@@ -262,8 +274,8 @@ function certificateOf(row: CertificateRow): IssuedCertificate {
 export function addCertificate(db: Database, certificate: NewCertificate): boolean {
   const added = db.run(
     `INSERT INTO certificates (fingerprint, serial_number, subject, not_before, not_after, certificate, invitation_id,
-       enrolment_id, authority_key_id, attestation, status)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'issued') ON CONFLICT (fingerprint) DO NOTHING`,
+       enrolment_id, authority_key_id, attestation, delivered_at, credential_id, status)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'issued') ON CONFLICT (fingerprint) DO NOTHING`,
     certificate.fingerprint,
     certificate.serialNumber,
     certificate.subject,
@@ -274,6 +286,8 @@ export function addCertificate(db: Database, certificate: NewCertificate): boole
     certificate.enrolmentId,
     certificate.authorityKeyId,
     certificate.attestation === null ? null : JSON.stringify(certificate.attestation),
+    certificate.deliveredAt,
+    certificate.credentialId,
   );
   return added > 0;
 }

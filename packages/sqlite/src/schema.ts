@@ -2,6 +2,7 @@
 import { adeTables } from './schema-ade.ts';
 import { certificateLifecycle } from './schema-certificates.ts';
 
+import { credentialTables } from './schema-credentials.ts';
 import { declarationTables } from './schema-declarations.ts';
 import { scepRequestTables } from './schema-scep-requests.ts';
 
@@ -268,4 +269,5 @@ export const migrations: readonly string[] = [
   -- What an administrator wants of an active device and is not done yet.
   ALTER TABLE enrolments ADD COLUMN phase TEXT;
   `,
+  credentialTables,
 ];

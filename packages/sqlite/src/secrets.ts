@@ -63,6 +63,13 @@ const sources: readonly Source[] = [
     list: `SELECT id AS a, '' AS b, sealed AS blob FROM scep_requests WHERE id > ?1 AND ?2 IS NOT NULL ORDER BY id LIMIT ?3`,
     replace: 'UPDATE scep_requests SET sealed = ?1 WHERE id = ?2 AND ?3 IS NOT NULL AND sealed = ?4',
   },
+  {
+    kind: 'credential',
+    parts: 1,
+    list: `SELECT id AS a, '' AS b, sealed AS blob FROM credentials
+           WHERE id > ?1 AND ?2 IS NOT NULL AND sealed IS NOT NULL ORDER BY id LIMIT ?3`,
+    replace: 'UPDATE credentials SET sealed = ?1 WHERE id = ?2 AND ?3 IS NOT NULL AND sealed = ?4',
+  },
 ];
 
 /** Secrets over a database. */

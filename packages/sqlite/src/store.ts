@@ -4,6 +4,7 @@ import { sqliteAcme } from './acme.ts';
 import { sqliteAde } from './ade.ts';
 import { sqliteCertificates } from './certificates.ts';
 import { sqliteConfigurations } from './configurations.ts';
+import { sqliteCredentials } from './credentials.ts';
 import { Database, type Durability } from './database.ts';
 import { sqliteDeclarations } from './declarations.ts';
 import { sqliteEnrolments } from './enrolments.ts';
@@ -37,6 +38,7 @@ export function storeOver(db: Database): Store {
     queue: sqliteQueue(db),
     push: sqlitePush(db),
     certificates: sqliteCertificates(db),
+    credentials: sqliteCredentials(db),
     scepRequests: sqliteScepRequests(db),
     acme: sqliteAcme(db),
     secrets: sqliteSecrets(db),

@@ -17,6 +17,7 @@ import type { Metrics } from '../metrics/types.ts';
 import type { Actions } from './actions.ts';
 import type { Ade } from './ade.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
+import type { Credentials } from './credentials.ts';
 import type { Declarations } from './declarations.ts';
 import type { Migration } from './migration.ts';
 import type { PushCertificates } from './push-certificates.ts';
@@ -413,6 +414,7 @@ export interface Engine {
   readonly ade: Ade;
   readonly enrolling: Enrolling;
   readonly certificates: Certificates;
+  readonly credentials: Credentials;
   readonly pushCertificates: PushCertificates;
   readonly migration: Migration;
   readonly events: Events;

@@ -214,6 +214,10 @@ export interface IssuedCertificate {
   readonly revocationReason: RevocationReason | null;
   /** When its renewal was last begun. */
   readonly renewalAt: number | null;
+  /** When it was handed over; `null`: it was made ahead and has not been sent yet (CERT-21). */
+  readonly deliveredAt: number | null;
+  /** The credential that it was made for; `null` for the identity of an enrolment. */
+  readonly credentialId: string | null;
   readonly attestation: AttestationRecord | null;
   readonly certificate: Uint8Array;
 }
@@ -285,6 +289,15 @@ export type EventType =
   | 'certificate.renewed'
   | 'certificate.revoked'
   | 'certificate.expired'
+  | 'credential-setting.changed'
+  | 'credential.uploaded'
+  | 'credential.issued'
+  | 'credential.delivered'
+  | 'credential.expiring'
+  | 'credential.expired'
+  | 'credential.key-deleted'
+  | 'credential.discarded'
+  | 'credential.withheld'
   | 'ade.account-changed'
   | 'ade.page-synced'
   | 'ade.sync-failed'

@@ -62,6 +62,7 @@ export function faultyStore(store: Store, plan: FaultPlan): Store {
     queue: wrap('queue', store.queue),
     push: wrap('push', store.push),
     certificates: wrap('certificates', store.certificates),
+    credentials: wrap('credentials', store.credentials),
     scepRequests: wrap('scepRequests', store.scepRequests),
     acme: wrap('acme', store.acme),
     secrets: wrap('secrets', store.secrets),

@@ -38,6 +38,8 @@ export function certificate(name: string, options: Partial<NewCertificate> = {})
     invitationId: null,
     enrolmentId: null,
     attestation: null,
+    deliveredAt: T0,
+    credentialId: null,
     ...options,
   };
 }

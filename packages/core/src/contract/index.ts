@@ -2,6 +2,7 @@
 import { acmeTests } from './acme.ts';
 import { adeTests } from './ade.ts';
 import { certificateTests } from './certificates.ts';
+import { credentialTests } from './credentials.ts';
 import { declarationTests } from './declarations.ts';
 import { deviceTests } from './devices.ts';
 import { enrolmentTests } from './enrolments.ts';
@@ -30,6 +31,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['certificates, invitations and secrets', identityTests],
   ['renewal, revocation and expiry', certificateTests],
   ['SCEP requests that wait', scepRequestTests],
+  ['credentials of users and devices', credentialTests],
   ['the state of ACME', acmeTests],
   ['inventory, labels and configurations', deviceTests],
   ['label evaluation and searches', labelsDueTests],

@@ -20,6 +20,10 @@ export interface NewCertificate {
   /** The enrolment that it is issued to: a renewal. `null`: whoever enrols with it. */
   readonly enrolmentId: string | null;
   readonly attestation: AttestationRecord | null;
+  /** When it was handed over: at once to a device that asked for it; `null` for one that was made ahead (CERT-21). */
+  readonly deliveredAt: number | null;
+  /** The credential that it was made for: such a certificate enrols nobody. */
+  readonly credentialId: string | null;
 }
 
 /** A certificate in the register. */
@@ -89,8 +93,8 @@ export interface CertificateStore {
   list(filter: CertificateFilter, page: StorePage): Promise<Page<IssuedCertificate>>;
   /**
    * Revokes, takes the pin of whichever enrolment has this certificate off it, so that it opens nothing from now on,
-   * and counts the setting {@link REVOCATIONS_SETTING} up by one; all or nothing. `event` is appended. One that was
-   * revoked before stays as it is.
+   * and counts the setting {@link REVOCATIONS_SETTING} up by one; all or nothing. A credential that it was made for becomes
+   * `revoked`, and its key is deleted (by `revoked`). `event` is appended. One that was revoked before stays as it is.
    */
   revoke(input: {
     readonly fingerprint: string;

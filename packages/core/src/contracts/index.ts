@@ -3,6 +3,7 @@ export type * from './acme.ts';
 export type * from './ade.ts';
 export type * from './certificates.ts';
 export type * from './configurations.ts';
+export type * from './credentials.ts';
 export type * from './declarations.ts';
 export type * from './enrolments.ts';
 export type * from './events.ts';

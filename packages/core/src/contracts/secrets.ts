@@ -2,8 +2,16 @@
 
 /** Where one sealed value is kept; together with its kind it fixes the additional data that the value is bound to. */
 export interface SealedRef {
-  readonly kind: 'secret' | 'push-magic' | 'command' | 'response' | 'invitation' | 'acme-order' | 'scep-request';
-  /** `secret`: [scope, name]; `push-magic`: [enrolmentId]; `command`: [uuid]; `response`: [enrolmentId, uuid]; `invitation`: [id]; `acme-order`: [id]; `scep-request`: [id]. */
+  readonly kind:
+    | 'secret'
+    | 'push-magic'
+    | 'command'
+    | 'response'
+    | 'invitation'
+    | 'acme-order'
+    | 'scep-request'
+    | 'credential';
+  /** `secret`: [scope, name]; `push-magic`: [enrolmentId]; `command`: [uuid]; `response`: [enrolmentId, uuid]; `invitation`: [id]; `acme-order`: [id]; `scep-request`: [id]; `credential`: [id]. */
   readonly key: readonly string[];
 }
 

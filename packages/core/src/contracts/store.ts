@@ -3,6 +3,7 @@ import type { AcmeStateStore } from './acme.ts';
 import type { AdeStore } from './ade.ts';
 import type { CertificateStore } from './certificates.ts';
 import type { ConfigurationStore } from './configurations.ts';
+import type { CredentialStore } from './credentials.ts';
 import type { DeclarationStore } from './declarations.ts';
 import type { EnrolmentStore } from './enrolments.ts';
 import type { EventStore } from './events.ts';
@@ -25,6 +26,7 @@ export interface Store {
   readonly queue: QueueStore;
   readonly push: PushStore;
   readonly certificates: CertificateStore;
+  readonly credentials: CredentialStore;
   readonly scepRequests: ScepRequestStore;
   readonly acme: AcmeStateStore;
   readonly secrets: SecretStore;

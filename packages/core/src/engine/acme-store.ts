@@ -108,7 +108,7 @@ export function createAcmeStore(context: Context): AcmeStore {
         attestation === undefined
           ? null
           : { at: attestedAt ?? at, properties: { ...attestation.properties }, chain: attestation.chain.map(toBase64) };
-      const entry = registerEntry(certificate, bindingOf(grant.reference), record);
+      const entry = registerEntry(certificate, bindingOf(grant.reference), at, { attestation: record });
       const hashes = await Promise.all(consumes.map((identifier) => identifierHash(context, identifier)));
       const event = issuedEvent(entry, at);
       const outcome = await acme.commit({

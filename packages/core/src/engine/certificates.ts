@@ -2,6 +2,7 @@
 import type { CrlStore, PublishedCrl, RevokedCertificate } from '@espalier/pki';
 import type { Certificates } from '../api/engine.ts';
 import { REVOCATIONS_SETTING } from '../contracts/certificates.ts';
+import { markDevices } from '../credentials/holders.ts';
 import { CoreError } from '../errors.ts';
 import { allPages, type Context, pageOf } from './context.ts';
 import type { Renewals } from './renewal.ts';
@@ -30,6 +31,12 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
     return revoked;
   }
 
+  /** The devices of a credential that was revoked are to know. */
+  async function marks(credentialId: string | null): Promise<void> {
+    const credential = credentialId === null ? null : await store.credentials.get(credentialId);
+    if (credential !== null) await markDevices(context, [credential.holder]);
+  }
+
   return {
     get: (fingerprint) => store.certificates.get(fingerprint),
 
@@ -53,6 +60,7 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
         const event = { type: 'certificate.revoked', at, enrolmentId, data } as const;
         if ((await store.certificates.revoke({ fingerprint, reason, at, event })) !== 'unknown') {
           bus.poke();
+          await marks(found.credentialId);
           return;
         }
       }

@@ -15,6 +15,7 @@ import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
 import type { TokenUpdateInput } from '../contracts/enrolments.ts';
 import type { NewEvent } from '../contracts/shared.ts';
+import type { CredentialWork } from '../credentials/work.ts';
 import { CoreError } from '../errors.ts';
 import { releaseWaiting } from '../recipes/run.ts';
 import type { Context } from './context.ts';
@@ -37,6 +38,8 @@ export async function authenticate(context: Context, message: Authenticate, iden
   }
   if (identity.expired === true) throw await refuse(context, 'expired', id, identity);
   const issued = await store.certificates.get(identity.fingerprint);
+  // One made for Wi-Fi or mail enrols nobody, though the same authority issued it.
+  if (issued?.credentialId != null) throw await refuse(context, 'identity-mismatch', id, identity);
   const attested = issued?.attestation?.properties['serialNumber'];
   // What Apple attested when the certificate was issued outweighs what the device says of itself.
   if (attested !== undefined && attested !== message.serialNumber && kind === 'device') {
@@ -147,7 +150,12 @@ export async function tokenUpdate(
 }
 
 /** The device leaves. */
-export async function checkOut(context: Context, message: CheckOut, identity: DeviceIdentity): Promise<null> {
+export async function checkOut(
+  context: Context,
+  credentials: CredentialWork,
+  message: CheckOut,
+  identity: DeviceIdentity,
+): Promise<null> {
   const { store, clock } = context;
   const resolved = resolveEnrolment(message.ids);
   const { id, channel } = resolved;
@@ -163,6 +171,7 @@ export async function checkOut(context: Context, message: CheckOut, identity: De
     const event = { type: 'certificate.revoked', at, enrolmentId: id, data } as const;
     await store.certificates.revoke({ fingerprint, reason: 'cessationOfOperation', at, event });
   }
+  if (channel === 'device') await credentials.checkedOut(id);
   return null;
 }
 

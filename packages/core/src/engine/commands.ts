@@ -6,6 +6,8 @@ import { CoreError } from '../errors.ts';
 import { eraseQueued } from '../lifecycle/phases.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
+import { lateBody } from './late.ts';
+import type { LateValue } from './options.ts';
 import { isSecretCommand } from './sensitive.ts';
 
 /** What a command needs to be queued. */
@@ -14,6 +16,8 @@ export interface CommandInput extends EnqueueOptions {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly commandUuid?: string;
   readonly followUp?: boolean;
+  /** What is put into the payload's profile when a device takes it. */
+  readonly late?: readonly LateValue[] | undefined;
 }
 
 /** Commands whose results change something in the engine; their ends are kept until that is done. */
@@ -23,7 +27,10 @@ const withFollowUp = new Set([...inventoryCommands, 'DeviceLock', 'EraseDevice',
 export function buildCommand(context: Context, input: CommandInput): NewCommand {
   const { requestType, payload } = input;
   const commandUuid = input.commandUuid ?? uuid(context.random);
-  const { bytes } = rawCommand(requestType, payload as RawPayload, { commandUuid });
+  const bytes =
+    input.late === undefined
+      ? rawCommand(requestType, payload as RawPayload, { commandUuid }).bytes
+      : lateBody(commandUuid, payload['Payload'] as Uint8Array, input.late);
   const sealed = isSecretCommand(requestType);
   return {
     commandUuid,

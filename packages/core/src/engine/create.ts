@@ -5,6 +5,9 @@ import { createActions } from '../actions/run.ts';
 import { createAde } from '../ade/index.ts';
 import { createAdeReconciler } from '../ade/reconcile.ts';
 import type { Engine } from '../api/engine.ts';
+import { createIssue } from '../credentials/issue.ts';
+import { createCredentials } from '../credentials/service.ts';
+import { CREDENTIAL_SOURCE, createCredentialWork } from '../credentials/work.ts';
 import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
 import { createMetrics } from '../metrics/registry.ts';
@@ -29,6 +32,7 @@ import { STATUS_TOKENS } from './facts.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createInstruments, measureQueue } from './instruments.ts';
 import { createLabels } from './labels.ts';
+import { createLateBinder } from './late.ts';
 import { createLoop, type Loop } from './loops.ts';
 import { createMatcher } from './matching.ts';
 import { createNotifier } from './notifier.ts';
@@ -96,7 +100,12 @@ export function createEngine(input: EngineInput): Engine {
   const labels = createLabels(context);
   const ade = createAdeReconciler(context, labels);
   const effects = createEffects(context, labels);
-  const reconciler = createReconciler(context, compile, signProfile);
+  const { issueIdentity } = input;
+  const issue = issueIdentity === undefined ? undefined : createIssue(context, issueIdentity);
+  const credentialWork = createCredentialWork(context, issue);
+  const sources = new Map([...Object.entries(input.late ?? {}), [CREDENTIAL_SOURCE, credentialWork.source] as const]);
+  const late = createLateBinder(context, sources, signProfile);
+  const reconciler = createReconciler(context, compile, signProfile, credentialWork);
   const pushCertificates = createPushCertificates(context);
   measurePushCertificate(metrics, context, pushCertificates);
   const watchPushCertificate = createPushCertificateWatch(context, pushCertificates);
@@ -106,6 +115,7 @@ export function createEngine(input: EngineInput): Engine {
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
   const housekeeping = createHousekeeping(context, effects, labels, index, renewals, async () => {
+    await credentialWork.upkeep();
     await declarations.keepHouse();
     await watchPushCertificate();
   });
@@ -149,7 +159,9 @@ export function createEngine(input: EngineInput): Engine {
   if (keys.ids.length > 1) all.push(loop('key-rotation', options.rewrapIntervalMs, () => rotation.run()));
 
   return {
-    protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations, ade)),
+    protocol: meters.protocol(
+      createProtocol(context, labels, effects, renewals, declarations, ade, late, credentialWork),
+    ),
     commands: createCommands(context),
     devices: createDevices(context, labels),
     recipes: createRecipes(context),
@@ -161,6 +173,7 @@ export function createEngine(input: EngineInput): Engine {
     ade: createAde(context, ade),
     enrolling: createEnrolling(context),
     certificates: createCertificates(context, renewals),
+    credentials: createCredentials(context),
     pushCertificates,
     migration: createMigration(context, labels, ade),
     events: {

@@ -64,7 +64,11 @@ export function createDevices(context: Context, labelService: LabelService): Dev
       const report = { enrolmentId, at: clock.now(), facts, complete: false, event: null };
       const applied = await store.inventory.apply(report);
       if (applied === null) throw new CoreError('core.enrolment.unknown', 'not-found', 'there is no such enrolment');
-      if (applied.changed.length > 0) await labelService.evaluateDevices([enrolmentId], applied.changed, 'learned');
+      if (applied.changed.length === 0) return;
+      await labelService.evaluateDevices([enrolmentId], applied.changed, 'learned');
+      // What is compiled for it may depend on any fact: its user's identities do.
+      await store.configurations.mark({ enrolmentIds: [enrolmentId], at: clock.now() });
+      context.kick.reconciler();
     },
 
     async refresh(enrolmentIds) {

@@ -19,6 +19,8 @@ import { assignmentEvent } from './reconciler.ts';
 export interface Effects {
   /** Applies one end, then marks it done. `value` is the decoded response where the caller has it, `again` says that it may have been applied before. */
   apply(enrolmentId: string, commandUuid: string, value?: PlistDict, again?: boolean): Promise<void>;
+  /** Takes note that the profile of a command cannot be made for this device: it is planned anew. */
+  withheld(enrolmentId: string, commandUuid: string, reason: string): Promise<void>;
   /** Applies those that were left behind (a crash between the result and its effects). Returns how many. */
   applyLeftBehind(olderThanMs: number): Promise<number>;
 }
@@ -155,6 +157,16 @@ export function createEffects(context: Context, labels: LabelService): Effects {
 
   return {
     apply,
+
+    async withheld(enrolmentId, commandUuid, reason) {
+      const assignment = (await assignmentsOf(enrolmentId)).find((record) => record.commandUuid === commandUuid);
+      if (assignment === undefined) return;
+      // An update leaves what is on the device there; anything else was never installed.
+      const update = assignment.status === 'update-pending' || assignment.status === 'sent';
+      await move(assignment, update ? { status: 'partially-applied', detail: reason } : null);
+      await markAssigned(enrolmentId);
+    },
+
     async applyLeftBehind(olderThanMs) {
       let count = 0;
       for (;;) {

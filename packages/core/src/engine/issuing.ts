@@ -29,7 +29,8 @@ export function bindingOf(reference: string): Binding {
 export function registerEntry(
   der: Uint8Array,
   { invitationId, enrolmentId }: Binding,
-  attestation: AttestationRecord | null = null,
+  deliveredAt: number | null,
+  extra: { readonly attestation?: AttestationRecord | null; readonly credentialId?: string } = {},
 ): NewCertificate {
   const read = readCertificate(der);
   return {
@@ -42,7 +43,9 @@ export function registerEntry(
     certificate: der,
     invitationId,
     enrolmentId,
-    attestation,
+    attestation: extra.attestation ?? null,
+    deliveredAt,
+    credentialId: extra.credentialId ?? null,
   };
 }
 

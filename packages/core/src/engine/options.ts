@@ -1,6 +1,8 @@
 // What an engine is made from, and its defaults.
+import type { PlistValue } from '@espalier/plist';
 import type { Catalogue } from '@espalier/search';
 import type { Clock, Facts, RandomBytes } from '../api/common.ts';
+import type { IdentityRequest, IssuedIdentity } from '../api/credentials.ts';
 import type { ProtocolHooks } from '../api/hooks.ts';
 import type { PushIdentity } from '../api/push-certificates.ts';
 import type { Configuration, Enrolment } from '../api/records.ts';
@@ -46,8 +48,56 @@ export type CompiledConfiguration =
       };
       /** Whether ProfileList shows that it is installed. */
       readonly verifiable: boolean;
+      /** What is put into the profile only when a device takes it. */
+      readonly late?: readonly LateValue[];
     }
-  | { readonly applicable: false; readonly reason: string };
+  | {
+      readonly applicable: false;
+      readonly reason: string;
+      /**
+       * The PayloadUUID that the profile would have: what is on the device already stays there if it is this very profile, or
+       * of an earlier version of the configuration. Default: it is removed.
+       */
+      readonly keepUuid?: string;
+    };
+
+/**
+ * Keys of one payload that are filled in when a device takes the profile, for that device: an identity, a challenge
+ * (CERT-21). The profile waits without them, so that devices share it and nothing secret or short-lived waits in a queue.
+ */
+export interface LateValue {
+  /** Which payload of the profile's `PayloadContent`, from 0. */
+  readonly payload: number;
+  /** `credential`, or a name in the engine's `late`. */
+  readonly source: string;
+  /** What the source is asked for: for `credential` a credential setting's id. */
+  readonly reference: string;
+  /** Of what the profile was compiled for; a source that has another one now answers `gone`. */
+  readonly revision: string;
+}
+
+/** What a late value is asked for. */
+export interface LateRequest {
+  readonly enrolment: Enrolment;
+  readonly facts: Facts;
+  readonly reference: string;
+  readonly revision: string;
+}
+
+/** What a source of late values answers. */
+export type LateAnswer =
+  /** Keys as the payload has them; dictionaries are merged with the payload's. */
+  | { readonly outcome: 'ready'; readonly values: Readonly<Record<string, PlistValue>> }
+  /** Never: the command ends, and the device is reconciled again. */
+  | { readonly outcome: 'gone'; readonly reason: string }
+  /** Not now: the command is offered again later. */
+  | { readonly outcome: 'hold'; readonly reason: string };
+
+/** A source of late values. An error counts as `hold`. */
+export type LateSource = (request: LateRequest) => Promise<LateAnswer>;
+
+/** Signs a profile. */
+export type SignProfile = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 /**
  * Compiles a configuration for a device. Must be pure: the engine remembers which facts it read and calls it again only
@@ -124,6 +174,15 @@ export interface EngineOptions {
   readonly actionLimit?: number;
   /** Whether every action needs a note, for the audit log (default false). */
   readonly requireActionNotes?: boolean;
+  /** The facts that name a device's user; the first that is known counts. */
+  readonly userFields?: readonly string[];
+  /** Identities made ahead and not sent within so many days are deleted, and made again on demand (CERT-21; default 14). */
+  readonly undeliveredDays?: number;
+  /**
+   * How PKCS#12 files are encrypted for devices (default `legacy`: triple DES, the only form that every Apple system reads; the
+   * file travels with its password in any case, within TLS).
+   */
+  readonly pkcs12Encryption?: 'modern' | 'legacy';
   /** How long ended certificates, and revocations, stay in the register (default 365 days). */
   readonly certificateRetentionMs?: number;
 }
@@ -179,7 +238,14 @@ export interface EngineInput {
   /** Without it configurations are kept but not delivered. */
   readonly compile?: CompileConfiguration;
   /** Signs profiles before they are delivered; without it they go unsigned. */
-  readonly signProfile?: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  readonly signProfile?: SignProfile;
+  /** Sources of late values, by name; `credential` is the engine's own. */
+  readonly late?: Readonly<Record<string, LateSource>>;
+  /**
+   * Makes the identities of credential settings with the source `issued`: key and certificate, of any authority
+   * (`issueIdentity` of `@espalier/pki`). `null` holds it back (a device that is not compliant). Without it there are none.
+   */
+  readonly issueIdentity?: (request: IdentityRequest) => Promise<IssuedIdentity | null>;
   /** Without it certificates are renewed only by devices themselves. */
   readonly renewal?: RenewalOptions;
   readonly logger?: Logger;
@@ -230,6 +296,9 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   actionLimit: 1_000,
   requireActionNotes: false,
   certificateRetentionMs: 365 * DAY,
+  userFields: Object.freeze(['user.user_id', 'user.email_address', 'ios.managed_apple_id']),
+  undeliveredDays: 14,
+  pkcs12Encryption: 'legacy',
   declarationSettleMs: 2_000,
   declarationResyncMs: DAY,
   declarationIntervalMs: 1_000,

@@ -42,7 +42,7 @@ export function planDevice({ desired, assignments, installed }: DevicePlanInput)
         if (assignment?.detail !== compiled.reason || assignment.version !== configuration.version) {
           steps.push({ step: 'not-applicable', configuration, reason: compiled.reason });
         }
-      } else if (assignment.status !== 'removal-pending') {
+      } else if (assignment.status !== 'removal-pending' && !keeps(assignment, configuration, compiled.keepUuid)) {
         steps.push({ step: 'remove', assignment, detail: compiled.reason });
       }
       continue;
@@ -58,6 +58,11 @@ export function planDevice({ desired, assignments, installed }: DevicePlanInput)
     else if (assignment.status !== 'removal-pending') steps.push({ step: 'remove', assignment, detail: null });
   }
   return steps;
+}
+
+/** Whether what is on the device may stay, though it could not be delivered any more. */
+function keeps(assignment: AssignmentRecord, { version }: Configuration, keepUuid: string | undefined): boolean {
+  return keepUuid !== undefined && (assignment.profileUuid === keepUuid || assignment.version !== version);
 }
 
 /** Whether nothing is to be done: this version was queued, delivered or refused already, and did not go missing since. */

@@ -2,16 +2,21 @@
 import { type Checkin, type CommandResponse, readCheckin, readResponse, resolveEnrolment } from '@espalier/apple-mdm';
 import type { AdeReconciler } from '../ade/reconcile.ts';
 import type { DeviceIdentity, Protocol } from '../api/engine.ts';
-import type { PollOutcome, PollResult } from '../contracts/queue.ts';
+import type { PollInput, PollOutcome, PollResult } from '../contracts/queue.ts';
+import type { CredentialWork } from '../credentials/work.ts';
 import type { DeclarationEngine } from '../declarations/index.ts';
 import { authenticate, checkOut, getBootstrapToken, setBootstrapToken, tokenUpdate } from './checkin.ts';
 import type { Context } from './context.ts';
 import type { Effects } from './effects.ts';
 import type { LabelService } from './labels.ts';
+import { isLate, type LateBinder, type Withheld } from './late.ts';
 import type { Renewals } from './renewal.ts';
 import { isSecretResponse } from './sensitive.ts';
 import { declarativeManagement, getToken, returnToService } from './services.ts';
 import { checkAuthToken, userAuthenticate } from './users.ts';
+
+/** How many commands in a row may turn out to be none: whatever is left comes with the next connection. */
+const MOST_WITHHELD = 20;
 
 /** Makes the protocol. */
 export function createProtocol(
@@ -21,6 +26,8 @@ export function createProtocol(
   renewals: Renewals,
   declarations: DeclarationEngine,
   ade: AdeReconciler,
+  late: LateBinder,
+  credentials: CredentialWork,
 ): Protocol {
   const { store, vault, clock, options, hooks } = context;
 
@@ -32,7 +39,7 @@ export function createProtocol(
       case 'TokenUpdate':
         return tokenUpdate(context, labels, ade, message, identity);
       case 'CheckOut':
-        return checkOut(context, message, identity);
+        return checkOut(context, credentials, message, identity);
       case 'SetBootstrapToken':
         return setBootstrapToken(context, message, identity);
       case 'GetBootstrapToken':
@@ -99,6 +106,32 @@ export function createProtocol(
     return hasEffects;
   }
 
+  async function complete(enrolmentId: string, commandUuid: string, body: Uint8Array) {
+    try {
+      return await late.complete(enrolmentId, body);
+    } catch (error) {
+      // An authority that is away must not keep the device from its other commands.
+      context.logger.error({ error, enrolmentId, commandUuid }, 'a profile could not be completed');
+      return { outcome: 'hold', reason: 'it could not be completed' } as const;
+    }
+  }
+
+  /** Sets a command aside that the device does not get (now), and gives the next one. */
+  async function withhold(input: PollInput, commandUuid: string, { outcome, reason }: Withheld): Promise<PollOutcome> {
+    const { enrolmentId, at } = input;
+    const event = { type: 'credential.withheld', at, enrolmentId, data: { commandUuid, outcome, reason } } as const;
+    if (outcome === 'hold') {
+      // As if the device had said NotNow: offered again later, with growing pauses.
+      const result = { commandUuid, status: 'not-now', response: null, errorChain: [], event } as const;
+      return store.queue.poll({ ...input, result });
+    }
+    await effects.withheld(enrolmentId, commandUuid, reason);
+    await store.queue.end({ enrolmentIds: [enrolmentId], commandUuid, state: 'cancelled', at });
+    await effects.apply(enrolmentId, commandUuid);
+    await store.events.append([event]);
+    return store.queue.poll(input);
+  }
+
   return {
     async checkin(body, identity) {
       const message = readCheckin(body);
@@ -148,8 +181,15 @@ export function createProtocol(
         if (again.outcome === 'ok') next = again.command;
         context.kick.notifier();
       }
-      if (next === null) return null;
-      return vault.read(next.body, { kind: 'command', key: [next.commandUuid] });
+      for (let tries = 0; next !== null && tries < MOST_WITHHELD; tries++) {
+        const stored = vault.read(next.body, { kind: 'command', key: [next.commandUuid] });
+        if (!isLate(stored)) return stored;
+        const completed = await complete(enrolmentId, next.commandUuid, stored);
+        if (completed.outcome === 'ready') return completed.bytes;
+        const again = await withhold(input, next.commandUuid, completed);
+        next = again.outcome === 'ok' ? again.command : null;
+      }
+      return null;
     },
   };
 }

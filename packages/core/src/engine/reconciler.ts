@@ -1,12 +1,14 @@
 // The reconciler: takes marked devices, plans for all of them, and queues each distinct profile once for all who need it.
 import { createHash } from 'node:crypto';
+import type { Facts } from '../api/common.ts';
 import type { Configuration, DeviceRow } from '../api/records.ts';
 import type { AssignmentRecord, ReconcileMark } from '../contracts/configurations.ts';
 import type { NewEvent } from '../contracts/shared.ts';
+import type { CredentialWork } from '../credentials/work.ts';
 import { buildCommand, enqueueCommands } from './commands.ts';
 import { type Context, chunks } from './context.ts';
 import { allFacts } from './facts.ts';
-import type { CompileConfiguration, CompiledConfiguration, EngineInput } from './options.ts';
+import type { CompileConfiguration, CompiledConfiguration, EngineInput, LateValue } from './options.ts';
 import { type PlanStep, planDevice } from './plan.ts';
 import { rememberByReads } from './tracking.ts';
 
@@ -14,6 +16,9 @@ import { rememberByReads } from './tracking.ts';
 export function profileKey(identifier: string): string {
   return `profile:${identifier}`;
 }
+
+/** Compiles one configuration; `extra` are facts that are not the device's own. */
+type Compiler = (row: DeviceRow, extra?: Facts) => CompiledConfiguration;
 
 /** Reconciles marked devices. */
 export interface Reconciler {
@@ -25,6 +30,7 @@ interface Group {
   readonly requestType: 'InstallProfile' | 'RemoveProfile';
   readonly identifier: string;
   readonly bytes: Uint8Array | null;
+  readonly late?: readonly LateValue[] | undefined;
   readonly records: AssignmentRecord[];
 }
 
@@ -44,18 +50,22 @@ export function createReconciler(
   context: Context,
   compile: CompileConfiguration | undefined,
   signProfile: EngineInput['signProfile'],
+  credentials: CredentialWork,
 ): Reconciler {
   const { store, clock } = context;
-  let compilers = new Map<string, (row: DeviceRow) => CompiledConfiguration>();
+  let compilers = new Map<string, Compiler>();
 
   /** The compiled form for a device; equal devices share it (the same object, so that bytes need no comparing). */
-  function compilerFor(configuration: Configuration): (row: DeviceRow) => CompiledConfiguration {
+  function compilerFor(configuration: Configuration): Compiler {
     const key = `${configuration.id}\n${configuration.version}`;
     const kept = compilers.get(key);
     if (kept !== undefined) return kept;
     if (compilers.size > 1_000) compilers = new Map();
     const remembered = rememberByReads((device: DeviceRow) => compileSafely(configuration, device));
-    const made = (row: DeviceRow) => remembered({ enrolment: row.enrolment, facts: allFacts(row) });
+    const made = (row: DeviceRow, extra?: Facts) => {
+      const facts = allFacts(row);
+      return remembered({ enrolment: row.enrolment, facts: extra === undefined ? facts : { ...facts, ...extra } });
+    };
     compilers.set(key, made);
     return made;
   }
@@ -82,12 +92,14 @@ export function createReconciler(
     for (const configurationId of new Set([...desired.values()].flat())) {
       configurations.set(configurationId, await store.configurations.get(configurationId));
     }
+    const credentialFacts = await credentials.facts(rows);
     for (const row of rows) {
       const { id, status, channel } = row.enrolment;
       if (status !== 'active' || channel !== 'device') continue;
+      const extra = credentialFacts.get(id);
       const wanted = (desired.get(id) ?? []).flatMap((configurationId) => {
         const configuration = configurations.get(configurationId);
-        return configuration == null ? [] : [{ configuration, compiled: compilerFor(configuration)(row) }];
+        return configuration == null ? [] : [{ configuration, compiled: compilerFor(configuration)(row, extra) }];
       });
       const steps = planDevice({
         desired: wanted,
@@ -100,9 +112,11 @@ export function createReconciler(
 
   async function execute(work: Work, signed: Map<string, Uint8Array>): Promise<void> {
     for (const group of work.groups.values()) {
+      if (group.late !== undefined) await credentials.prepare(group.late, group.records);
       const command = buildCommand(context, {
         requestType: group.requestType,
         payload: await payloadOf(group, signed),
+        late: group.late,
         dedupeKey: profileKey(group.identifier),
         onDuplicate: 'replace',
         origin: 'reconciler',
@@ -135,7 +149,7 @@ export function createReconciler(
 
   async function payloadOf(group: Group, signed: Map<string, Uint8Array>): Promise<Readonly<Record<string, unknown>>> {
     if (group.bytes === null) return { Identifier: group.identifier };
-    if (signProfile === undefined) return { Payload: group.bytes };
+    if (signProfile === undefined || group.late !== undefined) return { Payload: group.bytes };
     const key = createHash('sha256').update(group.bytes).digest('hex');
     const bytes = signed.get(key) ?? (await signProfile(group.bytes));
     signed.set(key, bytes);
@@ -214,10 +228,12 @@ function collect(work: Work, enrolmentId: string, step: PlanStep, at: number): v
   const { identifier, uuid, bytes } = compiled.profile;
   // The UUID stands for the content; the hash of the bytes guards against a compiler for which it does not.
   const hash = createHash('sha256').update(bytes).digest('base64');
-  const group = groupOf(work, `install\n${identifier}\n${hash}`, {
+  const late = compiled.late === undefined || compiled.late.length === 0 ? undefined : compiled.late;
+  const group = groupOf(work, `install\n${identifier}\n${hash}\n${late === undefined ? '' : JSON.stringify(late)}`, {
     requestType: 'InstallProfile',
     identifier,
     bytes,
+    late,
     records: [],
   });
   group.records.push({

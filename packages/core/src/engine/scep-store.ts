@@ -27,7 +27,7 @@ export function createScepStore(context: Context, { hold, findPending }: ScepReq
 
     async commit({ challenge, transactionId, publicKeyHash, certificate, grant, waited }) {
       const at = clock.now();
-      const entry = registerEntry(certificate, bindingOf(grant.reference));
+      const entry = registerEntry(certificate, bindingOf(grant.reference), at);
       const outcome = await store.certificates.commitScep({
         challengeHash: challenge === null ? null : await vault.hash('scep-challenge', challenge),
         transactionId,

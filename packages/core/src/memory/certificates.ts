@@ -1,6 +1,7 @@
 // The certificate register, challenges and SCEP transactions in memory.
 import type { IssuedCertificate } from '../api/records.ts';
 import { type CertificateFilter, type CertificateStore, REVOCATIONS_SETTING } from '../contracts/certificates.ts';
+import { dropKey } from './credentials.ts';
 import { type MemoryState, pageOf } from './state.ts';
 
 /** Certificates over the state. */
@@ -80,6 +81,12 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       if (certificate.status === 'revoked') return 'already-revoked';
       Object.assign(certificate, { status: 'revoked', revokedAt: at, revocationReason: reason });
       for (const id of [...(state.byPin.get(fingerprint) ?? [])]) state.setPin(state.enrolments.get(id)!, null);
+      const credential =
+        certificate.credentialId === null ? undefined : state.credentials.get(certificate.credentialId);
+      if (credential !== undefined) {
+        dropKey(credential, at, 'revoked');
+        credential.status = 'revoked';
+      }
       const counted = Number(state.settings.get(REVOCATIONS_SETTING) ?? 0) + 1;
       state.settings.set(REVOCATIONS_SETTING, String(counted));
       state.appendEvents([event]);

@@ -4,6 +4,7 @@ import { memoryAcme } from './acme.ts';
 import { memoryAde } from './ade.ts';
 import { memoryCertificates } from './certificates.ts';
 import { memoryConfigurations } from './configurations.ts';
+import { memoryCredentials } from './credentials.ts';
 import { memoryDeclarations } from './declarations.ts';
 import { memoryEnrolments } from './enrolments.ts';
 import { memoryEvents } from './events.ts';
@@ -31,6 +32,7 @@ export function createMemoryStore(): Store {
     queue: memoryQueue(state),
     push: memoryPush(state),
     certificates: memoryCertificates(state),
+    credentials: memoryCredentials(state),
     scepRequests: memoryScepRequests(state),
     acme: memoryAcme(state),
     secrets: memorySecrets(state),

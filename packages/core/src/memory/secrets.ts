@@ -92,6 +92,13 @@ function* everySealed(state: MemoryState): Generator<SealedItem> {
     };
     yield { ref: { kind: 'scep-request', key: [id] }, blob: row.sealed, replace };
   }
+  for (const [id, row] of state.credentials) {
+    if (row.sealed === null) continue;
+    const replace = (next: Uint8Array) => {
+      row.sealed = next;
+    };
+    yield { ref: { kind: 'credential', key: [id] }, blob: row.sealed, replace };
+  }
 }
 
 function refKey(ref: SealedRef): string {

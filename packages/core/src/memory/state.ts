@@ -1,12 +1,14 @@
 // The memory store's state: plain maps and the indexes over them, and the few steps that several domains share.
 
 import type { FactValue } from '../api/common.ts';
+import type { CredentialSetting } from '../api/credentials.ts';
 import type { DeclarationSet, StoredDeclaration } from '../api/declarations.ts';
 import type { Configuration, DeviceCertificate, Enrolment, InstalledApp, InstalledProfile } from '../api/records.ts';
 import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeOrderRecord } from '../contracts/acme.ts';
 import type { AdeAccount, AdeDevice, AdeSyncState } from '../contracts/ade.ts';
 import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
+import type { CredentialRecord } from '../contracts/credentials.ts';
 import type { DeclarationStateRecord, DeclarationSyncRecord } from '../contracts/declarations.ts';
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import type { LabelDefinition } from '../contracts/labels.ts';
@@ -18,7 +20,8 @@ import { EventLog } from './event-log.ts';
 import { DueHeap } from './heap.ts';
 import { History } from './history.ts';
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** A record that may be changed in place. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** One enrolment with what only the store needs. */
 export interface EnrolmentRow extends Mutable<Omit<Enrolment, 'certificateFingerprint'>> {
@@ -135,6 +138,10 @@ export class MemoryState {
   readonly certificatesOf = new Map<string, Set<string>>();
   readonly challenges = new Map<string, ChallengeRecord>();
   readonly transactions = new Map<string, { readonly fingerprint: string; readonly certificate: Uint8Array }>();
+  readonly credentialSettings = new Map<string, CredentialSetting>();
+  readonly credentials = new Map<string, Mutable<CredentialRecord>>();
+  /** By holder. */
+  readonly credentialsOf = new Map<string, Set<string>>();
   readonly scepRequests = new Map<string, ScepRequestRecord>();
   readonly acmeIdentifiers = new Map<string, AcmeIdentifierEntry>();
   readonly acmeOrders = new Map<string, AcmeOrderRecord>();
@@ -209,6 +216,10 @@ export class MemoryState {
     this.certificates.set(fingerprint, { ...certificate, ...fresh });
     if (enrolmentId !== null) addTo(this.certificatesOf, enrolmentId, fingerprint);
     return true;
+  }
+
+  addCredentialOf({ id, holder }: CredentialRecord): void {
+    addTo(this.credentialsOf, holder, id);
   }
 
   /** Adds events; returns their `seq`s. */

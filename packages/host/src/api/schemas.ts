@@ -252,6 +252,8 @@ export const certificate = z
     revokedAt: maybeTime,
     revocationReason: revocationReason.nullable(),
     renewalAt: maybeTime,
+    deliveredAt: maybeTime,
+    credentialId: maybeText,
     attestation: z.object({ at: time, properties: z.record(text, text), chain: z.array(text).readonly() }).nullable(),
     certificate: base64,
   })

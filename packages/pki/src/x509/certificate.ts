@@ -6,6 +6,7 @@ import { BIT_STRING, context, contextPrimitive, INTEGER, SEQUENCE } from '../der
 import type { Bytes } from '../der/writer.ts';
 import { PkiError } from '../errors.ts';
 import {
+  type HashName,
   readSignatureAlgorithm,
   type SignatureAlgorithm,
   type VerifyPolicy,
@@ -63,6 +64,8 @@ export interface Certificate {
   readonly authorityKeyIdentifier: string | undefined;
   readonly crlUrls: readonly string[];
   readonly ocspUrls: readonly string[];
+  /** The hash that it was signed over; undefined where the signature is of a kind that is not known here (MD5, for one). */
+  readonly signatureHash: HashName | undefined;
   /** True when issuer and subject are the same name (not proof of a self-signature). */
   readonly selfIssued: boolean;
 }
@@ -215,6 +218,7 @@ export function describeCertificate(parsed: ParsedCertificate): Certificate {
     authorityKeyIdentifier: hex(read(oids.authorityKeyIdentifier, readAuthorityKeyIdentifier)),
     crlUrls: read(oids.crlDistributionPoints, readCrlDistributionPoints) ?? [],
     ocspUrls: read(oids.authorityInfoAccess, readOcspUrls) ?? [],
+    signatureHash: parsed.signatureAlgorithm?.hash ?? undefined,
     selfIssued: Buffer.compare(parsed.subjectDer, parsed.issuerDer) === 0,
   };
 }

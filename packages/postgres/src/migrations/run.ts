@@ -12,6 +12,7 @@ import { declarationTables } from './08-declarations.ts';
 import { adeTables } from './09-ade.ts';
 import { scepRequestTables } from './10-scep-requests.ts';
 import { phases } from './11-phases.ts';
+import { credentialTables } from './12-credentials.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -26,6 +27,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   adeTables,
   scepRequestTables,
   phases,
+  credentialTables,
 ];
 
 /** The version that this release of the package works with. */

@@ -16,7 +16,8 @@ export function postgresCertificates(db: Database): CertificateStore {
   const s = db.schema;
   const columns = `fingerprint, serial_number AS "serialNumber", subject, not_before AS "notBefore",
     not_after AS "notAfter", authority_key_id AS "authorityKeyId", enrolment_id AS "enrolmentId", status,
-    revoked_at AS "revokedAt", revocation_reason AS "revocationReason", renewal_at AS "renewalAt", attestation, certificate`;
+    revoked_at AS "revokedAt", revocation_reason AS "revocationReason", renewal_at AS "renewalAt",
+    delivered_at AS "deliveredAt", credential_id AS "credentialId", attestation, certificate`;
   const text = {
     addChallenge: `INSERT INTO ${s}.challenge (hash, invitation_id, enrolment_id, subject, created_at, expires_at)
       VALUES ($1, $2, $3, $4, $5, $6)
@@ -49,6 +50,10 @@ export function postgresCertificates(db: Database): CertificateStore {
       WHERE fingerprint = $1`,
     unpin: `WITH live AS (UPDATE ${s}.live l SET pin = NULL FROM ${s}.enrolment e WHERE e.pin = $1 AND l.id = e.id)
       UPDATE ${s}.enrolment SET pin = NULL WHERE pin = $1`,
+    endCredential: `UPDATE ${s}.credential SET status = 'revoked', sealed = NULL,
+        key_deleted_at = CASE WHEN sealed IS NULL THEN key_deleted_at ELSE $2 END,
+        key_deleted_by = CASE WHEN sealed IS NULL THEN key_deleted_by ELSE 'revoked' END
+      WHERE id = (SELECT credential_id FROM ${s}.certificate WHERE fingerprint = $1)`,
     count: `INSERT INTO ${s}.setting AS t (name, value) VALUES ($1, '1')
       ON CONFLICT (name) DO UPDATE SET value = (t.value::bigint + 1)::text`,
     dueForRenewal: `SELECT c.fingerprint, c.enrolment_id AS "enrolmentId", c.not_after AS "notAfter"
@@ -161,6 +166,7 @@ export function postgresCertificates(db: Database): CertificateStore {
         if (row.status === 'revoked') return 'already-revoked';
         await q.query('certificates.revoke', text.revoke, [fingerprint, at, reason]);
         await q.query('certificates.unpin', text.unpin, [fingerprint]);
+        await q.query('certificates.endCredential', text.endCredential, [fingerprint, at]);
         await q.query('certificates.count', text.count, [REVOCATIONS_SETTING]);
         await appendEvents(q, s, [event]);
         return 'revoked';
@@ -215,8 +221,8 @@ export async function addCertificate(q: Queryable, s: string, certificate: NewCe
   const added = await q.query(
     'certificates.add',
     `INSERT INTO ${s}.certificate (fingerprint, serial_number, subject, not_before, not_after, status, certificate,
-        invitation_id, enrolment_id, authority_key_id, attestation)
-      VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, $8, $9, $10) ON CONFLICT (fingerprint) DO NOTHING RETURNING 1`,
+        invitation_id, enrolment_id, authority_key_id, attestation, delivered_at, credential_id)
+      VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (fingerprint) DO NOTHING RETURNING 1`,
     [
       certificate.fingerprint,
       certificate.serialNumber,
@@ -228,6 +234,8 @@ export async function addCertificate(q: Queryable, s: string, certificate: NewCe
       certificate.enrolmentId,
       certificate.authorityKeyId,
       certificate.attestation === null ? null : JSON.stringify(certificate.attestation),
+      certificate.deliveredAt,
+      certificate.credentialId,
     ],
   );
   return added.length > 0;

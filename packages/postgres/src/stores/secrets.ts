@@ -37,6 +37,7 @@ export function postgresSecrets(db: Database): SecretStore {
   const places: readonly Place[] = [
     single('command', 'command', 'uuid', 'body', 'sealed'),
     single('acme-order', 'acme_order', 'id', 'sealed', 'true'),
+    single('credential', 'credential', 'id', 'sealed', 'sealed IS NOT NULL'),
     single('scep-request', 'scep_request', 'id', 'sealed', 'true'),
     single('invitation', 'invitation', 'id', 'sealed', 'true'),
     single('push-magic', 'push_token', 'enrolment_id', 'push_magic', 'true'),
