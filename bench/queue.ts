@@ -21,9 +21,10 @@ const CONCURRENCY = [1, 16, 64] as const;
 const TURN_MS = 200;
 /**
  * Rounds at least and at most for each concurrency, and the accuracy that is enough. When the time is up no further round
- * begins, but for the few without which there is no median.
+ * begins, but for the few without which there is no median; as long as the accuracy leaves open whether a ratio is the
+ * required one, there is more time.
  */
-const ROUNDS = { fewest: 3, least: 9, most: 61, ms: 12_000, accuracy: 0.02 } as const;
+const ROUNDS = { fewest: 3, least: 9, most: 151, ms: 12_000, mostMs: 40_000, accuracy: 0.02 } as const;
 /** What a history or a backlog must leave of the empty store's speed. */
 const REQUIRED = 0.9;
 
@@ -173,7 +174,9 @@ async function takeTurns(
       turns.get(state)!.push((await ask(crew.get(state)!, { ask: 'turn', width, cycles })).ms);
     }
     const rounds = round + 1;
-    if (rounds >= ROUNDS.fewest && performance.now() - began > ROUNDS.ms) break;
+    const ms = performance.now() - began;
+    if (rounds >= ROUNDS.fewest && ms > ROUNDS.mostMs) break;
+    if (rounds >= ROUNDS.fewest && ms > ROUNDS.ms && STATES.every((state) => isDecided(turns, state))) break;
     if (rounds >= ROUNDS.least && STATES.every((state) => uncertainty(ratios(turns, state)) <= ROUNDS.accuracy)) break;
   }
   return turns;
@@ -182,6 +185,13 @@ async function takeTurns(
 /** How fast a state was in each round, compared with the empty store. */
 function ratios(turns: ReadonlyMap<State, readonly number[]>, state: State): number[] {
   return turns.get('empty')!.map((ms, round) => ms / turns.get(state)![round]!);
+}
+
+/** Whether the rounds tell on which side of the required ratio a state is, so far as one is required. */
+function isDecided(turns: ReadonlyMap<State, readonly number[]>, state: State): boolean {
+  if (state === 'own') return true;
+  const found = ratios(turns, state);
+  return Math.abs(median(found) - REQUIRED) > uncertainty(found);
 }
 
 /** What is done for the whole fleet at once. */

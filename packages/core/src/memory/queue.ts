@@ -12,6 +12,7 @@ import type {
 import { CoreError } from '../errors.ts';
 import { backoffDelay } from '../queue/backoff.ts';
 import {
+  addCommand,
   addPending,
   allPending,
   cancelEvents,
@@ -25,7 +26,9 @@ import {
   hasWork,
   historyEntry,
   isUsedUp,
+  ownRow,
   pendingEntry,
+  pendingRow,
   promote,
 } from './pending.ts';
 import {
@@ -87,7 +90,8 @@ export function memoryQueue(state: MemoryState): QueueStore {
             (dedupeKey === undefined || row.command.dedupeKey === dedupeKey),
         );
         for (const row of rows) {
-          if (findPending(enrolment, row.command.commandUuid) === row) ended.push(...finish(state, row, end, at));
+          if (findPending(enrolment, row.command.commandUuid) === row)
+            ended.push(...finish(state, enrolment, row, end, at));
         }
       }
       cancelEvents(state, ended, at);
@@ -104,18 +108,11 @@ export function memoryQueue(state: MemoryState): QueueStore {
       if (command.dedupeKey !== null && findByKey(enrolment, command.dedupeKey) !== undefined) return false;
       state.history.takeBack(enrolment, command);
       state.followUps.delete(followUpKey(enrolmentId, commandUuid));
-      addPending(state, {
-        command,
-        enrolment,
-        state: 'queued',
+      addPending(state, enrolment, {
+        ...pendingRow(enrolment, command),
         notBefore: null,
         expiresAt: command.expiresAt !== null && command.expiresAt <= at ? null : command.expiresAt,
-        sentAt: null,
-        attempts: 0,
-        notNow: 0,
-        offered: -1,
         ready: true,
-        place: -1,
       });
       if (command.push) wantPush(state, enrolment, at);
       return true;
@@ -126,13 +123,13 @@ export function memoryQueue(state: MemoryState): QueueStore {
       const ended: EndedCommand[] = [];
       for (const row of takeExpired(state, at, limit)) {
         if (findPending(row.enrolment, row.command.commandUuid) !== row) continue;
-        if (ended.length < limit) ended.push(...finish(state, row, 'expired', at));
+        if (ended.length < limit) ended.push(...finish(state, row.enrolment, row, 'expired', at));
         else state.expiring.set(row, row.expiresAt);
       }
       for (const row of state.usedUp) {
         if (ended.length >= limit) break;
-        const death = deathOf(row, at);
-        if (death !== null) ended.push(...finish(state, row, death, at));
+        const death = deathOf(row.enrolment, row, at);
+        if (death !== null) ended.push(...finish(state, row.enrolment, row, death, at));
       }
       for (const { enrolmentId, commandUuid, requestType, state: end } of ended) {
         if (end === 'cancelled') continue;
@@ -162,7 +159,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       const enrolment = state.enrolments.get(enrolmentId);
       if (enrolment === undefined) return { items: [], next: null };
       const all = [
-        ...allPending(enrolment).map((row) => ({ seq: row.command.seq, entry: pendingEntry(row) })),
+        ...allPending(enrolment).map((row) => ({ seq: row.command.seq, entry: pendingEntry(enrolment, row) })),
         ...[...state.history.of(enrolment)].map((row) => ({
           seq: row.command.seq,
           entry: historyEntry(enrolment, row),
@@ -179,7 +176,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       const enrolment = state.enrolments.get(enrolmentId);
       if (enrolment === undefined) return null;
       const pending = findPending(enrolment, commandUuid);
-      if (pending !== undefined) return { ...pendingEntry(pending), response: null };
+      if (pending !== undefined) return { ...pendingEntry(enrolment, pending), response: null };
       const done = findDone(state, enrolment, commandUuid);
       return done === undefined ? null : { ...historyEntry(enrolment, done), response: done.response };
     },
@@ -245,30 +242,33 @@ function checkCommands(state: MemoryState, commands: readonly NewCommand[]): voi
   }
 }
 
+function commandRow(command: NewCommand, seq: number, queuedAt: number): CommandRow {
+  const untouched = { state: 'queued', sentAt: null, attempts: 0, notNow: 0, offered: -1, ready: true } as const;
+  const row: Omit<CommandRow, 'command'> & { command: CommandRow | null } = {
+    ...command,
+    ...untouched,
+    command: null,
+    seq,
+    queuedAt,
+    refs: 0,
+    waiting: 0,
+  };
+  row.command = row as CommandRow;
+  return row.command;
+}
+
 function enqueueOne(state: MemoryState, command: NewCommand, enrolments: readonly EnrolmentRow[], at: number): number {
-  const row: CommandRow = { ...command, seq: state.nextCommand++, queuedAt: at, refs: 0, waiting: 0 };
+  const row = commandRow(command, state.nextCommand++, at);
   for (const enrolment of enrolments) {
     if (command.dedupeKey !== null) {
       const old = findByKey(enrolment, command.dedupeKey);
       if (old !== undefined) {
-        const death = deathOf(old, at);
+        const death = deathOf(enrolment, old, at);
         if (command.onDuplicate === 'keep' && death === null) continue;
-        finish(state, old, command.onDuplicate === 'replace' ? 'superseded' : (death ?? 'superseded'), at);
+        finish(state, enrolment, old, command.onDuplicate === 'replace' ? 'superseded' : (death ?? 'superseded'), at);
       }
     }
-    addPending(state, {
-      command: row,
-      enrolment,
-      state: 'queued',
-      notBefore: command.notBefore,
-      expiresAt: command.expiresAt,
-      sentAt: null,
-      attempts: 0,
-      notNow: 0,
-      offered: -1,
-      ready: command.chain === null || command.chain.index === 0,
-      place: -1,
-    });
+    addCommand(state, enrolment, row);
     row.refs++;
     if (command.push) wantPush(state, enrolment, Math.max(at, command.notBefore ?? at));
   }
@@ -301,19 +301,20 @@ function takeResult(
   { at, backoff }: PollInput,
   answer: NonNullable<PollInput['result']>,
 ): { result: ResultOutcome; resultCommand: CommandRow | null } {
-  const row = findPending(enrolment, answer.commandUuid);
-  if (row === undefined) {
+  const item = findPending(enrolment, answer.commandUuid);
+  if (item === undefined) {
     const done = findDone(state, enrolment, answer.commandUuid);
     return done === undefined
       ? { result: 'unknown', resultCommand: null }
       : { result: 'repeated', resultCommand: done.command };
   }
-  const { command } = row;
-  if (row.state === 'queued') {
-    return row.attempts === 0
+  const { command } = item;
+  if (item.state === 'queued') {
+    return item.attempts === 0
       ? { result: 'unknown', resultCommand: null }
       : { result: 'repeated', resultCommand: command };
   }
+  const row = ownRow(enrolment, item);
   if (row.state === 'not-now' && answer.status === 'not-now') return { result: 'repeated', resultCommand: command };
   if (answer.event !== null) state.appendEvents([answer.event]);
   if (answer.status === 'not-now') {
@@ -328,7 +329,10 @@ function takeResult(
     row.notBefore = at + backoffDelay(backoff, row.attempts - 1);
     return { result: 'retrying', resultCommand: command };
   }
-  const ended = finish(state, row, answer.status, at, { errorChain: answer.errorChain, response: answer.response });
+  const ended = finish(state, enrolment, row, answer.status, at, {
+    errorChain: answer.errorChain,
+    response: answer.response,
+  });
   cancelEvents(state, ended, at);
   return { result: 'stored', resultCommand: command };
 }
@@ -337,10 +341,11 @@ function offerNext(state: MemoryState, enrolment: EnrolmentRow, at: number, rese
   const set = enrolment.work;
   if (set === null) return null;
   promote(set, at);
-  for (const row of set.rows) {
-    if (!row.ready || !hasLife(row, at) || (row.notBefore !== null && row.notBefore > at)) continue;
-    const again = row.offered < enrolment.session || (resend && row.state === 'sent');
-    if (row.state !== 'queued' && !again) continue;
+  for (const item of set.rows) {
+    if (!item.ready || !hasLife(item, at) || (item.notBefore !== null && item.notBefore > at)) continue;
+    const again = item.offered < enrolment.session || (resend && item.state === 'sent');
+    if (item.state !== 'queued' && !again) continue;
+    const row = ownRow(enrolment, item);
     row.state = 'sent';
     row.sentAt = at;
     row.attempts++;

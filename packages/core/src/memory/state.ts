@@ -65,8 +65,26 @@ export interface PushRow {
   place: number;
 }
 
-/** A command, stored once for all enrolments. */
-export interface CommandRow extends Omit<NewCommand, 'body'> {
+/** What there is of a pending command of an enrolment. */
+export interface PendingItem {
+  readonly command: CommandRow;
+  readonly state: 'queued' | 'sent' | 'not-now';
+  readonly notBefore: number | null;
+  readonly expiresAt: number | null;
+  readonly sentAt: number | null;
+  readonly attempts: number;
+  readonly notNow: number;
+  /** The session in which it was last offered; -1 when it never was. */
+  readonly offered: number;
+  /** False while it is held by its chain. */
+  readonly ready: boolean;
+}
+
+/**
+ * A command, stored once for all enrolments. It is also the pending item of each to which nothing has happened yet: a
+ * command for a hundred thousand devices is one object until they ask for it.
+ */
+export interface CommandRow extends Omit<NewCommand, 'body'>, PendingItem {
   body: StoredBytes;
   readonly seq: number;
   readonly queuedAt: number;
@@ -76,20 +94,9 @@ export interface CommandRow extends Omit<NewCommand, 'body'> {
   waiting: number;
 }
 
-/** A pending command of one enrolment. */
-export interface PendingRow {
-  readonly command: CommandRow;
+/** A pending command of one enrolment that has a story of its own. */
+export interface PendingRow extends Mutable<PendingItem> {
   readonly enrolment: EnrolmentRow;
-  state: 'queued' | 'sent' | 'not-now';
-  notBefore: number | null;
-  readonly expiresAt: number | null;
-  sentAt: number | null;
-  attempts: number;
-  notNow: number;
-  /** The session in which it was last offered; -1 when it never was. */
-  offered: number;
-  /** False while it is held by its chain. */
-  ready: boolean;
   /** Its place in the heap of what expires. */
   place: number;
 }
@@ -97,11 +104,11 @@ export interface PendingRow {
 /** An enrolment's pending commands; kept when there are none left. */
 export interface PendingSet {
   /** Those that may be offered, in the order in which they are. */
-  readonly rows: PendingRow[];
+  readonly rows: PendingItem[];
   /** Those whose time has not come, earliest first: a poll does not walk through them. */
-  readonly later: PendingRow[];
+  readonly later: PendingItem[];
   /** Those with a dedupe key; made with the first one. */
-  byKey: Map<string, PendingRow> | null;
+  byKey: Map<string, PendingItem> | null;
 }
 
 /** A client identifier, and what it was used for. */
