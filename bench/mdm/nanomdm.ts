@@ -65,16 +65,15 @@ export async function startNanoMdm(path: string, ca: Uint8Array, signed: boolean
     target: { port, checkinPath: '/mdm', connectPath: '/mdm' },
     async enqueue(work, commandUuid, devices) {
       const authorization = `Basic ${btoa(`nanomdm:${KEY}`)}`;
-      for (let from = 0; from < devices; from += 500) {
-        const ids = Array.from({ length: Math.min(500, devices - from) }, (_, i) => udidOf(from + i));
-        const response = await fetch(`${url}/v1/enqueue/${ids.join(',')}?nopush=1`, {
-          method: 'PUT',
-          headers: { authorization },
-          body: Buffer.from(commandBytes(work, commandUuid)),
-        });
-        if (!response.ok) throw new Error(`NanoMDM answered ${response.status}: ${await response.text()}`);
-        await response.body?.cancel();
-      }
+      // It takes a command's UUID once: all devices in one request.
+      const ids = Array.from({ length: devices }, (_, i) => udidOf(i)).join(',');
+      const response = await fetch(`${url}/v1/enqueue/${ids}?nopush=1`, {
+        method: 'PUT',
+        headers: { authorization },
+        body: Buffer.from(commandBytes(work, commandUuid)),
+      });
+      if (!response.ok) throw new Error(`NanoMDM answered ${response.status}: ${await response.text()}`);
+      await response.body?.cancel();
     },
     async end() {
       const gone = new Promise((resolve) => child.once('exit', resolve));
