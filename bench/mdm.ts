@@ -119,7 +119,7 @@ function readOptions(args: readonly string[]): Options {
   return {
     stores,
     devices,
-    rounds: quick ? 2 : ROUNDS,
+    rounds: Number(value('--rounds') ?? (quick ? 2 : ROUNDS)),
     nanomdm: value('--nanomdm'),
     profiles: value('--profile'),
   };

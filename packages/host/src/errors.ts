@@ -45,7 +45,7 @@ export interface HostErrorOptions {
 /**
  * A refusal or a fault of the host, with a stable dotted code.
  *
- * Codes: `host.route.unknown`, `host.route.method`, `host.request.bad_url`, `host.body.too_large`, `host.body.timeout`,
+ * Codes: `host.route.unknown`, `host.route.method`, `host.request.bad_url`, `host.request.malformed`, `host.body.too_large`, `host.body.timeout`,
  * `host.body.aborted`, `host.body.media_type`, `host.input.invalid`, `host.identity.missing`, `host.identity.untrusted`,
  * `host.identity.bad_signature`, `host.admin.token`, `host.enrol.pin`, `host.enrol.machine_info`,
  * `host.enrol.refused`, `host.enrol.challenge`, `host.enrol.push`, `host.webhook.*`, `host.account.token`, `host.account.mode`, `host.session.required`, `host.session.forged`, `host.locked`,

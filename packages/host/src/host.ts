@@ -26,6 +26,7 @@ import { type EnrolContext, enrolRoutes } from './enrol/routes.ts';
 import { HostError, isEspalierError } from './errors.ts';
 import { clientAddress, createProxyList } from './http/addresses.ts';
 import { createLimiter, defaultLockout, type LockoutRules } from './http/limiter.ts';
+import { type Answer, fromWeb, type IncomingRequest, offerDirect, toWeb } from './http/message.ts';
 import { describe, problemResponse } from './http/problem.ts';
 import { json } from './http/respond.ts';
 import { type Context, createRouter, type Route } from './http/router.ts';
@@ -266,13 +267,12 @@ export function createHost(given: HostOptions): Host {
   ]);
 
   async function answer(
-    request: Request,
+    incoming: IncomingRequest,
     info: ConnectionInfo,
-    requestId: string,
     found: (route: string) => void,
-  ): Promise<Response> {
-    const url = new URL(request.url);
-    const { method } = request;
+  ): Promise<Response | Answer> {
+    const url = new URL(incoming.url);
+    const { method, headers } = incoming;
     // At the root of the domain, wherever the rest is.
     const wellKnown = url.pathname === serviceDiscoveryPath;
     if (!wellKnown && !below(url.pathname, basePath)) {
@@ -282,21 +282,51 @@ export function createHost(given: HostOptions): Host {
     const { route, params } = router.find(method, path);
     found(route.path);
     const context: Context = {
-      request,
+      get request() {
+        return incoming.web();
+      },
+      method,
+      headers,
+      body: incoming.body,
       url,
       path,
       params,
       info,
-      clientAddress: clientAddress(request, info, proxies),
-      requestId,
+      clientAddress: clientAddress(incoming, info, proxies),
     };
     const response = await route.handle(context);
     if (method !== 'HEAD') return response;
+    if (!(response instanceof Response)) return { ...response, body: null };
     await response.body?.cancel();
     return new Response(null, { status: response.status, headers: response.headers });
   }
 
+  async function respond(request: IncomingRequest, info: ConnectionInfo): Promise<Response | Answer> {
+    const measured = meters.request();
+    let route: string | null = null;
+    try {
+      const response = await answer(request, info, (path) => {
+        route = path;
+      });
+      measured({ route, status: response.status });
+      return response;
+    } catch (error) {
+      const requestId = Buffer.from(random(8)).toString('hex');
+      const { problem, headers } = describe(error, requestId);
+      measured({ route, status: problem.status, code: problem.code });
+      report(logger, error, problem.status, { requestId, method: request.method, path: pathOf(request.url) });
+      if (error instanceof HostError && error.body) {
+        return json(error.body, problem.status, { 'x-request-id': requestId, ...headers });
+      }
+      return problemResponse(problem, headers);
+    }
+  }
+  const fetch: FetchHandler = async (request, info = {}) => toWeb(await respond(fromWeb(request), info));
+  offerDirect(fetch, respond);
+
   return {
+    fetch,
+
     async renewalProfile({ enrolment, ttlMinutes }) {
       if (fixedUrls === null) {
         logger.warn({ enrolmentId: enrolment.id }, 'no renewal without a public URL');
@@ -308,27 +338,6 @@ export function createHost(given: HostOptions): Host {
         ttlMinutes,
         ...(account === null ? {} : { account }),
       });
-    },
-
-    async fetch(request, info = {}) {
-      const requestId = Buffer.from(random(8)).toString('hex');
-      const measured = meters.request();
-      let route: string | null = null;
-      try {
-        const response = await answer(request, info, requestId, (path) => {
-          route = path;
-        });
-        measured({ route, status: response.status });
-        return response;
-      } catch (error) {
-        const { problem, headers } = describe(error, requestId);
-        measured({ route, status: problem.status, code: problem.code });
-        report(logger, error, problem.status, { requestId, method: request.method, path: pathOf(request) });
-        if (error instanceof HostError && error.body) {
-          return json(error.body, problem.status, { 'x-request-id': requestId, ...headers });
-        }
-        return problemResponse(problem, headers);
-      }
     },
   };
 }
@@ -382,8 +391,8 @@ function report(logger: Logger, error: unknown, status: number, fields: Readonly
 }
 
 /** The path for the log: an invitation's token is a secret. */
-function pathOf(request: Request): string {
-  const { pathname } = new URL(request.url);
+function pathOf(url: string): string {
+  const { pathname } = new URL(url);
   return pathname.replace(/\/enrol\/.+$/, '/enrol/[redacted]');
 }
 

@@ -2,6 +2,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { Metrics } from '@espalier/core';
+import { HostError } from './errors.ts';
+import { type Answer, directOf, type IncomingRequest } from './http/message.ts';
+import { fromNode } from './http/node-message.ts';
 import { createMetricsHandler } from './metrics.ts';
 import { listen, type ServerOptions } from './serve.ts';
 import type { ConnectionInfo, FetchHandler } from './types.ts';
@@ -33,24 +36,42 @@ const LINGER_MS = 5_000;
  * https.createServer({ key, cert, requestCert: true, rejectUnauthorized: false }, toNodeListener(host.fetch)).listen(8443);
  */
 export function toNodeListener(fetch: FetchHandler): NodeListener {
+  const direct = directOf(fetch);
   return async (incoming, outgoing) => {
     try {
-      const gone = new AbortController();
-      outgoing.once('close', () => {
-        if (!outgoing.writableFinished) gone.abort();
-      });
-      const request = toRequest(incoming, gone.signal);
+      const request = fromNode(incoming, outgoing);
       if (request === null) {
-        outgoing.writeHead(400, { connection: 'close' }).end();
+        refuse(outgoing);
         return;
       }
-      await send(await fetch(request, connectionOf(incoming)), incoming, outgoing);
+      const info = connectionOf(incoming);
+      if (direct !== undefined) {
+        await send(await direct(request, info), incoming, outgoing);
+        return;
+      }
+      const whole = webRequest(request);
+      if (whole === null) refuse(outgoing);
+      else await send(await fetch(whole, info), incoming, outgoing);
     } catch {
       // The handler itself answers every fault, so what fails here is the connection: there is nobody left to tell.
       if (outgoing.headersSent) outgoing.destroy();
       else outgoing.writeHead(500, { connection: 'close' }).end();
     }
   };
+}
+
+/** For what is no request at all. */
+function refuse(outgoing: ServerResponse): void {
+  outgoing.writeHead(400, { connection: 'close' }).end();
+}
+
+function webRequest(request: IncomingRequest): Request | null {
+  try {
+    return request.web();
+  } catch (error) {
+    if (error instanceof HostError) return null;
+    throw error;
+  }
 }
 
 /**
@@ -77,89 +98,33 @@ function connectionOf(incoming: IncomingMessage): ConnectionInfo {
   };
 }
 
+/** By connection: it keeps the certificate with which it began, and asking for it costs more than all the rest of a poll. */
+const certificates = new WeakMap<TLSSocket, Uint8Array>();
+
 function peerCertificate(socket: TLSSocket): Uint8Array | undefined {
-  // An object without fields where the client sent no certificate, and none at all once the socket is closed.
-  const certificate = socket.getPeerCertificate() as { raw?: Buffer } | null;
-  return certificate?.raw === undefined ? undefined : new Uint8Array(certificate.raw);
+  const known = certificates.get(socket);
+  if (known !== undefined) return known;
+  // None where the client sent no certificate, and none once the socket is closed.
+  const raw = socket.getPeerX509Certificate()?.raw;
+  if (raw === undefined) return undefined;
+  const certificate = new Uint8Array(raw);
+  certificates.set(socket, certificate);
+  return certificate;
 }
 
-/** The request in web terms; `null` where it has no usable address. */
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | null {
-  const method = incoming.method ?? 'GET';
-  const secure = incoming.socket instanceof TLSSocket;
-  const host = incoming.headers.host ?? (incoming.headers[':authority'] as string | undefined) ?? 'localhost';
-  // Express keeps the whole address here when it mounts a handler below a path.
-  const target = (incoming as { originalUrl?: string }).originalUrl ?? incoming.url ?? '/';
-  const url = target.startsWith('/') ? `${secure ? 'https' : 'http'}://${host}${target}` : target;
-  const headers = new Headers();
-  try {
-    for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
-      const name = incoming.rawHeaders[index] as string;
-      if (!name.startsWith(':')) headers.append(name, incoming.rawHeaders[index + 1] as string);
+async function send(response: Response | Answer, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  if (!(response instanceof Response)) {
+    outgoing.writeHead(response.status, response.headers);
+    if (incoming.complete) {
+      outgoing.end(response.body);
+      return;
     }
-    const bodiless = method === 'GET' || method === 'HEAD';
-    return new Request(url, {
-      method,
-      headers,
-      signal,
-      ...(bodiless ? {} : { body: bodyOf(incoming), duplex: 'half' as const }),
-    });
-  } catch {
-    // A host header that is no host, a method that fetch forbids (TRACE), a header with bytes that HTTP does not have.
-    return null;
+    if (response.body === null) outgoing.flushHeaders();
+    else outgoing.write(response.body);
+    await linger(incoming);
+    outgoing.end();
+    return;
   }
-}
-
-/** The body as a stream that only reads from the socket when somebody reads from it. */
-function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
-  let started = false;
-  let detach = () => {};
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        if (!started) {
-          started = true;
-          detach = follow(incoming, controller);
-        }
-        incoming.resume();
-      },
-      cancel() {
-        detach();
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** Hands on one chunk for each `resume`; returns what takes the listeners off again. */
-function follow(incoming: IncomingMessage, controller: ReadableStreamDefaultController<Uint8Array>): () => void {
-  const detach = () => {
-    incoming.off('data', onData);
-    incoming.off('end', onEnd);
-    incoming.off('error', onLost);
-    incoming.off('close', onLost);
-  };
-  const onData = (chunk: Buffer) => {
-    incoming.pause();
-    controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-  };
-  const onEnd = () => {
-    detach();
-    controller.close();
-  };
-  const onLost = (error?: Error) => {
-    detach();
-    controller.error(error ?? new Error('the connection was closed'));
-  };
-  incoming.on('data', onData);
-  incoming.on('end', onEnd);
-  incoming.on('error', onLost);
-  incoming.on('close', onLost);
-  if (incoming.destroyed) onLost();
-  return detach;
-}
-
-async function send(response: Response, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) if (name !== 'set-cookie') outgoing.setHeader(name, value);
   const cookies = response.headers.getSetCookie();

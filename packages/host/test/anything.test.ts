@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { toCsv } from '../src/api/csv.ts';
-import { readForwarded } from '../src/identity/forwarded.ts';
+import { checkForwarded, forwardedBytes } from '../src/identity/forwarded.ts';
 import { isEspalierError } from '../src/index.ts';
 import { html } from '../src/page/html.ts';
 import { fc, test } from './property.ts';
@@ -103,7 +103,7 @@ describe('any text', () => {
       async ([text, format]) => {
         for (const value of [text, `Cert="${text}"`, `:${text}:`]) {
           try {
-            readForwarded(value, format as 'pem');
+            checkForwarded(forwardedBytes(value, format as 'pem'));
             throw new Error('it was taken');
           } catch (error) {
             expect(isEspalierError(error)).toBe(true);

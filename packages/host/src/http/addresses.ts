@@ -2,6 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import { HostError } from '../errors.ts';
 import type { ConnectionInfo } from '../types.ts';
+import type { Headed } from './message.ts';
 
 /** Knows the trusted proxies. */
 export interface ProxyList {
@@ -28,6 +29,7 @@ export function createProxyList(entries: readonly string[]): ProxyList {
   }
   return {
     has(address) {
+      if (entries.length === 0) return false;
       const plain = plainAddress(address);
       const family = isIP(plain);
       return family !== 0 && list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
@@ -42,8 +44,9 @@ export function plainAddress(address: string | undefined): string {
 }
 
 /** The client's address: the peer, or behind trusted proxies the last address that is not one of them. */
-export function clientAddress(request: Request, info: ConnectionInfo, proxies: ProxyList): string {
+export function clientAddress(request: Headed, info: ConnectionInfo, proxies: ProxyList): string {
   let address = plainAddress(info.remoteAddress) || 'unknown';
+  if (!proxies.has(address)) return address;
   const hops = (request.headers.get('x-forwarded-for') ?? '').split(',').map((hop) => plainAddress(hop.trim()));
   while (proxies.has(address)) {
     const hop = hops.pop();

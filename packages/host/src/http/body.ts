@@ -14,26 +14,20 @@ export interface BodyLimits {
  * @throws HostError `host.body.too_large` (413), `host.body.timeout` (408), `host.body.aborted` (400)
  */
 export async function readBody(request: Pick<Request, 'headers' | 'body'>, limits: BodyLimits): Promise<Uint8Array> {
-  const announced = request.headers.get('content-length');
-  if (announced !== null && /^\d+$/.test(announced) && Number(announced) > limits.maxBytes) throw tooLarge(limits);
+  checkAnnounced(request.headers.get('content-length'), limits);
   if (request.body === null) return new Uint8Array(0);
 
   const reader = request.body.getReader();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<'late'>((resolve) => {
+  const tooLong = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), limits.timeoutMs);
   });
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
     for (;;) {
-      const step = await Promise.race([read(reader), late]);
-      if (step === 'late') {
-        throw new HostError('invalid', 'host.body.timeout', `The body took longer than ${limits.timeoutMs} ms.`, {
-          status: 408,
-          headers: { connection: 'close' },
-        });
-      }
+      const step = await Promise.race([read(reader), tooLong]);
+      if (step === 'late') throw late(limits);
       if (step.done) break;
       length += step.value.byteLength;
       if (length > limits.maxBytes) throw tooLarge(limits);
@@ -53,7 +47,7 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>) {
   try {
     return await reader.read();
   } catch (cause) {
-    throw new HostError('invalid', 'host.body.aborted', 'The body ended before it was complete.', { cause });
+    throw aborted(cause);
   }
 }
 
@@ -67,7 +61,28 @@ function join(chunks: readonly Uint8Array[], length: number): Uint8Array {
   return whole;
 }
 
-function tooLarge(limits: BodyLimits): HostError {
+/** Refuses a body by what its header says of it. @throws HostError `host.body.too_large` */
+export function checkAnnounced(contentLength: string | null, limits: BodyLimits): void {
+  if (contentLength !== null && /^\d+$/.test(contentLength) && Number(contentLength) > limits.maxBytes) {
+    throw tooLarge(limits);
+  }
+}
+
+/** The body did not come in time. */
+export function late(limits: BodyLimits): HostError {
+  return new HostError('invalid', 'host.body.timeout', `The body took longer than ${limits.timeoutMs} ms.`, {
+    status: 408,
+    headers: { connection: 'close' },
+  });
+}
+
+/** The client went away in the middle of it. */
+export function aborted(cause: unknown): HostError {
+  return new HostError('invalid', 'host.body.aborted', 'The body ended before it was complete.', { cause });
+}
+
+/** More came than is taken. */
+export function tooLarge(limits: BodyLimits): HostError {
   return new HostError('too-large', 'host.body.too_large', `The body is larger than ${limits.maxBytes} bytes.`, {
     headers: { connection: 'close' },
   });

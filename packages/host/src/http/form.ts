@@ -1,6 +1,7 @@
 // Reads an HTML form's body (`application/x-www-form-urlencoded`).
 import { HostError } from '../errors.ts';
 import { type BodyLimits, readBody } from './body.ts';
+import type { Headed } from './message.ts';
 
 /**
  * The fields of a form.
@@ -18,6 +19,6 @@ export async function readForm(request: Request, limits: BodyLimits): Promise<UR
 }
 
 /** The content type without its parameters, in lower case. */
-export function mediaType(request: Request): string {
+export function mediaType(request: Headed): string {
   return ((request.headers.get('content-type') ?? '').split(';')[0] as string).trim().toLowerCase();
 }

@@ -1,5 +1,7 @@
 // Small makers of responses; each sets the length, the type and the headers that keep a browser careful.
 
+import { type Answer, toWeb } from './message.ts';
+
 const encoder = new TextEncoder();
 
 /** Sent with everything: no sniffing, no framing, no referrer to other origins. */
@@ -11,17 +13,22 @@ const CAREFUL: Readonly<Record<string, string>> = {
 
 type HeaderFields = Readonly<Record<string, string>>;
 
-/** A response with bytes; `null` is an empty body. */
-export function bytes(
+/** An answer with bytes; `null` is an empty body. */
+export function answerOf(
   body: Uint8Array | null,
   status: number,
   type: string | null,
   headers: HeaderFields = {},
-): Response {
+): Answer {
   const all: Record<string, string> = { ...CAREFUL, ...headers };
   if (type !== null) all['content-type'] = type;
   if (status !== 204 && status !== 304) all['content-length'] = String(body?.byteLength ?? 0);
-  return new Response(body === null ? null : (body as Uint8Array<ArrayBuffer>), { status, headers: all });
+  return { status, headers: all, body };
+}
+
+/** The same as a response. */
+export function bytes(...answer: Parameters<typeof answerOf>): Response {
+  return toWeb(answerOf(...answer));
 }
 
 /** A JSON answer; never cached. */

@@ -1,10 +1,17 @@
 // A small router: exact paths by map, paths with parameters by segments; 404 and 405 with `Allow`.
 import { HostError } from '../errors.ts';
 import type { ConnectionInfo } from '../types.ts';
+import type { BodyLimits } from './body.ts';
+import type { Answer, Headed } from './message.ts';
 
 /** What a route's handler gets. */
 export interface Context {
+  /** In web terms; made when it is asked for. */
   readonly request: Request;
+  readonly method: string;
+  readonly headers: Headed['headers'];
+  /** The whole body. @throws as `readBody` */
+  body(limits: BodyLimits): Promise<Uint8Array>;
   readonly url: URL;
   /** The path below the base path, starting with `/`. */
   readonly path: string;
@@ -12,7 +19,6 @@ export interface Context {
   readonly info: ConnectionInfo;
   /** The client's address, looked up through trusted proxies. */
   readonly clientAddress: string;
-  readonly requestId: string;
 }
 
 /** One route. Parameters are whole segments, written `:name`. */
@@ -21,7 +27,7 @@ export interface Route {
   readonly path: string;
   /** Without this, a `GET` route answers `HEAD` too. */
   readonly noHead?: boolean;
-  handle(context: Context): Response | Promise<Response>;
+  handle(context: Context): Response | Answer | Promise<Response | Answer>;
 }
 
 /** Finds the route of a method and a path. */

@@ -16,19 +16,31 @@ export type ForwardedFormat = 'pem' | 'xfcc' | 'rfc9440';
 const MAX_LENGTH = 16_384;
 
 /**
- * The certificate (DER) in a header value.
- * @throws HostError `host.identity.untrusted` when there is none in it.
+ * The bytes in a header value that should be a certificate (DER). Whether they are is told by {@link checkForwarded}, which
+ * costs more and is of no use for bytes that were a certificate the last time.
+ * @throws HostError `host.identity.untrusted` when nothing of the kind is in it.
  */
-export function readForwarded(value: string, format: ForwardedFormat): Uint8Array {
+export function forwardedBytes(value: string, format: ForwardedFormat): Uint8Array {
   if (value.length > MAX_LENGTH) throw unreadable('it is too long');
   try {
-    if (format === 'rfc9440') return new X509Certificate(Buffer.from(betweenColons(value), 'base64')).raw;
+    if (format === 'rfc9440') return new Uint8Array(Buffer.from(betweenColons(value), 'base64'));
     const text = decodeURIComponent(format === 'xfcc' ? xfccCertificate(value) : value);
-    return new X509Certificate(Buffer.from(firstBase64(text), 'base64')).raw;
+    return new Uint8Array(Buffer.from(firstBase64(text), 'base64'));
   } catch (cause) {
     if (cause instanceof HostError) throw cause;
     throw unreadable('it holds no certificate', cause);
   }
+}
+
+/** Whether bytes are one certificate, and nothing more. @throws HostError `host.identity.untrusted` */
+export function checkForwarded(bytes: Uint8Array): void {
+  let whole: Uint8Array;
+  try {
+    whole = new X509Certificate(bytes).raw;
+  } catch (cause) {
+    throw unreadable('it holds no certificate', cause);
+  }
+  if (whole.byteLength !== bytes.byteLength) throw unreadable('it holds more than a certificate');
 }
 
 /** The base64 of the first PEM block, however its lines were joined; or the text itself where there is no block. */

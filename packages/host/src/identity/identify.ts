@@ -4,8 +4,9 @@ import type { DeviceIdentity } from '@espalier/core';
 import { readCertificate, verifyMdmSignature, verifyTrust } from '@espalier/pki';
 import { HostError, isEspalierError } from '../errors.ts';
 import type { ProxyList } from '../http/addresses.ts';
+import type { Headed } from '../http/message.ts';
 import type { ConnectionInfo } from '../types.ts';
-import { type ForwardedFormat, readForwarded } from './forwarded.ts';
+import { checkForwarded, type ForwardedFormat, forwardedBytes } from './forwarded.ts';
 
 /** One way a device can prove itself. */
 export type IdentitySource = 'mdm-signature' | 'tls' | 'forwarded';
@@ -33,12 +34,12 @@ export interface Identifier {
    * Whether the request brings any proof at all, told before its body is read.
    * @throws HostError `host.identity.missing` (unauthenticated)
    */
-  require(request: Request, info: ConnectionInfo): void;
+  require(request: Headed, info: ConnectionInfo): void;
   /**
    * The verified identity.
    * @throws HostError `host.identity.missing`, `host.identity.bad_signature`, `host.identity.untrusted` (unauthenticated)
    */
-  identify(request: Request, info: ConnectionInfo, body: Uint8Array): DeviceIdentity;
+  identify(request: Headed, info: ConnectionInfo, body: Uint8Array): DeviceIdentity;
 }
 
 /** A verified chain is believed for this long before it is verified again. */
@@ -60,7 +61,7 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
   const believed = createBelief(now);
   const graceMs = (options.renewalGraceDays ?? 30) * DAY_MS;
 
-  function present(source: IdentitySource, request: Request, info: ConnectionInfo): boolean {
+  function present(source: IdentitySource, request: Headed, info: ConnectionInfo): boolean {
     if (source === 'mdm-signature') return request.headers.has('mdm-signature');
     if (source === 'tls') return info.clientCertificate !== undefined;
     return (
@@ -70,7 +71,7 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
     );
   }
 
-  function choose(request: Request, info: ConnectionInfo): IdentitySource {
+  function choose(request: Headed, info: ConnectionInfo): IdentitySource {
     const source = sources.find((candidate) => present(candidate, request, info));
     if (source !== undefined) return source;
     throw new HostError('unauthenticated', 'host.identity.missing', 'The request has no proof of who sent it.', {
@@ -78,11 +79,11 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
     });
   }
 
-  function certificateOf(source: IdentitySource, request: Request, info: ConnectionInfo, body: Uint8Array): Uint8Array {
+  function certificateOf(source: IdentitySource, request: Headed, info: ConnectionInfo, body: Uint8Array): Uint8Array {
     if (source === 'tls') return info.clientCertificate as Uint8Array;
     if (source === 'forwarded') {
       const { header, format } = options.forwarded as NonNullable<IdentityOptions['forwarded']>;
-      return readForwarded(request.headers.get(header) as string, format);
+      return forwardedBytes(request.headers.get(header) as string, format);
     }
     const header = request.headers.get('mdm-signature') as string;
     if (header.length > MAX_SIGNATURE) throw badSignature('The Mdm-Signature header is too long.');
@@ -103,6 +104,7 @@ export function createIdentifier(options: IdentityOptions, proxies: ProxyList, n
       const certificate = certificateOf(source, request, info, body);
       const fingerprint = createHash('sha256').update(certificate).digest('hex');
       const notAfter = believed.check(fingerprint, () => {
+        if (source === 'forwarded') checkForwarded(certificate);
         try {
           verifyTrust(certificate, {
             anchors: options.anchors,

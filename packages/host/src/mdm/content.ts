@@ -19,8 +19,9 @@ export function contentRoutes(engine: Engine, identifier: Identifier): Route[] {
     {
       methods: ['GET'],
       path: '/mdm/content/:identifier/:sha256',
-      async handle({ request, info, params }) {
-        const identity = identifier.identify(request, info, new Uint8Array());
+      async handle(context) {
+        const { info, params } = context;
+        const identity = identifier.identify(context, info, new Uint8Array());
         if (identity.expired === true) {
           throw new HostError('unauthenticated', 'host.identity.untrusted', 'The certificate has expired.');
         }

@@ -4,9 +4,10 @@ import type { DeviceIdentity, Engine } from '@espalier/core';
 import { decodeDict } from '@espalier/plist';
 import type { AccountUser } from '../enrol/account-token.ts';
 import { HostError, isEspalierError } from '../errors.ts';
-import { type BodyLimits, readBody } from '../http/body.ts';
+import type { BodyLimits } from '../http/body.ts';
 import { mediaType } from '../http/form.ts';
-import { bytes } from '../http/respond.ts';
+import type { Answer, Headed } from '../http/message.ts';
+import { answerOf } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Identifier } from '../identity/identify.ts';
 
@@ -41,18 +42,18 @@ export function mdmRoutes(host: MdmContext): Route[] {
     }
   }
 
-  async function answer(context: Context, fallback: 'checkin' | 'connect' | 'either'): Promise<Response> {
-    const { request, info } = context;
+  async function answer(context: Context, fallback: 'checkin' | 'connect' | 'either'): Promise<Answer> {
+    const { info } = context;
     // In this order: a stranger's body is not read, and an unproven body is not parsed.
-    host.identifier.require(request, info);
-    const body = await readBody(request, host.limits);
-    const identity = host.identifier.identify(request, info, body);
-    const user = await host.user?.(request, context);
-    const kind = kindOf(request, body, fallback);
+    host.identifier.require(context, info);
+    const body = await context.body(host.limits);
+    const identity = host.identifier.identify(context, info, body);
+    const user = await host.user?.(context.request, context);
+    const kind = kindOf(context, body, fallback);
     const reply = await handle(kind, body, identity);
     if (user !== undefined && kind === 'checkin') await learnAccount(host.engine, body, user);
     // An answer to DeclarativeManagement is JSON, every other one a property list.
-    return bytes(reply, 200, reply === null ? null : typeOf(reply));
+    return answerOf(reply, 200, reply === null ? null : typeOf(reply));
   }
 
   const methods = ['PUT', 'POST'];
@@ -76,7 +77,7 @@ async function learnAccount(engine: Engine, body: Uint8Array, user: AccountUser)
 }
 
 /** What a message is: by its content type, else by its address, else by itself. */
-function kindOf(request: Request, body: Uint8Array, fallback: 'checkin' | 'connect' | 'either'): 'checkin' | 'connect' {
+function kindOf(request: Headed, body: Uint8Array, fallback: 'checkin' | 'connect' | 'either'): 'checkin' | 'connect' {
   if (fallback === 'checkin') return 'checkin';
   const type = mediaType(request);
   if (type === CHECKIN) return 'checkin';
