@@ -168,6 +168,28 @@ describe.each(Object.keys(adapters))('%s', (name) => {
     }
   });
 
+  it('answers a body that does not come with 408, and knows each of a connection’s requests by its certificate', async () => {
+    const to = await world({ limits: { bodyTimeoutMs: 60 } });
+    const { port, ca } = await secure(adapt(to.host.fetch));
+    const phone = await device('A1', to.ca);
+    const identity = { cert: toPem(phone.certificate), key: toPem(phone.privateKey, 'PRIVATE KEY') };
+    const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca, ...identity });
+    closing.push(async () => agent.destroy());
+    const send = (path: string, message: ReturnType<typeof messages.idle>) =>
+      ask({ protocol: 'https:', port, path, method: 'PUT', agent }, encodeXml(message));
+    expect((await send('/mdm/checkin', messages.authenticate('A1'))).status).toBe(200);
+    expect((await send('/mdm/checkin', messages.tokenUpdate('A1'))).status).toBe(200);
+    expect((await send('/mdm/connect', messages.idle('A1'))).text).toContain('<plist');
+    expect((await send('/mdm/connect', messages.idle('A2'))).status).toBe(403);
+    const slow = https.request({ host: '127.0.0.1', port, path: '/mdm/connect', method: 'PUT', agent });
+    slow.setHeader('content-length', '10');
+    slow.on('error', () => {});
+    slow.write('x');
+    const [answer] = (await once(slow, 'response')) as [http.IncomingMessage];
+    expect([answer.statusCode, answer.headers.connection]).toEqual([408, 'close']);
+    slow.destroy();
+  });
+
   it('reads no faster than the handler', async () => {
     let seen = 0;
     let release = () => {};

@@ -344,6 +344,16 @@ describe('forwarded certificates', () => {
       expect(await ask('xfcc', () => `Cert="${value}"`)).toEqual([401, 'host.identity.untrusted']);
       expect(await ask('rfc9440', () => value)).toEqual([401, 'host.identity.untrusted']);
     }
+    // Bytes that are nearly one: something after it, something else before it.
+    const wrap = (bytes: Uint8Array[]) => `:${Buffer.concat(bytes).toString('base64')}:`;
+    expect(await ask('rfc9440', (_pem, der) => wrap([der, new Uint8Array(1)]))).toEqual([
+      401,
+      'host.identity.untrusted',
+    ]);
+    expect(await ask('rfc9440', (_pem, der) => wrap([new Uint8Array(1), der]))).toEqual([
+      401,
+      'host.identity.untrusted',
+    ]);
   });
 
   it('need their options', async () => {
