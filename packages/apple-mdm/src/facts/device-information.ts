@@ -22,6 +22,9 @@ const cellular: Conversion = (value) => {
   return value === 3 ? ['GSM', 'CDMA'] : undefined;
 };
 
+/** An empty text says that there is none. */
+const textOrNone: Conversion = (value) => (value === '' ? null : text(value));
+
 const architecture: Conversion = (value) => (typeof value === 'boolean' ? (value ? 'arm64' : 'x86_64') : undefined);
 
 /** Which token each key feeds, and how. Some keys feed two. */
@@ -49,8 +52,8 @@ const keys: readonly (readonly [key: string, token: string, convert: Conversion]
   ['ICCID', 'ios.iPhone ICCID', text],
   ['ModemFirmwareVersion', 'ios.ModemFirmwareVersion', text],
   ['CarrierSettingsVersion', 'ios.CarrierSettingsVersion', text],
-  ['PhoneNumber', 'common.current_phone_number', text],
-  ['CurrentCarrierNetwork', 'common.current_operator_name', text],
+  ['PhoneNumber', 'common.current_phone_number', textOrNone],
+  ['CurrentCarrierNetwork', 'common.current_operator_name', textOrNone],
   ['SubscriberCarrierNetwork', 'ios.Subscriber Carrier Network', text],
   ['SIMCarrierNetwork', 'ios.Subscriber Carrier Network', text],
   ['CurrentMCC', 'ios.Current MCC', text],
@@ -165,7 +168,8 @@ function addSubscriptions(facts: FactSink, value: PlistValue | undefined): void 
   const preferred = sims.find((sim) => sim['IsDataPreferred'] === true) ?? sims[0];
   if (preferred === undefined) return;
   const fill = (token: string, fact: PlistValue | undefined): void => {
-    if (facts[token] === undefined && (typeof fact === 'string' || typeof fact === 'boolean')) facts[token] = fact;
+    if (facts[token] !== undefined && facts[token] !== null) return;
+    if (typeof fact === 'string' || typeof fact === 'boolean') facts[token] = fact === '' ? null : fact;
   };
   fill('common.current_operator_name', preferred['CurrentCarrierNetwork']);
   fill('common.current_phone_number', preferred['PhoneNumber']);
