@@ -1,6 +1,8 @@
 // Compiles a configuration for one device: settings in, profile out.
 import { buildProfile, type PayloadContent, type Target, validate } from '@espalier/apple-mdm';
 import { type PolicyDevice, targetOf } from './device.ts';
+import { compileDocument } from './documents/compile.ts';
+import { credentialConfigurationType } from './documents/types.ts';
 import { PolicyError } from './errors.ts';
 import { asPayload, validateSettings } from './settings.ts';
 import { type ConfigurationType, configurationType } from './types.ts';
@@ -12,6 +14,19 @@ export interface PolicyConfiguration {
   readonly type: string;
   readonly description?: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Goes into `late`, so that nothing of another version is filled in. */
+  readonly version?: number;
+}
+
+/** A payload that is filled in when a device takes the profile: the engine's `LateValue`. */
+export interface LateSetting {
+  /** Which payload of the profile, from 0. */
+  readonly payload: number;
+  /** `scep` or `acme`: who fills it in. */
+  readonly source: string;
+  /** The configuration's id, and its version. */
+  readonly reference: string;
+  readonly revision: string;
 }
 
 /** A setting that the device would not take, and why. */
@@ -36,6 +51,8 @@ export type CompiledConfiguration =
       readonly dropped: readonly DroppedSetting[];
       /** Settings that were added because others imply them. */
       readonly implied: readonly string[];
+      /** What is filled in when a device takes the profile: challenges must not wait in a queue (CERT-21). */
+      readonly late?: readonly LateSetting[];
     }
   | { readonly applicable: false; readonly reason: string; readonly dropped: readonly DroppedSetting[] };
 
@@ -62,18 +79,23 @@ export function createCompiler(
 ): (configuration: PolicyConfiguration, device: PolicyDevice) => CompiledConfiguration {
   const prefix = options.identifierPrefix ?? 'org.espalier.configuration';
   return (configuration, device) => {
-    const type = checked(configuration);
+    const type = credentialConfigurationType(configuration.type) ?? checked(configuration);
     const target = targetOf(device);
     if (target === null)
       return { applicable: false, reason: 'the platform of the device is not known yet', dropped: [] };
+    const { organisation } = options;
+    const head = {
+      identifier: `${prefix}.${configuration.id}`,
+      ...(organisation === undefined ? {} : { organisation }),
+    };
+    if ('build' in type) return compileDocument(type, configuration, target, head);
     const { settings, implied } = complete(type, configuration.settings);
     const fitted = fit(type, settings, target);
     if ('reason' in fitted) return { applicable: false, ...fitted };
     const profile = buildProfile({
-      identifier: `${prefix}.${configuration.id}`,
+      ...head,
       displayName: configuration.name,
       ...(configuration.description ? { description: configuration.description } : {}),
-      ...(options.organisation === undefined ? {} : { organisation: options.organisation }),
       payloads: [{ type: type.payloadType, content: fitted.content, displayName: type.title }],
     });
     return {

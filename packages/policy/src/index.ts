@@ -5,10 +5,25 @@ export {
   compileConfiguration,
   createCompiler,
   type DroppedSetting,
+  type LateSetting,
   type PolicyConfiguration,
 } from './compile.ts';
 export * from './credentials/index.ts';
 export { type FactValue, type PolicyDevice, targetOf } from './device.ts';
+export {
+  type AcmeConfiguration,
+  type CertificateRequestSettings,
+  readAcmeConfiguration,
+  readScepConfiguration,
+  rowsOf,
+  type ScepConfiguration,
+} from './documents/request.ts';
+export {
+  type CredentialConfigurationType,
+  credentialConfigurationType,
+  credentialConfigurationTypes,
+  type DocumentPayload,
+} from './documents/types.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
 export { validateSettings } from './settings.ts';
 export {

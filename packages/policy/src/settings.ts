@@ -1,5 +1,6 @@
 // Checks settings as an administrator writes them, before any device is known.
 import { type Issue, validate } from '@espalier/apple-mdm';
+import { checkDocument, credentialConfigurationType, credentialConfigurationTypes } from './documents/types.ts';
 import { type ConfigurationType, configurationType, configurationTypes } from './types.ts';
 
 /** The common keys that every payload needs; they are ours to write, so settings do not hold them. */
@@ -25,9 +26,11 @@ export function asPayload(
  * validateSettings('passcode', { minLength: 40 }); // [{ path: '/minLength', code: 'value.range', … }]
  */
 export function validateSettings(type: string, settings: Readonly<Record<string, unknown>>): Issue[] {
+  const document = credentialConfigurationType(type);
+  if (document !== undefined) return checkDocument(document, settings);
   const found = configurationType(type);
   if (found === undefined) {
-    const names = configurationTypes.map((known) => known.name).join(', ');
+    const names = [...configurationTypes, ...credentialConfigurationTypes].map((known) => known.name).join(', ');
     return [
       {
         path: '/',

@@ -297,6 +297,8 @@ export interface Enrolling {
     readonly challenge?: string;
     readonly invitationId?: string;
     readonly enrolmentId?: string;
+    /** With `enrolmentId`: the certificate is for this configuration on the device, and enrols or renews nothing. */
+    readonly configurationId?: string;
     readonly ttlMinutes?: number;
     /** Overrides the subject of the CSR: RFC 4514 text, `CN=device,O=Org`. */
     readonly subject?: string;
@@ -321,6 +323,8 @@ export interface Enrolling {
   clientIdentifier(options?: {
     readonly invitationId?: string;
     readonly enrolmentId?: string;
+    /** With `enrolmentId`: the certificate is for this configuration on the device, and enrols or renews nothing. */
+    readonly configurationId?: string;
     readonly ttlMinutes?: number;
     /** The subject of the certificate, in place of the CSR's: RFC 4514 text. */
     readonly subject?: string;

@@ -216,7 +216,10 @@ export interface IssuedCertificate {
   readonly renewalAt: number | null;
   /** When it was handed over; `null`: it was made ahead and has not been sent yet (CERT-21). */
   readonly deliveredAt: number | null;
-  /** The credential that it was made for; `null` for the identity of an enrolment. */
+  /**
+   * The credential that it was made for, or `configuration:` and the id of a configuration whose device asked for it by SCEP or
+   * ACME; `null` for the identity of an enrolment.
+   */
   readonly credentialId: string | null;
   readonly attestation: AttestationRecord | null;
   readonly certificate: Uint8Array;

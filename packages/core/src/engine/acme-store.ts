@@ -8,7 +8,7 @@ import type {
   AcmeSettlementRecord,
 } from '../contracts/acme.ts';
 import type { Context } from './context.ts';
-import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
+import { bindingOf, configurationOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
 
 /** What is sealed of an order: the identifiers alone, until it waits. */
 type Sealed = Pick<AcmeOrder, 'identifiers' | 'heldCsr'>;
@@ -75,7 +75,7 @@ export function createAcmeStore(context: Context): AcmeStore {
 
     async findIdentifier(identifier) {
       const found = await acme.findIdentifier(await identifierHash(context, identifier), clock.now());
-      return found === null ? null : { grant: grantOf(found), usedBy: found.usedBy };
+      return found === null ? null : { grant: grantOf(found, identifier.value), usedBy: found.usedBy };
     },
 
     async addOrder({ identifiers, heldCsr: _, ...order }, parts) {
@@ -108,9 +108,10 @@ export function createAcmeStore(context: Context): AcmeStore {
         attestation === undefined
           ? null
           : { at: attestedAt ?? at, properties: { ...attestation.properties }, chain: attestation.chain.map(toBase64) };
-      const entry = registerEntry(certificate, bindingOf(grant.reference), at, { attestation: record });
+      const binding = bindingOf(grant.reference);
+      const entry = registerEntry(certificate, binding, at, { attestation: record });
       const hashes = await Promise.all(consumes.map((identifier) => identifierHash(context, identifier)));
-      const event = issuedEvent(entry, at);
+      const event = issuedEvent(entry, at, binding);
       const outcome = await acme.commit({
         ...{ orderId, accountId, consumes: hashes, publicKeyHash, certificate: entry, at, event },
       });
@@ -139,9 +140,9 @@ export function createAcmeStore(context: Context): AcmeStore {
   };
 }
 
-function grantOf({ subject, device, ...binding }: AcmeIdentifierRecord): AcmeGrant {
+function grantOf({ subject, device, ...binding }: AcmeIdentifierRecord, identifier: string): AcmeGrant {
   return {
-    reference: referenceOf(binding),
+    reference: referenceOf({ ...binding, ...configurationOf(identifier) }),
     ...(subject === null ? {} : { subject }),
     ...(device === null ? {} : { device }),
   };

@@ -6,7 +6,7 @@ import type { InvitationRecord } from '../contracts/invitations.ts';
 import { CoreError } from '../errors.ts';
 import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
 import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
-import { checkBinding } from './issuing.ts';
+import { checkBinding, configurationOf, secretFor } from './issuing.ts';
 import { createScepRequests, grantOf } from './scep-requests.ts';
 import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
 
@@ -95,8 +95,12 @@ export function createEnrolling(context: Context): Enrolling {
       }
     },
 
-    async challenge({ subject, challenge = randomWord(random, 24), ...options } = {}) {
-      if (challenge.length < 8 || challenge.length > 256) {
+    async challenge({ subject, configurationId, challenge: given, ...options } = {}) {
+      checkConfiguration(configurationId, options.enrolmentId, given);
+      const challenge = given ?? secretFor(randomWord(random, 24), configurationId);
+      // Only what is made here says itself what it is for.
+      const claims = given !== undefined && configurationOf(given).configurationId !== undefined;
+      if (claims || challenge.length < 8 || challenge.length > 256) {
         throw new CoreError('core.challenge.bad_option', 'invalid', 'a challenge has 8 to 256 characters');
       }
       await vault.ready();
@@ -111,10 +115,11 @@ export function createEnrolling(context: Context): Enrolling {
       return { challenge, expiresAt: binding.expiresAt };
     },
 
-    async clientIdentifier({ subject, device, ...options } = {}) {
+    async clientIdentifier({ subject, device, configurationId, ...options } = {}) {
+      checkConfiguration(configurationId, options.enrolmentId);
       await vault.ready();
       const binding = await checkBinding(context, options);
-      const clientIdentifier = randomWord(random, 24);
+      const clientIdentifier = secretFor(randomWord(random, 24), configurationId);
       await addClientIdentifier(context, clientIdentifier, {
         ...binding,
         subject: subject ?? null,
@@ -134,6 +139,19 @@ export function createEnrolling(context: Context): Enrolling {
     certificates: ({ enrolmentId, ...page } = {}) =>
       store.certificates.list(enrolmentId === undefined ? {} : { enrolmentId }, pageOf(page)),
   };
+}
+
+function checkConfiguration(configurationId?: string, enrolmentId?: string, challenge?: string): void {
+  if (configurationId === undefined) return;
+  const message =
+    enrolmentId === undefined
+      ? 'what is for a configuration is for an enrolment'
+      : challenge !== undefined
+        ? 'a challenge of somebody else is for no configuration'
+        : /^[0-9a-f-]{36}$/.test(configurationId)
+          ? null
+          : 'a configuration has a UUID';
+  if (message !== null) throw new CoreError('core.challenge.bad_option', 'invalid', message);
 }
 
 /** What an attestation of this enrolment's device must say. The UDID of a Mac that is attested is another one than MDM's. */

@@ -5,34 +5,56 @@ import type { NewCertificate } from '../contracts/certificates.ts';
 import { CoreError } from '../errors.ts';
 import type { Context } from './context.ts';
 
-/** Whose a certificate is to be. At most one is set. */
+/** Whose a certificate is to be. At most one of invitation and enrolment is set. */
 export interface Binding {
   readonly invitationId: string | null;
   readonly enrolmentId: string | null;
+  /** The configuration that it is for, on the device of the enrolment: no identity of the enrolment itself. */
+  readonly configurationId?: string;
 }
 
 /** A binding as the reference of a grant. */
-export function referenceOf({ invitationId, enrolmentId }: Binding): string {
+export function referenceOf({ invitationId, enrolmentId, configurationId }: Binding): string {
+  if (configurationId !== undefined) return `configuration:${configurationId}:${enrolmentId}`;
   if (enrolmentId !== null) return `enrolment:${enrolmentId}`;
   return invitationId === null ? 'none' : `invitation:${invitationId}`;
 }
 
 /** The binding that the `reference` of a grant stands for: whom the certificate is for. */
 export function bindingOf(reference: string): Binding {
+  const [, configurationId, device] = /^configuration:([^:]*):(.+)$/.exec(reference) ?? [];
+  if (configurationId !== undefined && device !== undefined) {
+    return { invitationId: null, enrolmentId: device, configurationId };
+  }
   const colon = reference.indexOf(':');
   const kind = reference.slice(0, Math.max(0, colon));
   const id = reference.slice(colon + 1);
   return { invitationId: kind === 'invitation' ? id : null, enrolmentId: kind === 'enrolment' ? id : null };
 }
 
+/** A secret that says itself what it is for: whoever finds its hash in the store, may believe it. */
+export const secretFor = (secret: string, configurationId: string | undefined): string =>
+  configurationId === undefined ? secret : `${secret}.${configurationId}`;
+
+/** The configuration that such a secret is for. */
+export function configurationOf(secret: string): { readonly configurationId?: string } {
+  const [, configurationId] = /^[A-Za-z0-9_-]+\.([0-9a-f-]{36})$/.exec(secret) ?? [];
+  return configurationId === undefined ? {} : { configurationId };
+}
+
+/** The register's mark of certificates that are for a configuration: they enrol nobody. */
+const credentialOf = ({ configurationId }: Binding): string | null =>
+  configurationId === undefined ? null : `configuration:${configurationId}`;
+
 /** A certificate as it enters the register. */
 export function registerEntry(
   der: Uint8Array,
-  { invitationId, enrolmentId }: Binding,
+  binding: Binding,
   deliveredAt: number | null,
   extra: { readonly attestation?: AttestationRecord | null; readonly credentialId?: string } = {},
 ): NewCertificate {
   const read = readCertificate(der);
+  const { invitationId, configurationId } = binding;
   return {
     fingerprint: read.fingerprintSha256,
     serialNumber: read.serialNumber,
@@ -42,21 +64,24 @@ export function registerEntry(
     authorityKeyId: read.authorityKeyIdentifier ?? null,
     certificate: der,
     invitationId,
-    enrolmentId,
+    // What is for a configuration is no renewal.
+    enrolmentId: configurationId === undefined ? binding.enrolmentId : null,
     attestation: extra.attestation ?? null,
     deliveredAt,
-    credentialId: extra.credentialId ?? null,
+    credentialId: extra.credentialId ?? credentialOf(binding),
   };
 }
 
 /** The event of an entry. */
-export function issuedEvent(entry: NewCertificate, at: number) {
-  const { fingerprint, serialNumber, subject, invitationId, enrolmentId } = entry;
+export function issuedEvent(entry: NewCertificate, at: number, { enrolmentId, configurationId }: Binding = entry) {
+  const { fingerprint, serialNumber, subject, invitationId } = entry;
+  const attested = entry.attestation !== null;
+  const data = { fingerprint, serialNumber, subject, invitationId, attested };
   return {
     type: 'certificate.issued',
     at,
     enrolmentId,
-    data: { fingerprint, serialNumber, subject, invitationId, attested: entry.attestation !== null },
+    data: configurationId === undefined ? data : { ...data, configurationId },
   } as const;
 }
 

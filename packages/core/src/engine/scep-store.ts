@@ -1,7 +1,7 @@
 // SCEP over the certificate register: single-use challenges, renewals, and the same certificate for a repeated request.
 import type { Certificate, ScepGrant, ScepStore } from '@espalier/pki';
 import type { Context } from './context.ts';
-import { bindingOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
+import { bindingOf, configurationOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
 import type { ScepRequests } from './scep-requests.ts';
 
 /** Renewals of one enrolment that were issued and not used: no device needs more, and none may fill the register. */
@@ -11,7 +11,7 @@ const MOST_WAITING = 10;
 export async function findGrant({ store, vault, clock }: Context, challenge: string): Promise<ScepGrant | null> {
   const record = await store.certificates.findChallenge(await vault.hash('scep-challenge', challenge), clock.now());
   if (record === null) return null;
-  const reference = referenceOf(record);
+  const reference = referenceOf({ ...record, ...configurationOf(challenge) });
   return record.subject === null ? { reference } : { reference, subject: record.subject };
 }
 
@@ -27,7 +27,8 @@ export function createScepStore(context: Context, { hold, findPending }: ScepReq
 
     async commit({ challenge, transactionId, publicKeyHash, certificate, grant, waited }) {
       const at = clock.now();
-      const entry = registerEntry(certificate, bindingOf(grant.reference), at);
+      const binding = bindingOf(grant.reference);
+      const entry = registerEntry(certificate, binding, at);
       const outcome = await store.certificates.commitScep({
         challengeHash: challenge === null ? null : await vault.hash('scep-challenge', challenge),
         transactionId,
@@ -35,7 +36,7 @@ export function createScepStore(context: Context, { hold, findPending }: ScepReq
         certificate: entry,
         ...(waited === undefined ? {} : { waited }),
         at,
-        event: issuedEvent(entry, at),
+        event: issuedEvent(entry, at, binding),
       });
       if (outcome.outcome === 'issued') context.bus.poke();
       return outcome;

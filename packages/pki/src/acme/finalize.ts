@@ -145,7 +145,7 @@ async function issue(context: Context, issuance: AcmeIssuance): Promise<Uint8Arr
     const { validityDays = context.validityDays, subject, sans, extensions } = { ...named(grant), ...contents };
     return await context.ca.issue({
       csr: csr.der,
-      template: context.template ?? 'device',
+      template: contents?.template ?? context.template ?? 'device',
       ...(subject === undefined ? {} : { subject }),
       ...(sans === undefined ? {} : { sans }),
       ...(extensions === undefined ? {} : { extensions }),

@@ -30,7 +30,9 @@ export interface IssueRequest {
 }
 
 /** What a server puts into a certificate in place of what its grant and the CSR say. */
-export type CertificateContents = Pick<IssueRequest, 'subject' | 'sans' | 'validityDays' | 'extensions'>;
+export type CertificateContents = Partial<
+  Pick<IssueRequest, 'subject' | 'sans' | 'validityDays' | 'extensions' | 'template'>
+>;
 
 /** A kind of certificate that an issuer offers under a name of its own. */
 export interface AuthorityProfile {

@@ -298,7 +298,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
         csr: csr.der,
         subject: contents?.subject ?? grant.subject ?? subject,
         sans: contents?.sans ?? grant.sans ?? sans,
-        template: context.template ?? 'device',
+        template: contents?.template ?? context.template ?? 'device',
         ...(contents?.extensions ? { extensions: contents.extensions } : {}),
         ...(validityDays === undefined ? {} : { validityDays }),
       });
