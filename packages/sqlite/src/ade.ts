@@ -1,5 +1,6 @@
 // Automated device enrolment on SQLite: however long a page is, it is a handful of statements.
 import type { AdeDeviceFilter, AdePageCounts, AdeStaging, AdeStore, FactValue } from '@espalier/core';
+import { sqliteAdeProfiles } from './ade-profiles.ts';
 import {
   type AccountRow,
   accountOf,
@@ -7,6 +8,7 @@ import {
   type DeviceRow,
   deviceColumns,
   deviceOf,
+  type ProfileRow,
   type SyncRow,
   syncOf,
 } from './ade-rows.ts';
@@ -26,16 +28,19 @@ const COUNT = `WITH page AS (${PAGE})
   WHERE NOT coalesce(page.changed_at < d.changed_at, FALSE)`;
 
 const UPSERT = `INSERT INTO ade_devices
-    (account, serial, record, profile_uuid, profile_status, wanted, assign_at, generation, changed_at, added_at, updated_at)
-  SELECT ?2, p.value ->> 0, p.value ->> 1, p.value ->> 2, p.value ->> 3, p.value ->> 4,
-    iif(p.value ->> 4 IS NULL OR p.value ->> 4 = p.value ->> 2, NULL, ?3), ?4, p.value ->> 5, ?3, ?3
-  FROM json_each(?1) p WHERE NOT p.value ->> 6
+    (account, serial, record, profile_uuid, profile_status, profile, wanted, assign_at, generation, changed_at, added_at, updated_at)
+  SELECT ?2, v ->> 0, v ->> 1, v ->> 2, v ->> 3, profile, wish, iif(wish IS NULL OR wish = v ->> 2, NULL, ?3), ?4, v ->> 5,
+    ?3, ?3
+  FROM (SELECT p.value AS v, f.id AS profile, iif(p.value ->> 7 IS NULL, p.value ->> 4, f.apple_uuid) AS wish
+    FROM json_each(?1) p LEFT JOIN ade_profiles f ON f.id = p.value ->> 7 AND f.account = ?2)
+  WHERE NOT v ->> 6
   ON CONFLICT (account, serial) DO UPDATE SET
     record = excluded.record, profile_uuid = excluded.profile_uuid, profile_status = excluded.profile_status,
     generation = excluded.generation, changed_at = excluded.changed_at, gone_at = NULL,
+    profile = iif(gone_at IS NULL, profile, excluded.profile),
     wanted = iif(gone_at IS NULL, wanted, excluded.wanted),
     assign_at = CASE WHEN gone_at IS NOT NULL THEN excluded.assign_at
-      WHEN wanted = excluded.profile_uuid THEN NULL ELSE assign_at END,
+      WHEN wanted IS excluded.profile_uuid THEN NULL ELSE assign_at END,
     attempts = iif(gone_at IS NULL, attempts, 0),
     outcome = iif(gone_at IS NULL, outcome, NULL),
     added_at = iif(gone_at IS NULL, added_at, excluded.added_at),
@@ -49,6 +54,13 @@ const DELETE = `WITH page AS MATERIALIZED (SELECT * FROM (${PAGE}) WHERE deleted
     SELECT page.serial FROM page JOIN ade_devices d ON d.account = ?2 AND d.serial = page.serial
     WHERE NOT coalesce(page.changed_at < d.changed_at, FALSE))`;
 
+/** From how many changes on a page leaves a cache behind that nobody needs. */
+const LARGE = 200;
+
+/** A device is to have the stored profile ?1 and so the one at Apple ?2, from ?3 on; what Apple does not have yet waits. */
+const WANT = `profile = ?1, wanted = ?2, attempts = 0, outcome = NULL,
+  assign_at = iif(profile_uuid IS ?2 OR (?1 IS NOT NULL AND ?2 IS NULL), NULL, ?3)`;
+
 /** Automated device enrolment over a database. */
 export function sqliteAde(db: Database): AdeStore {
   const readSync = (accountId: string): SyncRow | undefined =>
@@ -57,6 +69,9 @@ export function sqliteAde(db: Database): AdeStore {
     const row = readSync(accountId);
     return row?.fence === fence ? row : null;
   };
+
+  const ownProfile = (accountId: string, id: string): ProfileRow | undefined =>
+    db.get<ProfileRow>('SELECT * FROM ade_profiles WHERE id = ? AND account = ?', id, accountId);
 
   function devicesWhere({ accountId, presence = 'listed' }: AdeDeviceFilter): string {
     const parts = [accountId === undefined ? '(d.account, d.serial) > (?1, ?2)' : 'd.account = ?1 AND d.serial > ?2'];
@@ -86,6 +101,8 @@ export function sqliteAde(db: Database): AdeStore {
   }
 
   return {
+    ...sqliteAdeProfiles(db, { held: (accountId, fence) => held(accountId, fence) !== null, ownProfile, want: WANT }),
+
     putAccount: (account, expectedVersion, { secrets, event }) =>
       db.write(() => {
         const old = db.get<{ version: number }>('SELECT version FROM ade_accounts WHERE id = ?', account.id);
@@ -98,7 +115,7 @@ export function sqliteAde(db: Database): AdeStore {
           account.name,
           JSON.stringify(account.details),
           account.tokenExpiresAt,
-          account.defaultProfileUuid,
+          account.defaultProfile,
           JSON.stringify(account.rules),
           account.version,
           account.createdAt,
@@ -115,6 +132,7 @@ export function sqliteAde(db: Database): AdeStore {
         if (db.run('DELETE FROM ade_accounts WHERE id = ?', id) === 0) return false;
         db.run('DELETE FROM ade_syncs WHERE account = ?', id);
         db.run('DELETE FROM ade_devices WHERE account = ?', id);
+        db.run('DELETE FROM ade_profiles WHERE account = ?', id);
         db.run('DELETE FROM secrets WHERE scope = ?', `ade:${id}`);
         appendEvents(db, [event]);
         return true;
@@ -160,8 +178,8 @@ export function sqliteAde(db: Database): AdeStore {
         );
       }),
 
-    commitPage: ({ accountId, fence, at, until, restarted, complete, next, changes, events }) =>
-      db.write(() => {
+    async commitPage({ accountId, fence, at, until, restarted, complete, next, changes, events }) {
+      const committed = await db.write(() => {
         const sync = db.get<SyncRow>(
           `UPDATE ade_syncs SET phase = ?1, cursor = ?2, generation = generation + ?3, pages = pages + 1,
              unswept = iif(?4, 1, iif(?3, 0, unswept)), progressed_at = ?5, leased_until = ?6
@@ -188,7 +206,11 @@ export function sqliteAde(db: Database): AdeStore {
           events.map((event) => ({ ...event, data: { ...event.data, ...counts } })),
         );
         return counts;
-      }),
+      });
+      // The pages of the file that this one needed are all over it, and the next one needs others.
+      if (changes.length >= LARGE) db.shrink();
+      return committed;
+    },
 
     sweep: ({ accountId, fence, at, limit }) =>
       db.write(() => {
@@ -210,24 +232,27 @@ export function sqliteAde(db: Database): AdeStore {
         return { gone: gone.map((row) => row.serial), done };
       }),
 
-    assign: ({ accountId, serialNumbers, profileUuid, staging, at, events }) =>
+    assign: ({ accountId, serialNumbers, profileId, profileUuid, staging, at, events }) =>
       db.write(() => {
-        const wanted = JSON.stringify([...new Set(serialNumbers)]);
+        const stored = profileId === null ? undefined : ownProfile(accountId, profileId);
+        if (profileId !== null && stored === undefined) return 'unknown-profile';
+        const serials = JSON.stringify([...new Set(serialNumbers)]);
         const missing = db.all<{ serial: string }>(
           `SELECT p.value AS serial FROM json_each(?1) p LEFT JOIN ade_devices d
              ON d.account = ?2 AND d.serial = p.value AND d.gone_at IS NULL
            WHERE d.serial IS NULL ORDER BY 1`,
-          wanted,
+          serials,
           accountId,
         );
         if (missing.length > 0) return missing.map((row) => row.serial);
         db.run(
-          `UPDATE ade_devices SET wanted = ?3, attempts = 0, outcome = NULL, assign_at = iif(profile_uuid = ?3, NULL, ?4)
-           WHERE account = ?2 AND gone_at IS NULL AND serial IN (SELECT value FROM json_each(?1))`,
-          wanted,
-          accountId,
-          profileUuid,
+          `UPDATE ade_devices SET ${WANT}
+           WHERE account = ?4 AND gone_at IS NULL AND serial IN (SELECT value FROM json_each(?5))`,
+          profileId,
+          stored === undefined ? profileUuid : stored.apple_uuid,
           at,
+          accountId,
+          serials,
         );
         stage(staging);
         appendEvents(db, events);
@@ -237,7 +262,7 @@ export function sqliteAde(db: Database): AdeStore {
     dueAssignments: ({ accountId, at, limit }) =>
       db.read(() =>
         db
-          .all<{ serial: string; wanted: string }>(
+          .all<{ serial: string; wanted: string | null }>(
             `SELECT serial, wanted FROM ade_devices WHERE account = ? AND assign_at <= ?
              ORDER BY assign_at, serial LIMIT ?`,
             accountId,
@@ -255,12 +280,13 @@ export function sqliteAde(db: Database): AdeStore {
           `UPDATE ade_devices AS d SET
              outcome = p.value ->> 2,
              profile_uuid = iif(p.value ->> 2 = 'SUCCESS', d.wanted, d.profile_uuid),
-             profile_status = iif(p.value ->> 2 = 'SUCCESS', 'assigned', d.profile_status),
+             profile_status = CASE WHEN p.value ->> 2 <> 'SUCCESS' THEN d.profile_status
+               WHEN d.wanted IS NULL THEN 'removed' ELSE 'assigned' END,
              assign_at = iif(p.value ->> 2 = 'SUCCESS', NULL, ?3),
              attempts = iif(p.value ->> 2 = 'SUCCESS', 0, d.attempts + 1),
              updated_at = iif(p.value ->> 2 = 'SUCCESS', ?4, d.updated_at)
            FROM json_each(?1) p
-           WHERE d.account = ?2 AND d.serial = p.value ->> 0 AND d.wanted = p.value ->> 1 AND d.assign_at IS NOT NULL`,
+           WHERE d.account = ?2 AND d.serial = p.value ->> 0 AND d.wanted IS p.value ->> 1 AND d.assign_at IS NOT NULL`,
           JSON.stringify(rows),
           accountId,
           retryAt,

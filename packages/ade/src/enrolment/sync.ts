@@ -72,7 +72,7 @@ export async function* readPages(
   let restarts = 0;
   for (;;) {
     const phase = state?.phase ?? 'fetch';
-    let object: JsonObject;
+    let object: JsonObject | undefined;
     try {
       object = await request(phase === 'fetch' ? '/server/devices' : '/devices/sync', {
         limit,
@@ -92,10 +92,13 @@ export async function* readPages(
       continue;
     }
     const page = pageOf(object, phase, state?.cursor);
+    const more = object.boolean('more_to_follow') === true;
+    // The answer is not kept while the page is worked on: it is several times as large.
+    object = undefined;
+    state = page.next;
     yield restarted === undefined ? page : { ...page, restarted };
     restarted = undefined;
-    state = page.next;
-    if (object.boolean('more_to_follow') !== true) return;
+    if (!more) return;
   }
 }
 

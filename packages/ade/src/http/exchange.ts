@@ -78,16 +78,22 @@ export function createSender(options: HttpOptions): Sender {
   const now = (): number => timeOf(clock);
 
   async function attempt(exchange: Exchange): Promise<Answer> {
-    const limit = AbortSignal.timeout(timeoutMs);
+    // Not `AbortSignal.timeout`: its timer would outlive the request, and keep the answer in memory.
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
     const request = new Request(exchange.url, {
       method: exchange.method,
       headers: exchange.headers(),
       ...(exchange.body === undefined ? {} : { body: exchange.body }),
       redirect: 'manual', // credentials go to nobody else
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
     });
-    const response = await fetch(request);
-    return { status: response.status, headers: response.headers, text: await readText(response) };
+    try {
+      const response = await fetch(request);
+      return { status: response.status, headers: response.headers, text: await readText(response) };
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   return {
