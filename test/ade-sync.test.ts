@@ -32,7 +32,7 @@ async function setting(store: Store) {
     name: 'Simulated',
     token: JSON.stringify(token),
     tokenExpiresAt: token.accessTokenExpiry.getTime(),
-    defaultProfileUuid: profileUuid,
+    defaultProfile: profileUuid,
   });
   const source: AdeSource = client;
   const advance = (ms: number): void => {

@@ -101,7 +101,7 @@ async function bringIn(
     name: 'Demo organisation',
     token: token.text,
     tokenExpiresAt: token.expiresAt,
-    defaultProfileUuid: profileUuid,
+    defaultProfile: profileUuid,
   });
 
   const serials = service.add(count);

@@ -40,7 +40,7 @@ const input = { name: 'School', token: '{"consumerSecret":"CS_hidden"}', tokenEx
 
 async function setting() {
   const made = bench();
-  const { id } = await made.engine.ade.createAccount({ ...input, defaultProfileUuid: 'P1' });
+  const { id } = await made.engine.ade.createAccount({ ...input, defaultProfile: 'P1' });
   return { ...made, ade: made.engine.ade, id };
 }
 
@@ -52,7 +52,7 @@ describe('accounts', () => {
     expect(Buffer.from(blob!).includes('CS_hidden')).toBe(false);
     expect(JSON.stringify(await store.events.since(0, 100))).not.toContain('CS_hidden');
     const renewed = await ade.updateAccount(id, { token: 'new', tokenExpiresAt: 10 }, { expectedVersion: 1 });
-    expect(renewed).toMatchObject({ name: 'School', tokenExpiresAt: 10, defaultProfileUuid: 'P1', version: 2 });
+    expect(renewed).toMatchObject({ name: 'School', tokenExpiresAt: 10, defaultProfile: 'P1', version: 2 });
     expect(await ade.token(id)).toBe('new');
     await expect(ade.updateAccount(id, { name: 'x' }, { expectedVersion: 1 })).rejects.toMatchObject({
       code: 'core.ade.changed_meanwhile',
@@ -233,5 +233,154 @@ describe('devices that enrol', () => {
       },
     });
     expect(await listed()).toEqual([false, 0]);
+  });
+});
+
+describe('enrolment profiles', () => {
+  const definition = { apple: { profile_name: 'x', is_supervised: true } };
+
+  /** A source that remembers what Apple would, and lists what it is given once. */
+  function apple(devices: readonly AdeSourceDevice[], refuse: (profile: object) => string | null = () => null) {
+    const defined: object[] = [];
+    const calls: [uuid: string | null, serials: string][] = [];
+    const done = async function* (uuid: string | null, serials: Iterable<string>) {
+      const list = [...serials];
+      calls.push([uuid, list.join(' ')]);
+      yield { outcomes: new Map(list.map((serial) => [serial, 'SUCCESS'])) };
+    };
+    const source = sourceOf([page(devices, 1, whole)], {
+      assignProfile: done,
+      removeProfile: (serials) => done(null, serials),
+      async defineProfile(profile) {
+        const code = refuse(profile);
+        if (code !== null) throw Object.assign(new Error('refused'), { code, kind: 'invalid' });
+        defined.push(profile);
+        return { profileUuid: `U${defined.length}` };
+      },
+    });
+    return { ...source, asked: source.asked, defined, calls };
+  }
+
+  async function withProfile() {
+    const made = await setting();
+    const profile = await made.ade.createProfile(made.id, { name: 'Teachers', definition });
+    await made.ade.updateAccount(made.id, { defaultProfile: profile.id });
+    return { ...made, profile };
+  }
+
+  it('go to Apple with the sync, and from there to the devices; a change goes the same way', async () => {
+    const { ade, id, profile, store } = await withProfile();
+    const source = apple([device('S1'), device('S2'), device('S3')]);
+    const compile = ({ definition: given }: { definition: object }) => ({
+      ...given,
+      url: 'https://mdm.example/enrol/ade',
+    });
+    const first = await ade.sync(id, source, { compile });
+    expect(first).toMatchObject({ outcome: 'done', defined: 1, assigned: 3, removed: 0 });
+    expect(source.defined).toEqual([{ ...definition, url: 'https://mdm.example/enrol/ade' }]);
+    expect(source.calls).toEqual([['U1', 'S1 S2 S3']]);
+    expect(await ade.profile(profile.id)).toMatchObject({ version: 1, appleUuid: 'U1', appleVersion: 1 });
+    // Nothing new: nothing is done.
+    expect(await ade.sync(id, source, { compile })).toMatchObject({ defined: 0, assigned: 0 });
+    const changed = await ade.updateProfile(profile.id, { name: 'All teachers' }, { expectedVersion: 1 });
+    expect(changed).toMatchObject({ name: 'All teachers', definition, version: 2, appleVersion: 1 });
+    expect(await ade.sync(id, source)).toMatchObject({ defined: 1, assigned: 3 });
+    expect(source.calls.at(-1)).toEqual(['U2', 'S1 S2 S3']);
+    expect(await ade.profiles(id)).toEqual([{ ...changed, appleUuid: 'U2', appleVersion: 2, devices: 3, setUp: 0 }]);
+    expect((await ade.find('S1'))[0]).toMatchObject({
+      profileId: profile.id,
+      profileUuid: 'U2',
+      profileStatus: 'assigned',
+    });
+    const types = (await store.events.since(0, 100))
+      .map((one) => one.type)
+      .filter((type) => type.startsWith('ade.profile'));
+    expect(types).toEqual(['ade.profile-changed', 'ade.profile-defined', 'ade.profile-changed', 'ade.profile-defined']);
+  });
+
+  it('that Apple does not take hold up nobody, and are tried again when they change', async () => {
+    const { ade, id, profile } = await withProfile();
+    const other = await ade.createProfile(id, { name: 'Other', definition: {} });
+    let wrong = true;
+    const source = apple([device('S1')], (given) =>
+      wrong && 'apple' in given ? 'ade.enrolment.config_url_required' : null,
+    );
+    expect(await ade.sync(id, source)).toMatchObject({ outcome: 'done', defined: 1, added: 1, assigned: 0 });
+    expect(await ade.profile(profile.id)).toMatchObject({
+      appleUuid: null,
+      failure: 'ade.enrolment.config_url_required',
+    });
+    expect(await ade.profile(other.id)).toMatchObject({ appleUuid: 'U1', failure: null });
+    wrong = false;
+    expect(await ade.sync(id, source)).toMatchObject({ defined: 0 });
+    await ade.updateProfile(profile.id, { description: 'with an address' });
+    expect(await ade.sync(id, source)).toMatchObject({ defined: 1, assigned: 1 });
+    // Another failure than of this profile ends the sync, as any failure does.
+    const down = {
+      ...source,
+      defineProfile: () => Promise.reject(Object.assign(new Error('away'), { code: 'ade.http.unreachable' })),
+    };
+    await ade.updateProfile(profile.id, {});
+    await expect(ade.sync(id, down)).rejects.toThrow('away');
+    expect((await ade.profile(profile.id))?.failure).toBe(null);
+  });
+
+  it('are deleted with consequences: the default needs a successor, a rule holds them', async () => {
+    const { ade, id, profile } = await withProfile();
+    const source = apple([device('S1'), device('S2')]);
+    await ade.sync(id, source);
+    const next = await ade.createProfile(id, { name: 'Next', definition });
+    await expect(ade.deleteProfile(profile.id)).rejects.toMatchObject({
+      code: 'core.ade.default_profile',
+      kind: 'conflict',
+    });
+    await expect(ade.deleteProfile(profile.id, { newDefault: profile.id })).rejects.toMatchObject({
+      code: 'core.ade.default_profile',
+    });
+    await expect(ade.deleteProfile(profile.id, { newDefault: 'nothing' })).rejects.toMatchObject({
+      code: 'core.ade.unknown_profile',
+    });
+    await ade.updateAccount(id, { rules: [{ profileId: profile.id, models: ['iPad'] }] });
+    await expect(ade.deleteProfile(profile.id, { newDefault: next.id })).rejects.toMatchObject({
+      code: 'core.ade.profile_in_rules',
+    });
+    await ade.updateAccount(id, { rules: [] });
+    expect(await ade.deleteProfile(profile.id, { newDefault: next.id })).toEqual({ devices: 2 });
+    expect((await ade.accounts())[0]?.defaultProfile).toBe(next.id);
+    expect(await ade.sync(id, source)).toMatchObject({ defined: 1, assigned: 2 });
+    expect(source.calls.at(-1)).toEqual(['U2', 'S1 S2']);
+    expect(await ade.deleteProfile(next.id, { newDefault: null })).toEqual({ devices: 2 });
+    expect(await ade.sync(id, source)).toMatchObject({ removed: 2, assigned: 0 });
+    expect(source.calls.at(-1)).toEqual([null, 'S1 S2']);
+    expect((await ade.find('S1'))[0]).toMatchObject({ profileUuid: null, profileStatus: 'removed', profileId: null });
+    for (const call of [ade.deleteProfile(next.id), ade.updateProfile(next.id, {}), ade.assign(id, null, ['S9'])]) {
+      await expect(call).rejects.toMatchObject({ kind: 'not-found' });
+    }
+  });
+
+  it('are chosen by rule and given by hand; bad ones are refused', async () => {
+    const { ade, id, profile } = await withProfile();
+    const macs = await ade.createProfile(id, { name: 'Macs', definition });
+    const source = apple([device('S1'), device('S2', { device_family: 'Mac' })]);
+    const choose = ({ device_family }: AdeSourceDevice) => (device_family === 'Mac' ? macs.id : profile.id);
+    expect(await ade.sync(id, source, { choose })).toMatchObject({ defined: 2, assigned: 2 });
+    expect((await ade.find('S2'))[0]?.profileId).toBe(macs.id);
+    expect(await ade.assign(id, macs.id, ['s1'])).toEqual({ devices: 1 });
+    expect(await ade.assign(id, null, ['S2'])).toEqual({ devices: 1 });
+    // Without a way to remove it stays due.
+    const { removeProfile: _, ...unable } = source;
+    expect(await ade.sync(id, unable)).toMatchObject({ assigned: 1, removed: 0, refused: 1 });
+    expect((await ade.find('S1'))[0]).toMatchObject({ profileId: macs.id, assignAt: null });
+    expect((await ade.find('S2'))[0]).toMatchObject({ profileId: null, assignOutcome: 'NOT_SUPPORTED' });
+    for (const bad of [{ name: ' ' }, { name: 'x'.repeat(126) }, { definition: { x: 'x'.repeat(600_000) } }]) {
+      const call = ade.createProfile(id, { name: 'Good', definition, ...bad });
+      await expect(call).rejects.toMatchObject({ code: 'core.ade.bad_profile', kind: 'invalid' });
+    }
+    await expect(ade.createProfile('nobody', { name: 'Good', definition })).rejects.toMatchObject({
+      code: 'core.ade.unknown_account',
+    });
+    await expect(ade.updateProfile(macs.id, { name: 'x' }, { expectedVersion: 7 })).rejects.toMatchObject({
+      code: 'core.ade.changed_meanwhile',
+    });
   });
 });

@@ -52,6 +52,13 @@ export function freeText(value: string): string {
   return Buffer.from(value.replaceAll('\0', '\uFFFD'), 'utf8').toString('utf8');
 }
 
+/** JSON text that PostgreSQL can hold: looking at each text is slow, and hardly ever needed. */
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (!/\\u(?:0000|d[89a-f])/.test(text)) return text;
+  return JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? freeText(one) : one));
+}
+
 /** The four arrays that the routines take events as. */
 export function eventArrays(events: readonly NewEvent[]): Value[] {
   return [

@@ -1,6 +1,6 @@
 // The tables of automated device enrolment.
 
-/** The migration's statements. */
+/** The migration that begins it. */
 export const adeTables = `
   CREATE TABLE ade_accounts (
     id TEXT PRIMARY KEY,
@@ -53,4 +53,26 @@ export const adeTables = `
   CREATE TABLE ade_staged (serial TEXT PRIMARY KEY, attributes TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
   CREATE INDEX enrolments_serial ON enrolments (serial_number) WHERE serial_number IS NOT NULL;
+`;
+
+/** The migration that adds profiles. */
+export const adeProfileTables = `
+  CREATE TABLE ade_profiles (
+    id TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    apple_uuid TEXT,
+    apple_version INTEGER NOT NULL,
+    failure TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ade_profiles_account ON ade_profiles (account, id);
+
+  ALTER TABLE ade_devices ADD COLUMN profile TEXT;
+  CREATE INDEX ade_devices_profile ON ade_devices (account, profile, wanted, profile_status)
+    WHERE profile IS NOT NULL AND gone_at IS NULL;
 `;

@@ -1,5 +1,5 @@
 // The schema, as a list of migrations that only ever grows.
-import { adeTables } from './schema-ade.ts';
+import { adeProfileTables, adeTables } from './schema-ade.ts';
 import { certificateLifecycle } from './schema-certificates.ts';
 
 import { credentialTables } from './schema-credentials.ts';
@@ -270,4 +270,5 @@ export const migrations: readonly string[] = [
   ALTER TABLE enrolments ADD COLUMN phase TEXT;
   `,
   credentialTables,
+  adeProfileTables,
 ];

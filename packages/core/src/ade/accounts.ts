@@ -38,10 +38,10 @@ export function createAdeAccounts(
       check(input);
       const at = clock.now();
       const id = uuid(random).toLowerCase();
-      const { token, details = {}, defaultProfileUuid = null, rules = [], name, tokenExpiresAt } = input;
+      const { token, details = {}, defaultProfile = null, rules = [], name, tokenExpiresAt } = input;
       const version = 1;
       const account: AdeAccount = {
-        ...{ id, name, details, tokenExpiresAt, defaultProfileUuid, rules, version },
+        ...{ id, name, details, tokenExpiresAt, defaultProfile, rules, version },
         ...{ createdAt: at, updatedAt: at },
       };
       await store.ade.putAccount(account, null, { secrets: sealed(id, token), event: changed(id, 'created') });

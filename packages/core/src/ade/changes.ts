@@ -2,13 +2,15 @@
 import type { AdeSourceDevice } from '../api/ade.ts';
 import type { AdeChange } from '../contracts/ade.ts';
 
-/** What is about one message and not about the device. */
-const passing = new Set(['op_type', 'op_date', 'response_status']);
+/** The profile for a device that newly appears: a stored one, or one at Apple. */
+export type ChosenProfile = Pick<AdeChange, 'profileId' | 'wantedProfileUuid'>;
+
+const none: ChosenProfile = { profileId: null, wantedProfileUuid: null };
 
 /** The changes of a page, each serial number once: the latest; and how many records cannot be kept. */
 export function changesOf(
   devices: readonly AdeSourceDevice[],
-  choose: (device: AdeSourceDevice) => string | null,
+  choose: (device: AdeSourceDevice) => ChosenProfile,
 ): { readonly changes: readonly AdeChange[]; readonly unusable: number } {
   const changes = new Map<string, AdeChange>();
   let unusable = 0;
@@ -22,17 +24,29 @@ export function changesOf(
     const other = changes.get(serialNumber);
     if (other?.at != null && at !== null && at < other.at) continue;
     const deleted = device.op_type === 'deleted';
+    const { profileId, wantedProfileUuid } = deleted ? none : choose(device);
     changes.set(serialNumber, {
       serialNumber,
       deleted,
       at,
-      record: Object.fromEntries(Object.entries(device).filter(([key]) => !passing.has(key))),
+      record: recordOf(device),
       profileUuid: device.profile_uuid ?? null,
       profileStatus: device.profile_status ?? 'empty',
-      wantedProfileUuid: deleted ? null : choose(device),
+      profileId,
+      wantedProfileUuid,
     });
   }
   return { changes: [...changes.values()], unusable };
+}
+
+/** What a device's record says of the device, and not only about this message. */
+function recordOf(device: AdeSourceDevice): Readonly<Record<string, unknown>> {
+  // In a whole list there is nothing of the kind, and no copy is needed.
+  if (!('op_type' in device || 'op_date' in device || 'response_status' in device)) {
+    return device as AdeSourceDevice & Readonly<Record<string, unknown>>;
+  }
+  const { op_type: _, op_date: __, response_status: ___, ...record } = device;
+  return record;
 }
 
 function timeOf(date: string | undefined): number | null {

@@ -7,12 +7,12 @@ import type {
   AdeSyncOptions,
   AdeSyncResult,
 } from '../api/ade.ts';
-import type { AdeAccount, AdeSyncState } from '../contracts/ade.ts';
+import type { AdeAccount, AdeProfile, AdeSyncState } from '../contracts/ade.ts';
 import type { NewEvent } from '../contracts/shared.ts';
 import type { Context } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
 import { unknownAccount } from './accounts.ts';
-import { changesOf } from './changes.ts';
+import { type ChosenProfile, changesOf } from './changes.ts';
 import type { AdeReconciler } from './reconcile.ts';
 
 const LEASE_MS = 60_000;
@@ -48,7 +48,7 @@ export function createAdeSync(context: Context, reconciler: AdeReconciler) {
     const state = await store.ade.acquire({ accountId, at, until: at + leaseMs });
     const progress: Running = {
       ...{ pages: 0, added: 0, modified: 0, deleted: 0, unchanged: 0 },
-      ...{ gone: 0, unusable: 0, assigned: 0, refused: 0 },
+      ...{ gone: 0, unusable: 0, assigned: 0, removed: 0, defined: 0, refused: 0 },
     };
     if (state === null) return { outcome: 'busy', ...progress };
     const run = new Run(context, reconciler, account, state, source, { ...options, limit, leaseMs }, progress);
@@ -95,6 +95,8 @@ class Run {
   readonly #source: AdeSource;
   readonly #options: AdeSyncOptions & { readonly limit: number; readonly leaseMs: number };
   readonly #progress: Running;
+  /** The account's profiles, as they were when they were last looked at. */
+  readonly #profiles = new Map<string, AdeProfile>();
   #lost = false;
 
   constructor(
@@ -134,6 +136,7 @@ class Run {
   /** Everything; false when the signal stopped it. */
   async all(): Promise<boolean> {
     const { signal, limit } = this.#options;
+    await this.#publish();
     if (this.#state.unswept) await this.#sweep();
     for await (const page of this.#source.sync(this.#state.next ?? undefined, { limit })) {
       await this.#page(page);
@@ -142,12 +145,61 @@ class Run {
     return this.#assign();
   }
 
+  /** Gives Apple what it does not have of the account's profiles, and their devices what Apple has. */
+  async #publish(): Promise<void> {
+    const { store, clock } = this.#context;
+    for (const profile of await store.ade.listProfiles(this.#account.id)) {
+      const known = this.#profiles.get(profile.id);
+      if (known?.version === profile.version) continue;
+      this.#profiles.set(profile.id, profile);
+      // What Apple refused it refuses again, until somebody changes it.
+      if (profile.appleVersion < profile.version && profile.failure === null) await this.#define(profile);
+      for (;;) {
+        const step = { ...this.#lease, profileId: profile.id, at: clock.now(), limit: BATCH };
+        const moved = await store.ade.followProfile(step);
+        if (moved === null) throw new Overtaken();
+        if (moved < BATCH) break;
+      }
+    }
+  }
+
+  async #define(profile: AdeProfile): Promise<void> {
+    const { store, clock, logger } = this.#context;
+    if (this.#source.defineProfile === undefined) return;
+    const { compile } = this.#options;
+    let said: { readonly uuid: string | null; readonly failure: string | null };
+    try {
+      const compiled = compile === undefined ? profile.definition : compile(profile, this.#account);
+      said = { uuid: (await this.#source.defineProfile(compiled)).profileUuid, failure: null };
+    } catch (error) {
+      const { kind, code } = error as { readonly kind?: unknown; readonly code?: unknown };
+      // One that is wrong must not hold up the others, nor the devices.
+      if (kind !== 'invalid' || typeof code !== 'string') throw error;
+      logger.warn({ error, profileId: profile.id }, 'an enrolment profile was not taken');
+      said = { uuid: null, failure: code };
+    }
+    const { id, version, accountId } = profile;
+    const data = { accountId, profileId: id, version, failure: said.failure };
+    const type = said.uuid === null ? 'ade.profile-refused' : 'ade.profile-defined';
+    const events: NewEvent[] = [{ type, at: clock.now(), enrolmentId: null, data }];
+    const published = await store.ade.publishProfile({ ...this.#lease, profileId: id, version, ...said, events });
+    if (!published) throw new Overtaken();
+    if (said.uuid !== null) this.#progress.defined++;
+    this.#tell();
+  }
+
+  #chosen(profile: string | null): ChosenProfile {
+    return profile !== null && this.#profiles.has(profile)
+      ? { profileId: profile, wantedProfileUuid: null }
+      : { profileId: null, wantedProfileUuid: profile };
+  }
+
   async #page(page: AdeSourcePage): Promise<void> {
     const { store, clock } = this.#context;
     const { leaseMs, choose } = this.#options;
     const account = this.#account;
     const { changes, unusable } = changesOf(page.devices, (device) =>
-      choose === undefined ? account.defaultProfileUuid : (choose(device, account) ?? null),
+      this.#chosen(choose === undefined ? account.defaultProfile : (choose(device, account) ?? null)),
     );
     for (const listed of [true, false]) {
       const serials = changes.filter((change) => change.deleted !== listed).map((change) => change.serialNumber);
@@ -192,14 +244,20 @@ class Run {
   async #assign(): Promise<boolean> {
     const { store, clock } = this.#context;
     const source = this.#source;
-    if (source.assignProfile === undefined) return true;
     const accountId = this.#account.id;
+    if (source.assignProfile === undefined) return true;
+    // Somebody may have changed a profile while the list was read.
+    await this.#publish();
     for (;;) {
       const due = await store.ade.dueAssignments({ accountId, at: clock.now(), limit: BATCH });
       const byProfile = Map.groupBy(due, (one) => one.profileUuid);
       for (const [profileUuid, list] of byProfile) {
         const serials = list.map((one) => one.serialNumber);
-        for await (const batch of source.assignProfile(profileUuid, serials)) {
+        const batches =
+          profileUuid === null
+            ? (source.removeProfile?.(serials) ?? unremovable(serials))
+            : source.assignProfile(profileUuid, serials);
+        for await (const batch of batches) {
           await this.#settle(profileUuid, batch);
           if (this.#options.signal?.aborted === true) return false;
         }
@@ -208,7 +266,7 @@ class Run {
     }
   }
 
-  async #settle(profileUuid: string, { outcomes, retryAfterMs }: AdeSourceOutcomes): Promise<void> {
+  async #settle(profileUuid: string | null, { outcomes, retryAfterMs }: AdeSourceOutcomes): Promise<void> {
     const { store, clock } = this.#context;
     const at = clock.now();
     const held = await store.ade.settleAssignments({
@@ -218,7 +276,8 @@ class Run {
       outcomes: [...outcomes].map(([serialNumber, outcome]) => ({ serialNumber, profileUuid, outcome })),
     });
     if (!held) throw new Overtaken();
-    for (const outcome of outcomes.values()) this.#progress[outcome === 'SUCCESS' ? 'assigned' : 'refused']++;
+    const done = profileUuid === null ? 'removed' : 'assigned';
+    for (const outcome of outcomes.values()) this.#progress[outcome === 'SUCCESS' ? done : 'refused']++;
     this.#tell();
   }
 
@@ -226,4 +285,9 @@ class Run {
     this.#context.bus.poke();
     this.#options.onProgress?.({ ...this.#progress });
   }
+}
+
+/** What a source says that cannot take profiles away. */
+async function* unremovable(serials: readonly string[]): AsyncGenerator<AdeSourceOutcomes> {
+  yield { outcomes: new Map(serials.map((serial) => [serial, 'NOT_SUPPORTED'])) };
 }

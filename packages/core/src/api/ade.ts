@@ -5,6 +5,7 @@ import type {
   AdeDevice,
   AdeDeviceFilter,
   AdePageCounts,
+  AdeProfile,
   AdeStaging,
   AdeSyncState,
 } from '../contracts/ade.ts';
@@ -21,6 +22,7 @@ export interface AdeSourceDevice {
   readonly op_type?: 'added' | 'modified' | 'deleted';
   /** ISO 8601. */
   readonly op_date?: string;
+  readonly response_status?: string;
 }
 
 /** A part of the list, or of the changes. */
@@ -45,6 +47,10 @@ export interface AdeSource {
   sync(from?: AdeCursor, options?: { readonly limit?: number }): AsyncIterable<AdeSourcePage>;
   /** Without it nothing is assigned. */
   assignProfile?(uuid: string, serialNumbers: Iterable<string>): AsyncIterable<AdeSourceOutcomes>;
+  /** Without it nothing is removed. */
+  removeProfile?(serialNumbers: Iterable<string>): AsyncIterable<AdeSourceOutcomes>;
+  /** Without it stored profiles stay here. */
+  defineProfile?(profile: object): Promise<{ readonly profileUuid: string }>;
 }
 
 /** How far one call of {@link Ade.sync} is. */
@@ -55,6 +61,10 @@ export interface AdeProgress extends AdePageCounts {
   /** Records without a serial number that can be kept. */
   readonly unusable: number;
   readonly assigned: number;
+  /** Devices that lost their profile. */
+  readonly removed: number;
+  /** Versions of stored profiles that Apple got. */
+  readonly defined: number;
   /** Assignments that Apple did not take, to be tried again. */
   readonly refused: number;
 }
@@ -73,8 +83,10 @@ export interface AdeSyncOptions {
    * long after this process is killed, another one goes on.
    */
   readonly leaseMs?: number;
-  /** The UUID of the profile for a device that newly appears. Default: the account's default profile. */
+  /** The profile for a device that newly appears: the id of a stored one, or a UUID at Apple. Default: the account's default. */
   readonly choose?: (device: AdeSourceDevice, account: AdeAccount) => string | null | undefined;
+  /** What Apple gets for a stored profile (`compileEnrolmentProfile` of `@espalier/ade`). Default: its definition as it is. */
+  readonly compile?: (profile: AdeProfile, account: AdeAccount) => object;
   /** Told after each page, each step of a sweep and each batch of assignments. */
   readonly onProgress?: (progress: AdeProgress) => void;
   readonly signal?: AbortSignal;
@@ -88,8 +100,24 @@ export interface NewAdeAccount {
   /** Epoch milliseconds. */
   readonly tokenExpiresAt: number;
   readonly details?: Readonly<Record<string, string>>;
-  readonly defaultProfileUuid?: string | null;
+  readonly defaultProfile?: string | null;
   readonly rules?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** What an enrolment profile is made from. */
+export interface NewAdeProfile {
+  /** 1 to 125 characters. */
+  readonly name: string;
+  readonly description?: string;
+  /** Kept as it is, up to 512 KB of JSON; whoever compiles it checks it first (`validateEnrolmentProfile` of `@espalier/ade`). */
+  readonly definition: Readonly<Record<string, unknown>>;
+}
+
+/** An enrolment profile, and how many devices it is meant for. */
+export interface AdeProfileWithUse extends AdeProfile {
+  readonly devices: number;
+  /** Those of them that are set up: a change reaches them only after they are erased. */
+  readonly setUp: number;
 }
 
 /** Automated device enrolment. */
@@ -122,14 +150,41 @@ export interface Ade {
    */
   sync(accountId: string, source: AdeSource, options?: AdeSyncOptions): Promise<AdeSyncResult>;
   /**
-   * Makes devices of an account want a profile, and stages attributes for them (ABM-6), all or nothing; the next sync
-   * assigns. Attributes become facts (`device.custom.NAME`) when the device enrols.
-   * @throws CoreError `core.ade.unknown_account`, `core.ade.unlisted_device` (not-found) when the account does not list one,
-   *   `core.ade.too_many` (too-large) for more than 5,000
+   * Keeps an enrolment profile; the next sync gives it to Apple.
+   * @throws CoreError `core.ade.unknown_account` (not-found), `core.ade.bad_profile` (invalid)
+   */
+  createProfile(accountId: string, profile: NewAdeProfile): Promise<AdeProfile>;
+  /**
+   * Changes a profile (ADE-10). Apple's profiles never change: the next sync defines the new version, and assigns it to every
+   * device that is to have this profile. Devices that are set up have it only after they are erased.
+   * @throws CoreError `core.ade.unknown_profile` (not-found), `core.ade.bad_profile` (invalid), `core.ade.changed_meanwhile` (conflict)
+   */
+  updateProfile(
+    id: string,
+    change: Partial<NewAdeProfile>,
+    options?: { readonly expectedVersion?: number },
+  ): Promise<AdeProfile>;
+  /**
+   * Deletes a profile (ADE-19). Its devices get the account's default, or lose theirs where there is none. The default itself
+   * needs a `newDefault`: another profile, or `null` for none. At Apple it stays, with no device.
+   * @returns how many devices are moved by the next sync
+   * @throws CoreError `core.ade.unknown_profile` (not-found), `core.ade.default_profile` (conflict) without a new default,
+   *   `core.ade.profile_in_rules` (conflict) while a rule of the account names it
+   */
+  deleteProfile(id: string, options?: { readonly newDefault?: string | null }): Promise<{ readonly devices: number }>;
+  /** An account's profiles by name, with how many devices they are meant for. */
+  profiles(accountId: string): Promise<readonly AdeProfileWithUse[]>;
+  profile(id: string): Promise<AdeProfile | null>;
+  /**
+   * Makes devices of an account want a profile (the id of a stored one, a UUID at Apple, or `null`: none), and stages
+   * attributes for them (ABM-6), all or nothing; the next sync assigns. Attributes become facts (`device.custom.NAME`) when
+   * the device enrols.
+   * @throws CoreError `core.ade.unknown_account`, `core.ade.unknown_profile`, `core.ade.unlisted_device` (not-found) when the
+   *   account does not list one, `core.ade.too_many` (too-large) for more than 5,000
    */
   assign(
     accountId: string,
-    profileUuid: string,
+    profile: string | null,
     devices: readonly (string | AdeStaging)[],
   ): Promise<{ readonly devices: number }>;
   devices(filter?: AdeDeviceFilter & PageRequest): Promise<Page<AdeDevice>>;

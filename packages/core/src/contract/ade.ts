@@ -1,11 +1,11 @@
 // The suite: accounts of automated device enrolment, their devices page by page, assignments, staged attributes.
-import type { AdeAccount, AdeChange, AdeCursor, AdeStore } from '../contracts/ade.ts';
+import type { AdeAccount, AdeChange, AdeCursor, AdeProfile, AdeStore } from '../contracts/ade.ts';
 import { authenticate, bytes, event, HOUR, MINUTE, T0 } from './fixtures.ts';
 import type { Suite } from './runner.ts';
 
 const account = (id: string, options: Partial<AdeAccount> = {}): AdeAccount => ({
   ...{ id, name: `Account ${id}`, details: { org_name: 'Ärzte & Söhne' }, tokenExpiresAt: T0 + HOUR },
-  ...{ defaultProfileUuid: 'P1', rules: [{ profileId: 'P2', models: ['iPad'] }] },
+  ...{ defaultProfile: 'P1', rules: [{ profileId: 'P2', models: ['iPad'] }] },
   ...{ version: 1, createdAt: T0, updatedAt: T0 },
   ...options,
 });
@@ -16,7 +16,7 @@ const create = (ade: AdeStore, id: string) =>
   });
 const device = (serialNumber: string, options: Partial<AdeChange> = {}): AdeChange => ({
   ...{ serialNumber, deleted: false, at: null, record: { model: 'iPad', color: 'blue' } },
-  ...{ profileUuid: null, profileStatus: 'empty', wantedProfileUuid: 'P1' },
+  ...{ profileUuid: null, profileStatus: 'empty', profileId: null, wantedProfileUuid: 'P1' },
   ...options,
 });
 const at = (cursor: string, phase: AdeCursor['phase'] = 'sync'): AdeCursor => ({ phase, cursor });
@@ -36,6 +36,14 @@ const page = (ade: AdeStore, changes: readonly AdeChange[], options: PageOptions
   });
 const none = { added: 0, modified: 0, deleted: 0, unchanged: 0 };
 
+const profile = (id: string, options: Partial<AdeProfile> = {}): AdeProfile => ({
+  ...{ id, accountId: 'a', name: `Profile ${id}`, description: 'Ä', definition: { apple: { is_supervised: true } } },
+  ...{ version: 1, appleUuid: null, appleVersion: 0, failure: null, createdAt: T0, updatedAt: T0 },
+  ...options,
+});
+const put = (ade: AdeStore, id: string, options: Partial<AdeProfile> = {}, expected: number | null = null) =>
+  ade.putProfile(profile(id, options), expected, event('ade.profile-changed'));
+
 /** An account whose lease is held with fencing number 1. */
 async function leased(ade: AdeStore, id = 'a'): Promise<void> {
   await create(ade, id);
@@ -53,7 +61,7 @@ export function adeTests({ test, expect }: Suite): void {
     expect(await ade.getAccount('a')).toEqual(account('a'));
     expect((await ade.listAccounts()).map((item) => item.id)).toEqual(['a', 'b']);
     expect(await secrets.get('ade:a', 'token')).toEqual(bytes('sealed a'));
-    const renewed = account('a', { version: 2, name: 'Other', defaultProfileUuid: null, rules: [] });
+    const renewed = account('a', { version: 2, name: 'Other', defaultProfile: null, rules: [] });
     const change = { secrets: [{ name: 'token', blob: bytes('new') }], event: event('ade.account-changed') };
     expect(await ade.putAccount(renewed, 7, change)).toBe('conflict');
     expect(await secrets.get('ade:a', 'token')).toEqual(bytes('sealed a'));
@@ -253,7 +261,7 @@ export function adeTests({ test, expect }: Suite): void {
     });
     expect(await due(T0 + MINUTE)).toEqual([wish('S2')]);
     const events = [event('ade.assignment-requested')];
-    const asked = { accountId: 'a', profileUuid: 'P2', at: T0 + 2, events, staging: [] };
+    const asked = { accountId: 'a', profileId: null, profileUuid: 'P2', at: T0 + 2, events, staging: [] };
     const staging = [{ serialNumber: 'S2', set: { cart: 'C1' }, clear: [] }];
     // All of them or none.
     expect(await ade.assign({ ...asked, serialNumbers: ['S2', 'S9', 'S3'], staging })).toEqual(['S9']);
@@ -270,6 +278,163 @@ export function adeTests({ test, expect }: Suite): void {
     expect(await due(T0 + 2)).toEqual([wish('S3', 'P2')]);
     expect(await ade.assign({ ...asked, serialNumbers: ['S2'], at: T0 + 3 })).toEqual([]);
     expect(await due(T0 + 9)).toEqual([wish('S3', 'P2')]);
+  });
+
+  test('keeps profiles, each change once, and deletes them with their account', async ({ ade, events }) => {
+    await create(ade, 'a');
+    await create(ade, 'b');
+    expect(await put(ade, 'F2')).toBe('written');
+    expect(await put(ade, 'F1')).toBe('written');
+    expect(await put(ade, 'F1')).toBe('conflict');
+    expect(await put(ade, 'F3', { accountId: 'nobody' })).toBe('conflict');
+    expect(await put(ade, 'F4', { accountId: 'b' })).toBe('written');
+    expect(await ade.getProfile('F1')).toEqual(profile('F1'));
+    expect(await ade.getProfile('F3')).toBe(null);
+    for (const unknown of ['', '__proto__', 'constructor']) expect(await ade.getProfile(unknown)).toBe(null);
+    expect((await ade.listProfiles('a')).map((item) => item.id)).toEqual(['F1', 'F2']);
+    const changed = { name: 'ü"', definition: { apple: { url: '\u0001' } }, version: 2, updatedAt: T0 + 1 };
+    expect(await put(ade, 'F1', changed, 2)).toBe('conflict');
+    expect(await put(ade, 'F1', changed, 1)).toBe('written');
+    expect(await ade.getProfile('F1')).toEqual(profile('F1', changed));
+    expect((await events.since(0, 100)).length).toBe(6);
+    await ade.deleteAccount('a', event('ade.account-changed'));
+    expect(await ade.listProfiles('a')).toEqual([]);
+    expect((await ade.listProfiles('b')).map((item) => item.id)).toEqual(['F4']);
+  });
+
+  test('a profile is published, and its devices follow it in bounded steps', async ({ ade, events }) => {
+    await leased(ade);
+    await put(ade, 'F1');
+    const serialNumbers = ['S1', 'S2', 'S3', 'S4', 'S5'];
+    const stored = { profileId: 'F1', wantedProfileUuid: null };
+    await page(ade, [...serialNumbers.slice(0, 4).map((serial) => device(serial, stored)), device('S5')]);
+    // The profile of another account, or of none, is none.
+    await page(ade, [device('S6', { profileId: 'F9', wantedProfileUuid: null })]);
+    expect((await ade.findDevice('S1'))[0]).toMatchObject({ profileId: 'F1', wantedProfileUuid: null, assignAt: null });
+    expect((await ade.findDevice('S6'))[0]).toMatchObject({ profileId: null, wantedProfileUuid: null, assignAt: null });
+    expect(await ade.counts('a')).toEqual({ listed: 6, due: 1 });
+    const base = { accountId: 'a', fence: 1, profileId: 'F1' };
+    const publish = (version: number, uuid: string | null, failure: string | null = null, fence = 1) =>
+      ade.publishProfile({ ...base, fence, version, uuid, failure, events: [event('ade.profile-defined')] });
+    const follow = (limit: number, fence = 1) => ade.followProfile({ ...base, fence, at: T0 + 5, limit });
+    expect(await follow(10)).toBe(0);
+    expect(await publish(1, 'U1', null, 2)).toBe(false);
+    expect(await follow(10, 2)).toBe(null);
+    const before = (await events.since(0, 100)).length;
+    expect(await publish(1, 'U1')).toBe(true);
+    expect((await events.since(0, 100)).length).toBe(before + 1);
+    expect(await ade.getProfile('F1')).toEqual(profile('F1', { appleUuid: 'U1', appleVersion: 1 }));
+    expect(await follow(3)).toBe(3);
+    expect(await follow(3)).toBe(1);
+    expect(await follow(3)).toBe(0);
+    const due = () => ade.dueAssignments({ accountId: 'a', at: T0 + 9, limit: 10 });
+    const wish = (serialNumber: string, profileUuid: string | null = 'U1') => ({ serialNumber, profileUuid });
+    expect((await due()).slice(1)).toEqual(serialNumbers.slice(0, 4).map((serial) => wish(serial)));
+    // A device that appears now wants what Apple has.
+    await page(ade, [device('S7', stored), device('S8', { ...stored, profileUuid: 'U1' })]);
+    expect((await ade.findDevice('S7'))[0]).toMatchObject({ profileId: 'F1', wantedProfileUuid: 'U1', assignAt: T0 });
+    expect((await ade.findDevice('S8'))[0]).toMatchObject({ profileId: 'F1', wantedProfileUuid: 'U1', assignAt: null });
+    // Of a version that is not the present one a refusal says nothing.
+    await put(ade, 'F1', { version: 2 }, 1);
+    expect(await ade.getProfile('F1')).toEqual(profile('F1', { version: 2, appleUuid: 'U1', appleVersion: 1 }));
+    await publish(1, null, 'ade.enrolment.old');
+    expect((await ade.getProfile('F1'))?.failure).toBe(null);
+    await publish(2, null, 'ade.enrolment.config_url_invalid');
+    expect(await ade.getProfile('F1')).toMatchObject({ appleUuid: 'U1', failure: 'ade.enrolment.config_url_invalid' });
+    await put(ade, 'F1', { version: 3 }, 2);
+    expect((await ade.getProfile('F1'))?.failure).toBe(null);
+    await publish(3, 'U0');
+    // Both sides of the UUID's order are found, and those that are assigned are due again.
+    const settled = { accountId: 'a', fence: 1, at: T0 + 6, retryAt: T0 + 7 };
+    await ade.settleAssignments({ ...settled, outcomes: [{ ...wish('S1'), outcome: 'SUCCESS' }] });
+    expect(await follow(10)).toBe(6);
+    expect((await ade.findDevice('S1'))[0]).toMatchObject({
+      profileUuid: 'U1',
+      wantedProfileUuid: 'U0',
+      assignAt: T0 + 5,
+    });
+    expect(await publish(1, 'U9')).toBe(true);
+    expect(
+      await ade.publishProfile({ ...base, profileId: 'F9', version: 1, uuid: 'X', failure: null, events: [] }),
+    ).toBe(true);
+  });
+
+  test('tells how many devices a profile is meant for, and moves them when it is deleted', async ({ ade, events }) => {
+    await leased(ade);
+    for (const id of ['F1', 'F2', 'F3']) await put(ade, id);
+    for (const [profileId, uuid] of [
+      ['F1', 'U1'],
+      ['F2', 'U2'],
+    ] as const) {
+      const base = { accountId: 'a', fence: 1, profileId, version: 1, uuid, failure: null, events: [] };
+      await ade.publishProfile(base);
+    }
+    const stored = { profileId: 'F1', wantedProfileUuid: null };
+    await page(ade, [
+      device('S1', { ...stored, profileUuid: 'U1', profileStatus: 'pushed' }),
+      device('S2', stored),
+      device('S3', { ...stored, profileUuid: 'U1', profileStatus: 'assigned' }),
+      device('S4', { profileId: 'F2', wantedProfileUuid: null, profileUuid: 'U2', profileStatus: 'pushed' }),
+      device('S5', { ...stored }),
+    ]);
+    await page(ade, [device('S5', { at: 3, deleted: true })]);
+    expect(await ade.profileUse('a')).toEqual([
+      { profileId: 'F1', devices: 3, setUp: 1 },
+      { profileId: 'F2', devices: 1, setUp: 1 },
+    ]);
+    expect(await ade.profileUse('b')).toEqual([]);
+    await ade.putAccount(account('a', { version: 2, defaultProfile: 'F1' }), 1, {
+      secrets: [],
+      event: event('ade.account-changed'),
+    });
+    const before = (await events.since(0, 100)).length;
+    const leave = (profileId: string, successor: string | null, limit = 10) =>
+      ade.deleteProfile({
+        accountId: 'a',
+        profileId,
+        successor,
+        at: T0 + 8,
+        limit,
+        event: event('ade.profile-changed'),
+      });
+    expect(await leave('F1', 'F2', 2)).toEqual({ moved: 2, done: false });
+    // The default is another one from the first step on: no device comes to it any more.
+    expect(await ade.getAccount('a')).toMatchObject({ defaultProfile: 'F2', version: 3, updatedAt: T0 + 8 });
+    expect((await ade.getProfile('F1'))?.id).toBe('F1');
+    expect(await leave('F1', 'F2', 2)).toEqual({ moved: 1, done: true });
+    expect(await leave('F1', 'F2', 2)).toEqual({ moved: 0, done: true });
+    expect(await ade.getProfile('F1')).toBe(null);
+    expect((await events.since(0, 100)).length).toBe(before + 1);
+    const due = () => ade.dueAssignments({ accountId: 'a', at: T0 + 9, limit: 10 });
+    const wish = (serialNumber: string, profileUuid: string | null) => ({ serialNumber, profileUuid });
+    expect(await due()).toEqual(['S1', 'S2', 'S3'].map((serial) => wish(serial, 'U2')));
+    // Without a successor they are to lose theirs, if they have one.
+    expect(await leave('F2', null)).toEqual({ moved: 4, done: true });
+    expect(await ade.getAccount('a')).toMatchObject({ defaultProfile: null });
+    expect(await due()).toEqual([wish('S1', null), wish('S3', null), wish('S4', null)]);
+    const outcomes = [
+      { ...wish('S1', null), outcome: 'SUCCESS' },
+      { ...wish('S3', 'U2'), outcome: 'SUCCESS' },
+      { ...wish('S4', null), outcome: 'FAILED' },
+    ];
+    await ade.settleAssignments({ accountId: 'a', fence: 1, at: T0 + 9, retryAt: T0 + 9, outcomes });
+    expect((await ade.findDevice('S1'))[0]).toMatchObject({
+      profileUuid: null,
+      profileStatus: 'removed',
+      assignAt: null,
+    });
+    expect(await due()).toEqual([wish('S3', null), wish('S4', null)]);
+    // Apple lists it without: there is nothing left to do.
+    await page(ade, [device('S3', { at: 5, profileUuid: null, profileStatus: 'removed' })]);
+    expect(await due()).toEqual([wish('S4', null)]);
+    // By hand: none, a stored one that Apple does not have yet, one that is not there.
+    const asked = { accountId: 'a', profileUuid: null, at: T0 + 2, events: [], staging: [] };
+    expect(await ade.assign({ ...asked, profileId: 'F9', serialNumbers: ['S4'] })).toBe('unknown-profile');
+    expect(await ade.assign({ ...asked, profileId: 'F3', serialNumbers: ['S4'] })).toEqual([]);
+    expect((await ade.findDevice('S4'))[0]).toMatchObject({ profileId: 'F3', wantedProfileUuid: null, assignAt: null });
+    expect(await due()).toEqual([]);
+    expect(await ade.assign({ ...asked, profileId: null, serialNumbers: ['S4', 'S2'] })).toEqual([]);
+    expect(await due()).toEqual([wish('S4', null)]);
   });
 
   test('tells the living enrolment of a device', async (store) => {

@@ -10,13 +10,41 @@ export interface AdeAccount {
   readonly details: Readonly<Record<string, string>>;
   /** When the server token ends, epoch milliseconds. */
   readonly tokenExpiresAt: number;
-  /** What devices get that newly appear and that no rule fits: the UUID of a profile at Apple. */
-  readonly defaultProfileUuid: string | null;
+  /** What devices get that newly appear and that no rule fits: the id of a stored profile, or the UUID of one at Apple. */
+  readonly defaultProfile: string | null;
   /** Rules that choose other profiles, as the chooser given to the sync understands them. */
   readonly rules: readonly Readonly<Record<string, unknown>>[];
   readonly version: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+/** An enrolment profile of an account, as it is kept here; Apple's profiles never change, so each version of it is another one there. */
+export interface AdeProfile {
+  readonly id: string;
+  readonly accountId: string;
+  readonly name: string;
+  readonly description: string;
+  /** What it says, as whoever compiles it for Apple understands it (`EnrolmentProfile` of `@espalier/ade`). */
+  readonly definition: Readonly<Record<string, unknown>>;
+  /** Grows with each change. */
+  readonly version: number;
+  /** The UUID at Apple of the latest version that Apple has; `null` before the first. */
+  readonly appleUuid: string | null;
+  /** Which version Apple has, 0 for none. */
+  readonly appleVersion: number;
+  /** Why Apple did not take the present version: a code. `null` when it did, or has not been asked yet. */
+  readonly failure: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** How many devices an account's stored profile is meant for. */
+export interface AdeProfileUse {
+  readonly profileId: string;
+  readonly devices: number;
+  /** Those of them that have fetched a profile: what changes now reaches them only after they are erased. */
+  readonly setUp: number;
 }
 
 /** Where the reading of an account's list is. */
@@ -56,7 +84,9 @@ export interface AdeDevice {
   readonly profileUuid: string | null;
   /** `empty`, `assigned`, `pushed`, `removed`. */
   readonly profileStatus: string;
-  /** The profile that it is to get here, by rule or by hand. */
+  /** The stored profile that it is to have, by rule or by hand. */
+  readonly profileId: string | null;
+  /** The profile at Apple that it is to get; `null` with `assignAt`: it is to lose the one that it has. */
   readonly wantedProfileUuid: string | null;
   /** When the assignment is next to be tried; `null` when there is none to do. */
   readonly assignAt: number | null;
@@ -83,7 +113,9 @@ export interface AdeChange {
   readonly record: Readonly<Record<string, unknown>>;
   readonly profileUuid: string | null;
   readonly profileStatus: string;
-  /** The profile for it if it newly appears. */
+  /** The profile for it if it newly appears: a stored one (whose UUID then counts) … */
+  readonly profileId: string | null;
+  /** … or, without, one at Apple. */
   readonly wantedProfileUuid: string | null;
 }
 
@@ -100,7 +132,8 @@ export interface AdePageCounts {
 /** An assignment that is to be done. */
 export interface AdeAssignment {
   readonly serialNumber: string;
-  readonly profileUuid: string;
+  /** `null`: the profile is to be removed. */
+  readonly profileUuid: string | null;
 }
 
 /** What is staged for a device until it enrols: values to set, and names to take away. */
@@ -128,7 +161,7 @@ export interface AdeStore {
     expectedVersion: number | null,
     options: { readonly secrets: readonly NamedSecret[]; readonly event: NewEvent },
   ): Promise<'written' | 'conflict'>;
-  /** Deletes an account, its devices and its secrets (scope `ade:ID`). False when there was none. */
+  /** Deletes an account, its devices, its profiles and its secrets (scope `ade:ID`). False when there was none. */
   deleteAccount(id: string, event: NewEvent): Promise<boolean>;
   getAccount(id: string): Promise<AdeAccount | null>;
   /** By id. */
@@ -181,17 +214,63 @@ export interface AdeStore {
   }): Promise<{ readonly gone: readonly string[]; readonly done: boolean } | null>;
 
   /**
-   * Makes devices of an account want this profile, due at `at`, and stages values, in one step. Returns the serial numbers
-   * that the account does not list; when there are any, nothing changed.
+   * Writes a profile if there is none with this id (`expectedVersion` null) or its version is `expectedVersion`; `conflict`
+   * also when there is no such account. What is written of Apple (`appleUuid`, `appleVersion`) counts for a new one only.
+   */
+  putProfile(profile: AdeProfile, expectedVersion: number | null, event: NewEvent): Promise<'written' | 'conflict'>;
+  getProfile(id: string): Promise<AdeProfile | null>;
+  /** By id. */
+  listProfiles(accountId: string): Promise<readonly AdeProfile[]>;
+  /** By profile, only those that devices have. */
+  profileUse(accountId: string): Promise<readonly AdeProfileUse[]>;
+  /** Notes that Apple has this version under this UUID, or (`uuid` null) refuses it. False when the lease is somebody else's. */
+  publishProfile(input: {
+    readonly accountId: string;
+    readonly fence: number;
+    readonly profileId: string;
+    readonly version: number;
+    readonly uuid: string | null;
+    readonly failure: string | null;
+    readonly events: readonly NewEvent[];
+  }): Promise<boolean>;
+  /**
+   * Makes up to `limit` devices that are to have this profile want its present UUID, due at `at`. How many there were,
+   * fewer than `limit` when all are done; `null` when the lease is somebody else's.
+   */
+  followProfile(input: {
+    readonly accountId: string;
+    readonly fence: number;
+    readonly profileId: string;
+    readonly at: number;
+    readonly limit: number;
+  }): Promise<number | null>;
+  /**
+   * Gives up to `limit` devices of a profile its successor (`null`: they are to lose theirs), and makes that the account's
+   * default where the profile is. When all are done the profile is deleted, and the event written. No profile: done.
+   */
+  deleteProfile(input: {
+    readonly accountId: string;
+    readonly profileId: string;
+    readonly successor: string | null;
+    readonly at: number;
+    readonly limit: number;
+    readonly event: NewEvent;
+  }): Promise<{ readonly moved: number; readonly done: boolean }>;
+
+  /**
+   * Makes devices of an account want a profile, due at `at`, and stages values, in one step: a stored one, a UUID at Apple,
+   * or (both `null`) none. Returns the serial numbers that the account does not list; when there are any, or when the
+   * account has no such stored profile, nothing changed. A stored profile that Apple does not have yet is due once it has.
    */
   assign(input: {
     readonly accountId: string;
     readonly serialNumbers: readonly string[];
-    readonly profileUuid: string;
+    readonly profileId: string | null;
+    readonly profileUuid: string | null;
     readonly staging: readonly AdeStaging[];
     readonly at: number;
     readonly events: readonly NewEvent[];
-  }): Promise<readonly string[]>;
+  }): Promise<readonly string[] | 'unknown-profile'>;
   /** Assignments that are due by `at`, the longest due first. */
   dueAssignments(input: {
     readonly accountId: string;

@@ -40,6 +40,22 @@ export function memoryAde(state: MemoryState): AdeStore {
     return sync?.fence === fence ? sync : null;
   }
 
+  function profileOf(accountId: string, id: string) {
+    const profile = state.adeProfiles.get(id);
+    return profile?.accountId === accountId ? profile : undefined;
+  }
+
+  /** The device is to have another profile: a stored one, one at Apple, or none. */
+  function want(row: AdeDeviceRow, profileId: string | null, uuid: string | null, at: number): void {
+    const waits = profileId !== null && uuid === null;
+    const assignAt = waits || row.profileUuid === uuid ? null : at;
+    Object.assign(row, { profileId, wantedProfileUuid: uuid, assignAt, assignAttempts: 0, assignOutcome: null });
+  }
+
+  /** Up to `limit` listed devices that are meant to have a profile. */
+  const meantFor = (accountId: string, profileId: string): AdeDeviceRow[] =>
+    [...rowsOf(accountId).values()].filter((row) => row.profileId === profileId && row.goneAt === null);
+
   function take(accountId: string, change: AdeChange, at: number, generation: number): keyof typeof zero {
     const rows = rowsOf(accountId);
     const old = rows.get(change.serialNumber);
@@ -53,9 +69,13 @@ export function memoryAde(state: MemoryState): AdeStore {
     const { serialNumber, record, profileUuid, profileStatus } = change;
     const seen = { record, profileUuid, profileStatus, changedAt: change.at };
     if (old === undefined || old.goneAt !== null) {
-      const { wantedProfileUuid } = change;
+      const stored = change.profileId === null ? undefined : profileOf(accountId, change.profileId);
+      const wantedProfileUuid = change.profileId === null ? change.wantedProfileUuid : (stored?.appleUuid ?? null);
       const due = wantedProfileUuid !== null && wantedProfileUuid !== profileUuid;
-      const assigning = { wantedProfileUuid, assignAt: due ? at : null, assignAttempts: 0, assignOutcome: null };
+      const assigning = {
+        ...{ profileId: stored?.id ?? null, wantedProfileUuid, assignAt: due ? at : null },
+        ...{ assignAttempts: 0, assignOutcome: null },
+      };
       const times = { addedAt: at, updatedAt: at, goneAt: null };
       rows.set(serialNumber, { accountId, serialNumber, generation, ...seen, ...assigning, ...times });
       return 'added';
@@ -88,6 +108,9 @@ export function memoryAde(state: MemoryState): AdeStore {
       if (!state.adeAccounts.delete(id)) return false;
       state.adeSyncs.delete(id);
       state.adeDevices.delete(id);
+      for (const profile of state.adeProfiles.values()) {
+        if (profile.accountId === id) state.adeProfiles.delete(profile.id);
+      }
       state.secrets.delete(`ade:${id}`);
       state.appendEvents([event]);
       return true;
@@ -153,16 +176,88 @@ export function memoryAde(state: MemoryState): AdeStore {
       return { gone: old.map((row) => row.serialNumber), done };
     },
 
-    async assign({ accountId, serialNumbers, profileUuid, staging, at, events }) {
+    async putProfile(profile, expectedVersion, event) {
+      state.open();
+      const old = state.adeProfiles.get(profile.id);
+      if ((old?.version ?? null) !== expectedVersion || !state.adeAccounts.has(profile.accountId)) return 'conflict';
+      const { appleUuid, appleVersion } = old ?? profile;
+      state.adeProfiles.set(profile.id, { ...profile, appleUuid, appleVersion });
+      state.appendEvents([event]);
+      return 'written';
+    },
+    async getProfile(id) {
+      state.open();
+      return state.adeProfiles.get(id) ?? null;
+    },
+    async listProfiles(accountId) {
+      state.open();
+      return [...state.adeProfiles.values()]
+        .filter((profile) => profile.accountId === accountId)
+        .sort((a, b) => compare(a.id, b.id));
+    },
+    async profileUse(accountId) {
+      state.open();
+      const listed = [...(state.adeDevices.get(accountId)?.values() ?? [])].filter((row) => row.goneAt === null);
+      return [...Map.groupBy(listed, (row) => row.profileId)]
+        .flatMap(([profileId, rows]) =>
+          profileId === null
+            ? []
+            : [{ profileId, devices: rows.length, setUp: rows.filter((row) => row.profileStatus === 'pushed').length }],
+        )
+        .sort((a, b) => compare(a.profileId, b.profileId));
+    },
+    async publishProfile({ accountId, fence, profileId, version, uuid, failure, events }) {
+      state.open();
+      if (held(accountId, fence) === null) return false;
+      const profile = profileOf(accountId, profileId);
+      if (profile === undefined) return true;
+      const apple = uuid === null ? {} : { appleUuid: uuid, appleVersion: version };
+      // Of a version that was changed since nothing is known.
+      const said = profile.version === version ? { failure } : {};
+      state.adeProfiles.set(profileId, { ...profile, ...apple, ...said });
+      state.appendEvents(events);
+      return true;
+    },
+    async followProfile({ accountId, fence, profileId, at, limit }) {
+      state.open();
+      if (held(accountId, fence) === null) return null;
+      const uuid = profileOf(accountId, profileId)?.appleUuid ?? null;
+      if (uuid === null) return 0;
+      const rows = meantFor(accountId, profileId)
+        .filter((row) => row.wantedProfileUuid !== uuid)
+        .slice(0, limit);
+      for (const row of rows) want(row, profileId, uuid, at);
+      return rows.length;
+    },
+    async deleteProfile({ accountId, profileId, successor, at, limit, event }) {
+      state.open();
+      if (profileOf(accountId, profileId) === undefined) return { moved: 0, done: true };
+      const account = state.adeAccounts.get(accountId);
+      if (account?.defaultProfile === profileId) {
+        const version = account.version + 1;
+        state.adeAccounts.set(accountId, { ...account, defaultProfile: successor, version, updatedAt: at });
+      }
+      const next = successor === null ? undefined : profileOf(accountId, successor);
+      const rows = meantFor(accountId, profileId).slice(0, limit);
+      for (const row of rows) want(row, next?.id ?? null, next?.appleUuid ?? null, at);
+      const done = rows.length < limit;
+      if (done) {
+        state.adeProfiles.delete(profileId);
+        state.appendEvents([event]);
+      }
+      return { moved: rows.length, done };
+    },
+
+    async assign({ accountId, serialNumbers, profileId, profileUuid, staging, at, events }) {
       state.open();
       const rows = state.adeDevices.get(accountId);
+      const stored = profileId === null ? undefined : profileOf(accountId, profileId);
+      if (profileId !== null && stored === undefined) return 'unknown-profile';
       const serials = [...new Set(serialNumbers)];
       const missing = serials.filter((serial) => rows?.get(serial)?.goneAt !== null);
       if (missing.length > 0) return missing.sort(compare);
       for (const serial of serials) {
-        const row = rows!.get(serial)!;
-        const assignAt = row.profileUuid === profileUuid ? null : at;
-        Object.assign(row, { wantedProfileUuid: profileUuid, assignAt, assignAttempts: 0, assignOutcome: null });
+        want(rows!.get(serial)!, profileId, stored === undefined ? profileUuid : stored.appleUuid, at);
       }
       stage(staging);
       state.appendEvents(events);
@@ -174,7 +269,7 @@ export function memoryAde(state: MemoryState): AdeStore {
         .filter((row) => row.assignAt !== null && row.assignAt <= at)
         .sort((a, b) => a.assignAt! - b.assignAt! || compare(a.serialNumber, b.serialNumber))
         .slice(0, limit)
-        .map((row) => ({ serialNumber: row.serialNumber, profileUuid: row.wantedProfileUuid! }));
+        .map((row) => ({ serialNumber: row.serialNumber, profileUuid: row.wantedProfileUuid }));
     },
     async settleAssignments({ accountId, fence, at, retryAt, outcomes }) {
       state.open();
@@ -186,7 +281,7 @@ export function memoryAde(state: MemoryState): AdeStore {
         if (outcome === 'SUCCESS') {
           Object.assign(row, {
             profileUuid,
-            profileStatus: 'assigned',
+            profileStatus: profileUuid === null ? 'removed' : 'assigned',
             assignAt: null,
             assignAttempts: 0,
             updatedAt: at,

@@ -5,7 +5,7 @@ import type { CredentialSetting } from '../api/credentials.ts';
 import type { DeclarationSet, StoredDeclaration } from '../api/declarations.ts';
 import type { Configuration, DeviceCertificate, Enrolment, InstalledApp, InstalledProfile } from '../api/records.ts';
 import type { AcmeAuthorizationRecord, AcmeIdentifierRecord, AcmeOrderRecord } from '../contracts/acme.ts';
-import type { AdeAccount, AdeDevice, AdeSyncState } from '../contracts/ade.ts';
+import type { AdeAccount, AdeDevice, AdeProfile, AdeSyncState } from '../contracts/ade.ts';
 import type { CertificateRecord, ChallengeRecord, NewCertificate } from '../contracts/certificates.ts';
 import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { CredentialRecord } from '../contracts/credentials.ts';
@@ -175,6 +175,7 @@ export class MemoryState {
   readonly declarationStates = new Map<string, Map<string, DeclarationStateRecord>>();
   readonly snapshots = new Map<string, { readonly items: string; readonly at: number }>();
   readonly adeAccounts = new Map<string, AdeAccount>();
+  readonly adeProfiles = new Map<string, AdeProfile>();
   readonly adeSyncs = new Map<string, Mutable<AdeSyncState>>();
   /** By account, then by serial number. */
   readonly adeDevices = new Map<string, Map<string, AdeDeviceRow>>();

@@ -13,6 +13,7 @@ import { adeTables } from './09-ade.ts';
 import { scepRequestTables } from './10-scep-requests.ts';
 import { phases } from './11-phases.ts';
 import { credentialTables } from './12-credentials.ts';
+import { adeProfileTables } from './13-ade-profiles.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -28,6 +29,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   scepRequestTables,
   phases,
   credentialTables,
+  adeProfileTables,
 ];
 
 /** The version that this release of the package works with. */

@@ -5,13 +5,15 @@ import type {
   AdeCursor,
   AdeDevice,
   AdePageCounts,
+  AdeProfile,
   AdeStaging,
   AdeStore,
   AdeSyncState,
   FactValue,
 } from '@espalier/core';
 import type { Database, Queryable, Value } from '../database.ts';
-import { appendEvents, cut, freeText } from '../rows.ts';
+import { appendEvents, cut, freeText, jsonText } from '../rows.ts';
+import { postgresAdeProfiles } from './ade-profiles.ts';
 import { adeTexts } from './ade-texts.ts';
 
 type SyncRow = Omit<AdeSyncState, 'next'> & {
@@ -22,10 +24,6 @@ type SyncRow = Omit<AdeSyncState, 'next'> & {
 function syncOf({ phase, cursor, ...rest }: SyncRow): AdeSyncState {
   return { next: phase === null || cursor === null ? null : { phase, cursor }, ...rest };
 }
-
-/** JSON text that PostgreSQL can hold. */
-const jsonText = (value: unknown): string =>
-  JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? freeText(one) : one));
 
 /** Automated device enrolment over the database. */
 export function postgresAde(db: Database): AdeStore {
@@ -43,6 +41,8 @@ export function postgresAde(db: Database): AdeStore {
   }
 
   return {
+    ...postgresAdeProfiles(db, text),
+
     putAccount: (account, expectedVersion, { secrets, event }) =>
       db.transaction(async (q) => {
         const [old] = await q.query<{ version: number }>('ade.version', text.version, [account.id]);
@@ -64,6 +64,7 @@ export function postgresAde(db: Database): AdeStore {
         await q.query('ade.deleteSync', text.deleteSync, [id]);
         if ((await q.query('ade.deleteAccount', text.deleteAccount, [id])).length === 0) return false;
         await q.query('ade.deleteDevices', text.deleteDevices, [id]);
+        await q.query('ade.deleteProfiles', text.deleteProfiles, [id]);
         await q.query('ade.deleteSecrets', text.deleteSecrets, [`ade:${id}`]);
         await appendEvents(q, s, [event]);
         return true;
@@ -102,25 +103,9 @@ export function postgresAde(db: Database): AdeStore {
           until,
         ]);
         if (sync === undefined) return null;
-        const page = pageArrays(changes);
-        const records = changes.map((change) => jsonText(change.record));
-        const [row] = await q.query<Omit<AdePageCounts, 'unchanged'>>('ade.count', text.count, [
-          ...page,
-          records,
-          accountId,
-        ]);
+        const values = [pageText(changes), accountId, at, sync.generation];
+        const [row] = await q.query<Omit<AdePageCounts, 'unchanged'>>('ade.page', text.page, values);
         const { added, modified, deleted } = row ?? { added: 0, modified: 0, deleted: 0 };
-        await q.query('ade.upsert', text.upsert, [
-          ...page,
-          records,
-          changes.map((change) => change.profileUuid),
-          changes.map((change) => change.profileStatus),
-          changes.map((change) => change.wantedProfileUuid),
-          accountId,
-          at,
-          sync.generation,
-        ]);
-        if (deleted > 0) await q.query('ade.delete', text.delete, [...page, accountId, at]);
         const counts = { added, modified, deleted, unchanged: changes.length - added - modified - deleted };
         const counted = events.map((event) => ({ ...event, data: { ...event.data, ...counts } }));
         await appendEvents(q, s, counted);
@@ -139,12 +124,20 @@ export function postgresAde(db: Database): AdeStore {
         return { gone: gone.map((row) => row.serial), done };
       }),
 
-    assign: ({ accountId, serialNumbers, profileUuid, staging, at, events }) =>
+    assign: ({ accountId, serialNumbers, profileId, profileUuid, staging, at, events }) =>
       db.transaction(async (q) => {
+        // Neither a page, nor a profile that is published or deleted, comes in between.
+        await q.query('ade.lock', text.lock, [accountId]);
+        const [stored] =
+          profileId === null
+            ? []
+            : await q.query<AdeProfile>('ade.ownProfile', text.ownProfile, [profileId, accountId]);
+        if (profileId !== null && stored === undefined) return 'unknown-profile';
         const serials = [...new Set(serialNumbers)];
         const missing = await q.query<{ serial: string }>('ade.missing', text.missing, [accountId, serials]);
         if (missing.length > 0) return missing.map((row) => row.serial);
-        await q.query('ade.assign', text.assign, [accountId, serials, profileUuid, at]);
+        const uuid = stored === undefined ? profileUuid : stored.appleUuid;
+        await q.query('ade.assign', text.assign, [profileId, uuid, at, accountId, serials]);
         await stage(q, staging);
         await appendEvents(q, s, events);
         return [];
@@ -182,7 +175,7 @@ export function postgresAde(db: Database): AdeStore {
       return row ?? { listed: 0, due: 0 };
     },
 
-    enrolled: (serialNumbers) => db.query('ade.enrolled', text.enrolled, [serialNumbers]),
+    enrolled: (serialNumbers) => db.query('ade.enrolled', text.enrolled, [jsonText(serialNumbers)]),
 
     stage: (items) => stage(db, items),
     async staged(serialNumber) {
@@ -200,7 +193,7 @@ function accountValues(account: AdeAccount): Value[] {
     freeText(account.name),
     jsonText(account.details),
     account.tokenExpiresAt,
-    account.defaultProfileUuid,
+    account.defaultProfile,
     jsonText(account.rules),
     account.version,
     account.createdAt,
@@ -208,11 +201,18 @@ function accountValues(account: AdeAccount): Value[] {
   ];
 }
 
-/** The first three arrays of the statements that take a page. */
-function pageArrays(changes: readonly AdeChange[]): Value[] {
-  return [
-    changes.map((change) => change.serialNumber),
-    changes.map((change) => change.at),
-    changes.map((change) => change.deleted),
-  ];
+/** A page as its statement takes it: one text, since arrays of many texts cost several times as much memory on the way. */
+function pageText(changes: readonly AdeChange[]): string {
+  return jsonText(
+    changes.map((change) => [
+      change.serialNumber,
+      change.at,
+      change.deleted,
+      change.record,
+      change.profileUuid,
+      change.profileStatus,
+      change.wantedProfileUuid,
+      change.profileId,
+    ]),
+  );
 }
