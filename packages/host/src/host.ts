@@ -37,6 +37,7 @@ import { createHostMeters, metricsRoute } from './metrics.ts';
 import { pageRoutes } from './page/routes.ts';
 import { createSessions } from './page/session.ts';
 import { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';
+import { type UserOptions, userRoutes } from './user/credentials.ts';
 import type { Webhooks } from './webhooks/types.ts';
 
 /** Limits of what a request may bring. */
@@ -126,6 +127,8 @@ export interface HostOptions {
    * fleet would leave.
    */
   readonly unenrolUnknown?: boolean;
+  /** What users do themselves at `/user/v1`: upload their own identities; default: not served. */
+  readonly users?: UserOptions;
   /** Signs requests for push certificates in the admin API; default: they go to a vendor elsewhere. */
   readonly pushVendor?: PushVendor;
   /** Webhooks to be managed by the admin API (`createWebhooks`); who gives them starts and stops them. Default: none. */
@@ -252,6 +255,7 @@ export function createHost(given: HostOptions): Host {
       ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     }),
+    ...(options.users === undefined ? [] : userRoutes(engine, options.users, bodyLimits)),
     ...(options.page === false
       ? []
       : pageRoutes({

@@ -33,6 +33,7 @@ export type { IdentityOptions, IdentitySource } from './identity/identify.ts';
 export { createLogger } from './log.ts';
 export { createMetricsHandler } from './metrics.ts';
 export { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';
+export type { UserOptions } from './user/credentials.ts';
 export { createWebhooks, type WebhooksOptions } from './webhooks/service.ts';
 export { createWebhookSecret, signWebhook } from './webhooks/signature.ts';
 export type { NewWebhook, Webhook, WebhookFormat, WebhookStatus, Webhooks } from './webhooks/types.ts';

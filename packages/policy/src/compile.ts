@@ -4,6 +4,8 @@ import { type PolicyDevice, targetOf } from './device.ts';
 import { compileDocument } from './documents/compile.ts';
 import { credentialConfigurationType } from './documents/types.ts';
 import { PolicyError } from './errors.ts';
+import { compileIdentity } from './identity.ts';
+import { speaksAgainst } from './payload.ts';
 import { asPayload, validateSettings } from './settings.ts';
 import { type ConfigurationType, configurationType } from './types.ts';
 
@@ -22,9 +24,9 @@ export interface PolicyConfiguration {
 export interface LateSetting {
   /** Which payload of the profile, from 0. */
   readonly payload: number;
-  /** `scep` or `acme`: who fills it in. */
+  /** `scep`, `acme` or `credential`: who fills it in. */
   readonly source: string;
-  /** The configuration's id, and its version. */
+  /** The configuration's id, and its version; for `credential` the credential setting's id, and the identity's revision. */
   readonly reference: string;
   readonly revision: string;
 }
@@ -54,7 +56,13 @@ export type CompiledConfiguration =
       /** What is filled in when a device takes the profile: challenges must not wait in a queue (CERT-21). */
       readonly late?: readonly LateSetting[];
     }
-  | { readonly applicable: false; readonly reason: string; readonly dropped: readonly DroppedSetting[] };
+  | {
+      readonly applicable: false;
+      readonly reason: string;
+      readonly dropped: readonly DroppedSetting[];
+      /** The PayloadUUID that the profile would have: where it is on the device already it may stay. */
+      readonly keepUuid?: string;
+    };
 
 /** What all profiles of one organisation share. */
 export interface CompilerOptions {
@@ -80,6 +88,9 @@ export function createCompiler(
   const prefix = options.identifierPrefix ?? 'org.espalier.configuration';
   return (configuration, device) => {
     const type = credentialConfigurationType(configuration.type) ?? checked(configuration);
+    if (type.name === 'identity') {
+      return compileIdentity(configuration, device, options, `${prefix}.${configuration.id}`);
+    }
     const target = targetOf(device);
     if (target === null)
       return { applicable: false, reason: 'the platform of the device is not known yet', dropped: [] };
@@ -168,9 +179,4 @@ function fit(
   }
   if (Object.keys(content).length === 0) return { reason: 'the device takes none of the settings', dropped };
   return { content: content as PayloadContent, dropped };
-}
-
-/** Deprecated keys still work; whatever else the schema holds against a target does not. */
-function speaksAgainst(code: string): boolean {
-  return code.startsWith('target.') && code !== 'target.deprecated';
 }

@@ -25,6 +25,7 @@ export {
   type DocumentPayload,
 } from './documents/types.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
+export type { IdentitySettings, IdentityUse } from './identity.ts';
 export { validateSettings } from './settings.ts';
 export {
   type ConfigurationType,

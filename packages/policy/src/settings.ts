@@ -1,14 +1,9 @@
 // Checks settings as an administrator writes them, before any device is known.
 import { type Issue, validate } from '@espalier/apple-mdm';
 import { checkDocument, credentialConfigurationType, credentialConfigurationTypes } from './documents/types.ts';
+import { validateIdentity } from './identity.ts';
+import { common } from './payload.ts';
 import { type ConfigurationType, configurationType, configurationTypes } from './types.ts';
-
-/** The common keys that every payload needs; they are ours to write, so settings do not hold them. */
-const common = {
-  PayloadVersion: 1,
-  PayloadIdentifier: 'settings',
-  PayloadUUID: '00000000-0000-4000-8000-000000000000',
-} as const;
 
 /** The settings as the payload that they become; JSON numbers, strings and booleans are property list values as they are. */
 export function asPayload(
@@ -41,6 +36,7 @@ export function validateSettings(type: string, settings: Readonly<Record<string,
       },
     ];
   }
+  if (found.name === 'identity') return validateIdentity(settings);
   const reserved = Object.keys(settings).filter((key) => key.startsWith('Payload'));
   if (reserved.length > 0) {
     return reserved.map((key) => ({

@@ -1,5 +1,6 @@
 // The configuration types: which payload each compiles to, and what its settings imply.
 import type { ProfilePayloads } from '@espalier/apple-mdm';
+import type { IdentitySettings } from './identity.ts';
 
 /** Settings of a passcode configuration: Apple's own keys, each optional. */
 export type PasscodeSettings = ProfilePayloads['com.apple.mobiledevice.passwordpolicy'];
@@ -11,6 +12,7 @@ export type RestrictionsSettings = ProfilePayloads['com.apple.applicationaccess'
 export interface SettingsByType {
   readonly passcode: PasscodeSettings;
   readonly restrictions: RestrictionsSettings;
+  readonly identity: IdentitySettings;
 }
 
 /** One setting that follows from another, because the device treats it so anyway (SET-12). */
@@ -56,8 +58,17 @@ const restrictions: ConfigurationType = {
   verifiable: true,
 };
 
+/** Several payloads: see identity.ts. */
+const identity: ConfigurationType = {
+  name: 'identity',
+  title: 'Identity',
+  payloadType: 'com.apple.security.pkcs12',
+  implications: [],
+  verifiable: true,
+};
+
 const types: ReadonlyMap<string, ConfigurationType> = new Map(
-  [passcode, restrictions].map((type) => [type.name, type] as const),
+  [passcode, restrictions, identity].map((type) => [type.name, type] as const),
 );
 
 /** Every configuration type, in the order in which a form would offer them. */

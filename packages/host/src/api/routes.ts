@@ -10,6 +10,7 @@ import type { Webhooks } from '../webhooks/types.ts';
 import { actionOperations } from './actions.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { certificateOperations } from './certificates.ts';
+import { credentialOperations } from './credentials.ts';
 import { declarationOperations, declarationSetOperations, deviceDeclarationOperations } from './declarations.ts';
 import { deviceOperations } from './devices.ts';
 import { enrollingOperations } from './enrolling.ts';
@@ -42,6 +43,7 @@ export function apiRoutes(api: ApiContext): Route[] {
   const operations = [
     ...enrollingOperations(api.engine, api.urls),
     ...certificateOperations(api.engine),
+    ...credentialOperations(api.engine),
     ...pushCertificateOperations(api.engine, api.pushVendor),
     ...migrationOperations(api.engine),
     ...deviceOperations(api.engine),
