@@ -12,7 +12,8 @@ export function targetOf(channel: Enrolment, device: Enrolment, facts: Facts): T
   const version = facts['common.os_version'] ?? device.osVersion;
   const { target } = parseTarget(`${String(platform)}:${String(version)}`);
   const supervised = facts['ios.Supervised'];
-  const shared = facts['ios.IsMultiUser'];
+  // Such a user says so before the device has answered a question.
+  const shared = channel.kind === 'shared-ipad-user' ? true : facts['ios.IsMultiUser'];
   return {
     platform: platform as Target['platform'],
     ...(target?.osVersion === undefined ? {} : { osVersion: target.osVersion }),

@@ -55,7 +55,7 @@ function securityInfo(state: DeviceState, mac: boolean): PlistInput {
       ManagementStatus: {
         EnrolledViaDEP: state.ade === true,
         IsActivationLockManageable: false,
-        IsUserEnrollment: false,
+        IsUserEnrollment: state.mdm?.userEnrolment === true,
         UserApprovedEnrollment: true,
       },
       RemoteDesktopEnabled: managed.remoteDesktop,
@@ -67,7 +67,7 @@ function securityInfo(state: DeviceState, mac: boolean): PlistInput {
   const compliant = complies(state.passcode, policy);
   return {
     HardwareEncryptionCaps: 3,
-    ManagementStatus: { IsUserEnrollment: false },
+    ManagementStatus: { IsUserEnrollment: state.mdm?.userEnrolment === true },
     PasscodeCompliant: compliant,
     PasscodeCompliantWithProfiles: compliant,
     PasscodeLockGracePeriod: 0,
