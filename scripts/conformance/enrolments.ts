@@ -1,4 +1,11 @@
-// The ways to enrol, each with the tests that go through it: file and title, which a test looks up.
+// The ways to enrol: what is encoded, decoded and validated in each has a test by file and title; whether the simulated
+// devices come in, and all is as it should be afterwards, is measured with the enrolment matrix on one server.
+import { createMemoryStore } from '@espalier/core';
+import { createKeyPool } from '@espalier/simulator';
+import { type PairReport, returnToService, runPairs } from '../../test/enrolment-matrix/run.ts';
+import { type KindName, kinds, pairs, type WayName, ways } from '../../test/enrolment-matrix/table.ts';
+import { problemsOf } from '../../test/enrolment-matrix/verdict.ts';
+import { makeAuthorities, startWorld } from '../../test/enrolment-matrix/world.ts';
 
 /** A test, by file and title. */
 export interface NamedTest {
@@ -11,7 +18,8 @@ const apple = 'packages/host/test/enrol-apple.test.ts';
 
 const test = (file: string, title: string): NamedTest => ({ file, title });
 
-const byLink = test('test/hosts.test.ts', 'enrols a phone, learns what it is');
+const link = test('test/hosts.test.ts', 'serves a profile that openssl verifies and Python reads');
+const pin = test('packages/host/test/enrol.test.ts', 'gives the profile, by address or by form');
 const ade = test(apple, 'gives the profile to a device whose signature holds');
 const gate = test(apple, 'makes a device update first, where it can and has to');
 const web = test(apple, 'hands the first visit of the sign-in page to the product');
@@ -19,65 +27,85 @@ const simple = test(apple, 'takes a user from the sign-in to an enrolled device'
 const whole = test(apple, 'enrols whole devices, with their access rights');
 const oauth = test(apple, 'goes by OAuth 2 of another server');
 const ota = test(apple, 'asks for the device first, and ties its answer to the invitation');
-const shared = test(apple, 'an Apple TV and a Shared iPad come in by the same door');
 const machine = test(pure, 'has a property for each key of the schema');
 const refusals = test(pure, 'are as the schema has them');
 const challenges = test(pure, 'has the challenges of Apple’s examples');
 const noRights = test(pure, 'has a profile without access rights');
 const service = test(pure, 'asks for attributes');
 
-const byLinkOnly = 'no: the simulated device enrols by link, PIN or file';
-const cell = (named: NamedTest): string => `yes (${named.file.split('/').at(-1)?.replace('.test.ts', '')})`;
+/** Encoded, decoded, validated. */
+const tests: { readonly [W in WayName]: readonly [NamedTest, NamedTest, NamedTest] } = {
+  link: [link, link, link],
+  pin: [pin, pin, pin],
+  'profile-service': [service, machine, ota],
+  ade: [ade, machine, refusals],
+  'ade-update': [refusals, machine, gate],
+  'ade-web': [web, machine, web],
+  'user-web': [challenges, simple, noRights],
+  'user-oauth': [challenges, oauth, noRights],
+  'device-web': [challenges, simple, whole],
+  'device-oauth': [challenges, oauth, whole],
+  watch: [refusals, machine, refusals],
+};
 
-/** Each type with its cells: encoded, decoded, validated, simulated, end-to-end. */
-export const enrolmentTypes: readonly {
-  readonly type: string;
-  readonly cells: readonly [string, string, string, string, string];
-  readonly tests: readonly NamedTest[];
-}[] = [
-  {
-    type: 'Profile, by link or registration PIN',
-    cells: [cell(byLink), cell(byLink), cell(byLink), 'yes', cell(byLink)],
-    tests: [byLink],
-  },
-  {
-    type: 'Profile service (over the air)',
-    cells: [cell(service), cell(machine), cell(ota), byLinkOnly, cell(ota)],
-    tests: [service, machine, ota],
-  },
-  {
-    type: 'Automated Device Enrolment',
-    cells: [cell(ade), cell(machine), cell(refusals), byLinkOnly, cell(ade)],
-    tests: [ade, machine, refusals],
-  },
-  {
-    type: 'Automated Device Enrolment, software-update gate',
-    cells: [cell(refusals), cell(machine), cell(refusals), byLinkOnly, cell(gate)],
-    tests: [refusals, gate],
-  },
-  {
-    type: 'Automated Device Enrolment, web sign-in',
-    cells: [cell(web), cell(machine), cell(web), byLinkOnly, cell(web)],
-    tests: [web],
-  },
-  {
-    type: 'Account-driven User Enrolment, `apple-as-web`',
-    cells: [cell(challenges), cell(simple), cell(noRights), byLinkOnly, cell(simple)],
-    tests: [challenges, simple, noRights],
-  },
-  {
-    type: 'Account-driven User Enrolment, `apple-oauth2`',
-    cells: [cell(challenges), cell(oauth), cell(noRights), byLinkOnly, cell(oauth)],
-    tests: [oauth],
-  },
-  {
-    type: 'Account-driven Device Enrolment',
-    cells: [cell(challenges), cell(whole), cell(whole), byLinkOnly, cell(whole)],
-    tests: [whole],
-  },
-  {
-    type: 'Shared iPad (device and user channel), Apple TV',
-    cells: [cell(ade), cell(shared), cell(shared), 'no: no user channel of a Shared iPad', cell(shared)],
-    tests: [shared],
-  },
-];
+/** Every test that the page names. */
+export const namedTests: readonly NamedTest[] = Object.values(tests).flat();
+
+const cell = ({ file }: NamedTest): string => `yes (${file.split('/').at(-1)?.replace('.test.ts', '')})`;
+
+/** What was measured. */
+export interface MeasuredEnrolments {
+  /** Each way: encoded, decoded, validated, simulated, end-to-end. */
+  readonly types: readonly { readonly type: string; readonly cells: readonly string[] }[];
+  readonly kinds: readonly KindName[];
+  /** Each way with a cell for each kind, and the source. */
+  readonly matrix: readonly { readonly type: string; readonly cells: readonly string[] }[];
+  /** The check-ins that simulated devices have sent meanwhile. */
+  readonly checkins: ReadonlySet<string>;
+}
+
+/** Sends every kind of device through every way, once. */
+export async function measureEnrolments(): Promise<MeasuredEnrolments> {
+  const world = await startWorld(createMemoryStore(), 'node', await makeAuthorities());
+  const keyPool = createKeyPool();
+  try {
+    // Identities by SCEP and by ACME are pairs of their own; here one of the two is enough.
+    const once = pairs.filter(
+      ({ kind, wayName }, at) => at === pairs.findIndex((pair) => pair.kind === kind && pair.wayName === wayName),
+    );
+    const reports = await runPairs(world, once, keyPool);
+    await returnToService(world, keyPool);
+    const of = (way: WayName): readonly PairReport[] => reports.filter(({ pair }) => pair.wayName === way);
+    const rows = Object.entries(ways) as [WayName, (typeof ways)[WayName]][];
+    return {
+      types: rows.map(([name, { title }]) => ({
+        type: title,
+        cells: [...tests[name].map(cell), simulated(of(name)), endToEnd(of(name))],
+      })),
+      kinds: kinds.map(({ name }) => name),
+      matrix: rows.map(([name, { title, source }]) => ({
+        type: title,
+        cells: [...kinds.map((kind) => outcomeOf(of(name).filter(({ pair }) => pair.kind.name === kind.name))), source],
+      })),
+      checkins: world.checkins,
+    };
+  } finally {
+    await world.close();
+  }
+}
+
+function simulated(reports: readonly PairReport[]): string {
+  const refused = reports.find((report) => report.pair.outcome === 'enrols' && report.refused !== null);
+  return refused === undefined ? 'yes' : `no: ${refused.pair.name}: ${refused.refused?.message}`;
+}
+
+function endToEnd(reports: readonly PairReport[]): string {
+  const [first] = reports.flatMap((report) => problemsOf(report).map((problem) => `${report.pair.name}: ${problem}`));
+  return first === undefined ? 'yes' : `no: ${first}`;
+}
+
+function outcomeOf(reports: readonly PairReport[]): string {
+  const [problem] = reports.flatMap((report) => problemsOf(report));
+  if (problem !== undefined) return `wrong: ${problem}`;
+  return { enrols: 'enrols', 'ignores it': 'without it', refuses: 'refuses' }[reports[0]!.pair.outcome];
+}

@@ -36,6 +36,8 @@ export interface PairReport {
   readonly channels: readonly ChannelReport[];
   /** Whether the Mac got its bootstrap token back. */
   readonly bootstrapToken: boolean;
+  /** What the store says once the device has checked out. */
+  readonly left: string | null;
 }
 
 interface Enrolled {
@@ -94,8 +96,13 @@ export async function runPairs(
       for (const user of managed(users)) channels.push(await channelReport(engine, userId(state, user), commandUuid));
     }
     const bootstrapToken = refused === null && state.kind === 'Mac' && (await device.getBootstrapToken()) !== null;
+    let left: string | null = null;
+    if (refused === null) {
+      await device.checkOut();
+      left = (await engine.devices.get(idOf(state)))?.enrolment.status ?? null;
+    }
     device.close();
-    return { pair, refused, device: state, channels, bootstrapToken };
+    return { pair, refused, device: state, channels, bootstrapToken, left };
   });
 }
 
@@ -226,4 +233,14 @@ async function pairedPhone(world: MatrixWorld, keyPool: KeyPool): Promise<Simula
   await engine.tick();
   await settle(await phone.poll());
   return phone;
+}
+
+/** A Shared iPad with iPadOS 26 that its user returns to service; gives whether the server agreed, and its phase then. */
+export async function returnToService(world: MatrixWorld, keyPool: KeyPool): Promise<readonly [boolean, string]> {
+  const seed = `${world.origin} returns`;
+  const pad = createSimulatedDevice({ ...environment(world, keyPool), kind: 'iPad', osVersion: '26.0', seed });
+  await pad.enrol({ type: 'ade', profile: { url: `${world.base('scep')}/enrol/ade` } });
+  const { enabled } = await pad.returnToService();
+  pad.close();
+  return [enabled, pad.phase];
 }

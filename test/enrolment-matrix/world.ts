@@ -9,6 +9,7 @@ import { toExpress } from '@espalier/host/express';
 import { toKoa } from '@espalier/host/koa';
 import { listen, toNodeListener } from '@espalier/host/node';
 import { type CertificateAuthority, createRootCa, generateKeyPair, openCa, signCms, toPem } from '@espalier/pki';
+import { decodeDict } from '@espalier/plist';
 import {
   createSimulatedAttestation,
   createSimulatedDeviceAuthority,
@@ -58,6 +59,8 @@ export interface MatrixWorld {
   readonly origin: string;
   readonly engine: Engine;
   readonly authorities: Authorities;
+  /** The check-ins that have come: their message types. */
+  readonly checkins: ReadonlySet<string>;
   /** The device's side of a directory. */
   readonly directory: { readonly shortName: string; readonly userId: string; readonly password: string };
   /** The base of the host that uses this identity: with SCEP users sign in at its page, with ACME by OAuth 2. */
@@ -95,11 +98,13 @@ export async function startWorld(
       getToken: async ({ service, phoneUdid = '', watchUdid = '', securityToken = '' }) =>
         service === 'com.apple.watch.pairing' ? pairing(phoneUdid, watchUdid, securityToken) : null,
       awaitingConfiguration: async () => ({}),
+      returnToService: async () => ({ preserveApps: false }),
     },
   });
   const users = new Map<string, AccountUser>();
   /** First visits of the page of ADE that wait for a password. */
   const visits = new Map<string, () => Promise<string>>();
+  const checkins = new Set<string>();
   let origin = '';
   let hosts: { readonly scep: FetchHandler; readonly acme: FetchHandler };
 
@@ -157,6 +162,10 @@ export async function startWorld(
       const who = url.searchParams.get('user-identifier') ?? '';
       return await (who.endsWith('@oauth.example.com') ? hosts.acme : hosts.scep)(request, info);
     }
+    if (request.method === 'PUT') {
+      const { MessageType: type } = decodeDict(new Uint8Array(await request.clone().arrayBuffer()));
+      if (typeof type === 'string') checkins.add(type);
+    }
     return await (url.pathname.startsWith('/acme-host') ? hosts.acme : hosts.scep)(request, info);
   };
   const server = createServer(
@@ -212,6 +221,7 @@ export async function startWorld(
     origin,
     engine,
     authorities,
+    checkins,
     directory,
     base: (identity) => `${origin}/${identity}-host`,
     user: (identity, mode) => `${mode.toLowerCase()}@${identity === 'acme' ? 'oauth' : 'web'}.example.com`,
