@@ -2,7 +2,7 @@
 import { createServer } from 'node:https';
 import { createApnsClient } from '@espalier/apple-mdm';
 import { createEngine } from '@espalier/core';
-import { createHost, createLogger, createWebhooks, openDataFolder } from '@espalier/host';
+import { createHost, createLogger, createWebhooks, hostSources, openDataFolder } from '@espalier/host';
 import {
   listen,
   listenForMetrics,
@@ -34,7 +34,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     ...(apns ? { push: apns } : { openPush: createApnsClient }),
     compile: compileConfiguration,
     signProfile: data.signProfile,
-    renewal: { profile: (request) => host.renewalProfile(request) },
+    ...hostSources(() => host),
     logger,
   });
 

@@ -1,7 +1,7 @@
 // The host: all routes behind one fetch handler, with errors turned into answers and into the log.
 import { randomBytes } from 'node:crypto';
 import { type PushVendor, serviceDiscoveryPath } from '@espalier/apple-mdm';
-import type { Engine, Facts, RandomBytes, RenewalOptions } from '@espalier/core';
+import type { Engine, EngineInput, Facts, RandomBytes, RenewalOptions } from '@espalier/core';
 import {
   type CaCertificate,
   type CertificateAuthority,
@@ -13,6 +13,11 @@ import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
 import { challengeMaker, type ScepChallengeOptions } from './ca/challenge.ts';
+import {
+  type ConfigurationCertificateOptions,
+  type ConfiguredIdentities,
+  createConfiguredIdentities,
+} from './ca/configured.ts';
 import { createIdentityCertificates, type IdentityCertificateOptions } from './ca/identity-certificate.ts';
 import { createRevocation, type RevocationOptions } from './ca/revocation.ts';
 import { hostScepServer, type ScepRegistrar } from './ca/scep.ts';
@@ -66,6 +71,8 @@ export interface HostOptions {
   readonly scepChallenge?: ScepChallengeOptions;
   /** What device identity certificates say, and which key they are for. */
   readonly identityCertificate?: IdentityCertificateOptions;
+  /** Identities that configurations give to devices: `scep`, `acme`, and what credential settings make. */
+  readonly configurationCertificates?: ConfigurationCertificateOptions;
   /**
    * Authorities around a change (CERT-12): the next one is announced by SCEP and in profiles; certificates of the earlier
    * ones let devices in, renew themselves and are told revoked (where the key is at hand). All count as anchors of
@@ -150,6 +157,24 @@ export interface Host {
    * const host = createHost({ engine, ca, identity, profile, publicUrl });
    */
   readonly renewalProfile: RenewalOptions['profile'];
+  /** Fills in what devices ask for by `scep` and `acme` configurations: for the engine's `late`. See {@link hostSources}. */
+  readonly late: ConfiguredIdentities['late'];
+  /** Makes the identities of credential settings: for the engine's `issueIdentity`. See {@link hostSources}. */
+  readonly issueIdentity: ConfiguredIdentities['issueIdentity'];
+}
+
+/**
+ * What an engine has from its host, which is made after it.
+ * @example
+ * const engine = createEngine({ store, keys, ...hostSources(() => host) });
+ * const host = createHost({ engine, ca, identity, profile, publicUrl });
+ */
+export function hostSources(host: () => Host): Required<Pick<EngineInput, 'renewal' | 'late' | 'issueIdentity'>> {
+  return {
+    renewal: { profile: (request) => host().renewalProfile(request) },
+    late: { scep: (request) => host().late.scep(request), acme: (request) => host().late.acme(request) },
+    issueIdentity: (request) => host().issueIdentity(request),
+  };
 }
 
 /**
@@ -192,8 +217,12 @@ export function createHost(given: HostOptions): Host {
           options.revocation ?? {},
           bodyLimits,
         );
+  const configured = createConfiguredIdentities({
+    ...{ engine, ca, random, urls: fixedUrls, options: options.configurationCertificates ?? {} },
+    foreignChallenges: (options.scepChallenge?.source ?? 'engine') !== 'engine',
+  });
   const certificates = createIdentityCertificates({
-    ...{ engine, ca, random, profile: options.profile, options: options.identityCertificate },
+    ...{ engine, ca, random, configured, profile: options.profile, options: options.identityCertificate },
   });
   const { acme: profileKey } = options.profile;
 
@@ -237,6 +266,7 @@ export function createHost(given: HostOptions): Host {
           engine,
           ca,
           certificates,
+          configured,
           options: options.acme ?? {},
           attested: profileKey?.attest ?? profileKey?.hardwareBound ?? true,
           bodyLimits,
@@ -330,6 +360,8 @@ export function createHost(given: HostOptions): Host {
 
   return {
     fetch,
+    late: configured.late,
+    issueIdentity: configured.issueIdentity,
 
     async renewalProfile({ enrolment, ttlMinutes }) {
       if (fixedUrls === null) {

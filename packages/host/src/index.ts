@@ -8,6 +8,7 @@ export {
   httpChallengeVerifier,
   type ScepChallengeOptions,
 } from './ca/challenge.ts';
+export type { ConfigurationCertificateOptions } from './ca/configured.ts';
 export type { CertificateHolder, IdentityCertificateOptions, IdentityKey } from './ca/identity-certificate.ts';
 export type { RevocationOptions } from './ca/revocation.ts';
 export type { ScepRegistrar } from './ca/scep.ts';
@@ -26,7 +27,7 @@ export {
   type HostErrorOptions,
   isEspalierError,
 } from './errors.ts';
-export { createHost, type Host, type HostLimits, type HostOptions } from './host.ts';
+export { createHost, type Host, type HostLimits, type HostOptions, hostSources } from './host.ts';
 export { defaultLockout, type LockoutRule, type LockoutRules } from './http/limiter.ts';
 export type { ForwardedFormat } from './identity/forwarded.ts';
 export type { IdentityOptions, IdentitySource } from './identity/identify.ts';

@@ -13,7 +13,9 @@ export { type FactValue, type PolicyDevice, targetOf } from './device.ts';
 export {
   type AcmeConfiguration,
   type CertificateRequestSettings,
+  type IssuedIdentityConfiguration,
   readAcmeConfiguration,
+  readIssuedIdentity,
   readScepConfiguration,
   rowsOf,
   type ScepConfiguration,

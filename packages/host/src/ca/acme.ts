@@ -1,5 +1,5 @@
 // ACME as routes: the server of `@espalier/pki` over the engine's store, with Apple's attestations.
-import type { Engine } from '@espalier/core';
+import { bindingOf, type Engine } from '@espalier/core';
 import {
   type AcmeAttestationOptions,
   type AcmeChallengePolicy,
@@ -15,6 +15,7 @@ import type { PublicUrls } from '../enrol/profile.ts';
 import { type BodyLimits, readBody } from '../http/body.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Logger } from '../types.ts';
+import type { ConfiguredIdentities } from './configured.ts';
 import type { IdentityCertificates } from './identity-certificate.ts';
 
 /** How devices get certificates by ACME. */
@@ -39,6 +40,7 @@ export interface AcmeContext {
   readonly engine: Engine;
   readonly ca: CertificateAuthority;
   readonly certificates: Pick<IdentityCertificates, 'template' | 'contents'>;
+  readonly configured: Pick<ConfiguredIdentities, 'attests'>;
   readonly options: AcmeOptions;
   /** Whether the enrolment profile asks devices for an attestation. */
   readonly attested: boolean;
@@ -73,14 +75,22 @@ export function acmeRoutes(host: AcmeContext): Route[] {
   ];
 }
 
-function serverAt({ engine, ca, certificates, options, attested, logger }: AcmeContext, urls: PublicUrls): AcmeServer {
+function serverAt(
+  { engine, ca, certificates, configured, options, attested, logger }: AcmeContext,
+  urls: PublicUrls,
+): AcmeServer {
   const { roots, accept, withoutAttestation = attested ? 'refuse' : 'allow' } = options;
+  const others =
+    typeof withoutAttestation === 'function' ? withoutAttestation : async () => verdicts[withoutAttestation];
   const attestation: AcmeAttestationOptions = {
     roots: roots ?? [appleEnterpriseAttestationRoot],
     ...(accept === undefined ? {} : { accept }),
-    ...(withoutAttestation === 'refuse'
-      ? {}
-      : { withoutAttestation: withoutAttestation === 'allow' ? allow : withoutAttestation }),
+    async withoutAttestation(device) {
+      const { configurationId } = bindingOf(device.grant.reference);
+      if (configurationId === undefined || withoutAttestation === 'allow') return await others(device);
+      // A configuration says itself whether it asks devices for an attestation.
+      return verdicts[(await configured.attests(configurationId)) === false ? 'allow' : 'refuse'];
+    },
   };
   return createAcmeServer({
     ca,
@@ -89,7 +99,7 @@ function serverAt({ engine, ca, certificates, options, attested, logger }: AcmeC
     baseUrl: urls.acme,
     attestation,
     ...(certificates.template === undefined ? {} : { template: certificates.template }),
-    ...(certificates.contents === undefined ? {} : { contents: forDevices(certificates.contents) }),
+    contents: forDevices(certificates.contents),
     ...(options.validityDays === undefined ? {} : { validityDays: options.validityDays }),
     ...(options.challenges === undefined ? {} : { challenges: options.challenges }),
     onEvent: ({ type, error, ...event }) => {
@@ -101,10 +111,11 @@ function serverAt({ engine, ca, certificates, options, attested, logger }: AcmeC
 }
 
 /** Names that other challenges validate are certified as they are: only devices have a template. */
-function forDevices(
-  contents: NonNullable<IdentityCertificates['contents']>,
-): NonNullable<AcmeServerOptions['contents']> {
+function forDevices(contents: IdentityCertificates['contents']): NonNullable<AcmeServerOptions['contents']> {
   return async (issuance) => (issuance.grant.reference === '' ? {} : await contents(issuance));
 }
 
-const allow = async (): Promise<AcmeVerdict> => ({ accept: true });
+const verdicts: Readonly<Record<'allow' | 'refuse', AcmeVerdict>> = {
+  allow: { accept: true },
+  refuse: { accept: false, reason: 'the device sent no attestation' },
+};

@@ -21,6 +21,7 @@ import {
 } from '@espalier/pki';
 import { appleSubject, appleSubjectAltName } from '@espalier/policy';
 import type { ProfileOptions, ProfilePurpose } from '../enrol/profile.ts';
+import type { ConfiguredIdentities } from './configured.ts';
 import { checkIdentityCertificate } from './identity-checks.ts';
 import { variablesOf } from './variables.ts';
 
@@ -35,6 +36,8 @@ export interface CertificateHolder {
   readonly invitationId: string | null;
   /** Set for a renewal. */
   readonly enrolmentId: string | null;
+  /** Set for an identity that a configuration gives to the device. */
+  readonly configurationId: string | null;
   /** The enrolled device, for a renewal: nobody knows a device that has not enrolled yet. */
   readonly device: DeviceRow | null;
   /** What Apple attested of the device (ACME). */
@@ -88,8 +91,8 @@ export interface AskedIdentity {
 /** The identity certificates of a host. */
 export interface IdentityCertificates {
   readonly template?: CertificateTemplate;
-  /** For SCEP and ACME servers: absent where grants and requests say it all. */
-  readonly contents?: (issuance: Issuance) => Promise<CertificateContents>;
+  /** For SCEP and ACME servers. */
+  readonly contents: (issuance: Issuance) => Promise<CertificateContents>;
   /** What the profile must say, since the authority forwards requests as they are; null where the server says it. */
   asked(purpose: ProfilePurpose): Promise<AskedIdentity | null>;
   readonly key?: IdentityKey;
@@ -104,6 +107,7 @@ export interface IdentityCertificatesInput {
   readonly profile: ProfileOptions;
   readonly options: IdentityCertificateOptions | undefined;
   readonly random: RandomSource;
+  readonly configured: Pick<ConfiguredIdentities, 'contents'>;
 }
 
 /**
@@ -114,7 +118,9 @@ export function createIdentityCertificates(input: IdentityCertificatesInput): Id
   const { engine, ca, profile, random } = input;
   const forwards = ca.capabilities?.requestOnly === true;
   // What another authority certifies is never for the device to choose.
-  if (input.options === undefined && !forwards) return { asked: async () => null };
+  if (input.options === undefined && !forwards) {
+    return { asked: async () => null, contents: async (issuance) => (await forConfiguration(issuance)) ?? {} };
+  }
   const { options = {} } = input;
   const { template, rows } = checkIdentityCertificate(options, ca, profile);
   const rules = options.subjectVariables === 'all' ? {} : { variables: identityVariables };
@@ -123,7 +129,7 @@ export function createIdentityCertificates(input: IdentityCertificatesInput): Id
   async function valuesFor(reference: string, attested: AppleAttestedProperties | null): Promise<VariableValues> {
     const { invitationId, enrolmentId } = bindingOf(reference);
     const device = enrolmentId === null ? null : await engine.devices.get(enrolmentId);
-    const own = await options.values?.({ invitationId, enrolmentId, device, attested });
+    const own = await options.values?.({ invitationId, enrolmentId, configurationId: null, device, attested });
     return { CONFIG_UUID: configUuid, ...variablesOf(device, attested), ...own };
   }
 
@@ -134,7 +140,16 @@ export function createIdentityCertificates(input: IdentityCertificatesInput): Id
   const sansOf = (values: VariableValues, source: RandomSource): AlternativeName[] =>
     resolveSans(rows, { values, now: engine.clock.now(), random: source });
 
-  async function contents({ grant, csr, attested = null, renews }: Issuance): Promise<CertificateContents> {
+  async function forConfiguration({ grant, attested = null }: Issuance): Promise<CertificateContents | null> {
+    const { configurationId, enrolmentId } = bindingOf(grant.reference);
+    if (configurationId === undefined || enrolmentId === null) return null;
+    return await input.configured.contents({ configurationId, enrolmentId, attested });
+  }
+
+  async function contents(issuance: Issuance): Promise<CertificateContents> {
+    const configured = await forConfiguration(issuance);
+    if (configured !== null) return configured;
+    const { grant, csr, attested = null, renews } = issuance;
     // What is renewed by an authority that forwards, says again what it said.
     if (forwards && renews !== undefined) return {};
     const values = await valuesFor(grant.reference, attested);

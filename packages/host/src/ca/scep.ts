@@ -50,7 +50,7 @@ export function hostScepServer(input: HostScepInput): ScepServer {
     clock: engine.clock,
     ...(ra === undefined ? {} : { ra }),
     ...(certificates.template === undefined ? {} : { template: certificates.template }),
-    ...(certificates.contents === undefined ? {} : { contents: certificates.contents }),
+    contents: certificates.contents,
     ...(challenge.verify === undefined ? {} : { delegate: challengeJudge(engine, challenge.verify) }),
     ...(approval === 'never'
       ? {}

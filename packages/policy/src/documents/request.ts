@@ -189,3 +189,25 @@ export function readAcmeConfiguration(settings: Settings): AcmeConfiguration {
     ...defined({ directoryUrl, clientIdentifier, extendedKeyUsage: read.texts('extendedKeyUsage') }),
   };
 }
+
+/** What an identity is that the server makes, key and all (CERT-27): the `options` of a credential setting. */
+export interface IssuedIdentityConfiguration
+  extends Pick<CertificateRequestSettings, 'subject' | 'sans' | 'microsoftSid' | 'template'> {
+  readonly key: KeySpec;
+}
+
+const rsaSizes = [1024, 1536, 2048, 3072, 4096];
+
+/**
+ * Reads what an identity is that the server makes: `subject`, `sans`, `microsoftSid`, `template`, `keyType` (`RSA` or
+ * `ECSECPrimeRandom`, default RSA) and `keySize` (1024, 1536, 2048, 3072 or 4096; 256, 384 or 521; default 2048 or 256).
+ * @throws PolicyError `policy.settings.invalid`, `policy.credential.invalid`, with the setting in `at.path`.
+ */
+export function readIssuedIdentity(settings: Settings): IssuedIdentityConfiguration {
+  const read = settingsReader(settings, ['subject', 'sans', 'microsoftSid', 'template', 'keyType', 'keySize']);
+  const rsa = (read.one('keyType', ['RSA', 'ECSECPrimeRandom']) ?? 'RSA') === 'RSA';
+  const size = read.one('keySize', rsa ? rsaSizes : [256, 384, 521]) ?? (rsa ? 2048 : 256);
+  const key: KeySpec = rsa ? { type: 'rsa', bits: size } : { type: 'ec', curve: `P-${size}` as 'P-256' };
+  const { subject, sans, microsoftSid, template } = requestOf(read, true, key);
+  return { subject, sans, microsoftSid, key, ...(template === undefined ? {} : { template }) };
+}

@@ -2,7 +2,8 @@
 import type { PlistDict, PlistInput } from '@espalier/plist';
 import type { Platform } from '../catalogue.ts';
 import type { ErrorItem } from '../device/messages.ts';
-import type { DeviceState, MdmSettings } from '../device/state.ts';
+import type { ProfileProblem } from '../device/profile.ts';
+import type { DeviceState, MdmSettings, StoredIdentity } from '../device/state.ts';
 
 /** What a handler works on. It changes the state as the command asks. */
 export interface CommandContext {
@@ -23,6 +24,8 @@ export interface CommandResult {
   readonly effect?: 'erase' | 'leave' | 'restart' | 'halt';
   /** Before the answer: the device gets a new identity, and then does this; without one the command fails. */
   readonly renewal?: { readonly mdm: MdmSettings; apply(): void };
+  /** Before the answer: the device gets the identities of these payloads, and then does this; else the command fails. */
+  readonly identities?: { readonly payloads: readonly PlistDict[]; apply(got: readonly StoredIdentity[]): void };
 }
 
 /** One command; what it needs is in availability.ts. */
@@ -50,3 +53,18 @@ export const malformed: CommandResult = Object.freeze({ status: 'CommandFormatEr
 
 /** The domain of errors of the MDM client. Codes: Apple's MDM protocol reference, MCMDMErrorDomain. */
 export const mdmDomain = 'MCMDMErrorDomain';
+
+/** A profile that is not installed: as on devices, the outer error says so, the inner one why. */
+export function installationFailed({
+  domain,
+  code,
+  message,
+}: Pick<ProfileProblem, 'domain' | 'code' | 'message'>): CommandResult {
+  return {
+    status: 'Error',
+    errors: [
+      { domain: 'MCInstallationErrorDomain', code: 4001, text: 'Profile Installation Failed' },
+      { domain, code, text: message },
+    ],
+  };
+}

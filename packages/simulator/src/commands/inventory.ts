@@ -140,6 +140,10 @@ function certificates(state: DeviceState, managedOnly: boolean): PlistInput[] {
     .filter((profile) => !managedOnly || profile.managed)
     .flatMap((profile) => profile.certificates);
   const list = [...new Set(roots)].map((text) => describeCertificate(fromBase64(text), false));
+  for (const { managed, identities = [] } of state.profiles) {
+    if (managedOnly && !managed) continue;
+    for (const { certificate } of identities) list.push(describeCertificate(fromBase64(certificate), true));
+  }
   if (state.certificate !== null) list.push(describeCertificate(fromBase64(state.certificate), true));
   return list;
 }

@@ -1,9 +1,18 @@
 // InstallProfile and RemoveProfile: the device's profile store.
 import { readCertificate } from '@espalier/pki';
+import { identityPayloads } from '../device/credentials.ts';
 import { openProfile, ProfileProblem, readEnrolment } from '../device/profile.ts';
-import { type DeviceState, fromBase64 } from '../device/state.ts';
+import { type DeviceState, fromBase64, type StoredIdentity } from '../device/state.ts';
 import { SimulatorError } from '../errors.ts';
-import { acknowledged, type CommandResult, failed, type Handlers, malformed, mdmDomain } from './handler.ts';
+import {
+  acknowledged,
+  type CommandResult,
+  failed,
+  type Handlers,
+  installationFailed,
+  malformed,
+  mdmDomain,
+} from './handler.ts';
 
 /** The commands for profiles. */
 export const profileHandlers: Handlers = {
@@ -43,19 +52,19 @@ function install(state: DeviceState, bytes: Uint8Array): CommandResult {
     if (stored.identifier === state.mdm?.profileIdentifier) {
       return failed('MCInstallationErrorDomain', 4015, 'Replacement profile does not contain an MDM payload');
     }
+    const payloads = identityPayloads(opened.contents);
+    if (payloads.length > 0) {
+      const apply = (identities: readonly StoredIdentity[]): void => {
+        state.profiles = replaced(state, { ...stored, identities });
+      };
+      return { ...acknowledged(), identities: { payloads, apply } };
+    }
     state.profiles = replaced(state, stored);
     return acknowledged();
   } catch (error) {
     if (error instanceof SimulatorError) return failed(mdmDomain, 12009, error.message);
     if (!(error instanceof ProfileProblem)) throw error;
-    // As on devices, the outer error says that the installation failed, the inner one why.
-    return {
-      status: 'Error',
-      errors: [
-        { domain: 'MCInstallationErrorDomain', code: 4001, text: 'Profile Installation Failed' },
-        { domain: error.domain, code: error.code, text: error.message },
-      ],
-    };
+    return installationFailed(error);
   }
 }
 

@@ -4,7 +4,7 @@ import { createCsr, fromPem, localSigner } from '@espalier/pki';
 import { type AcmeSession, type Json, locationOf, openAcmeSession, refused, text } from './acme-session.ts';
 import type { AttestationService } from './attestation.ts';
 import { attestationObject } from './attestation.ts';
-import { type IdentityContext, subjectOf } from './identity.ts';
+import { type IdentityContext, namesOf, subjectOf } from './identity.ts';
 import type { AcmeSettings } from './state.ts';
 
 /** What the device tells Apple of itself. */
@@ -57,7 +57,7 @@ export async function requestAcmeIdentity(
   if (ready.value['status'] === 'invalid') throw refused(`the order failed: ${problemOf(ready.value)}`);
   const csr = await createCsr({
     subject: subjectOf(acme.subject),
-    sans: acme.dnsNames.map((value) => ({ type: 'dns', value })),
+    sans: namesOf(acme),
     signer: localSigner(privateKey),
   });
   const finalized = await session.post(text(ready.value, 'finalize'), { csr: base64url(csr) });

@@ -1,12 +1,13 @@
 // The simulated device: enrols, is woken, polls, answers, and remembers.
 import { readCertificate, verifyTrust } from '@espalier/pki';
 import type { DeviceKind } from '../catalogue.ts';
-import { acknowledged, type CommandResult, failed } from '../commands/handler.ts';
+import { acknowledged, type CommandResult, failed, installationFailed } from '../commands/handler.ts';
 import { SimulatorError } from '../errors.ts';
 import { createKeyPool, type KeyPool } from '../key-pool.ts';
 import { createFetchTransport, createNodeTransport, type DeviceRequest, type Transport } from '../net/transport.ts';
 import { createRandom, type Random } from '../random.ts';
 import { Channel } from './channel.ts';
+import { acquireIdentities } from './credentials.ts';
 import { DeclarationClient, type DeclarationVerdict } from './declarations/client.ts';
 import { createSimulatedDeviceAuthority, factoryIdentity } from './enrolling/machine-info.ts';
 import { obtainProfile } from './enrolling/obtain.ts';
@@ -102,6 +103,7 @@ class Device implements SimulatedDevice {
       inTurn: (task) => this.#inTurn(task),
       wake: (task) => this.#inBackground(task),
       mdm: () => this.#enrolled(),
+      fulfil: (result) => this.#fulfil(result),
       after: (result) => this.#after(result),
       close: () => this.#transport.close(),
     });
@@ -236,6 +238,26 @@ class Device implements SimulatedDevice {
     };
   }
 
+  /** What a command needs besides the device itself, before it is answered. */
+  async #fulfil(result: CommandResult): Promise<CommandResult> {
+    if (result.renewal !== undefined) return await this.#renew(result.renewal);
+    return result.identities === undefined ? result : await this.#acquire(result.identities);
+  }
+
+  /** The identities of a profile. */
+  async #acquire({ payloads, apply }: NonNullable<CommandResult['identities']>): Promise<CommandResult> {
+    const { attestation } = this.#environment;
+    const from = { state: this.#state, keyPool: this.#keyPool, attestation, context: this.#identityContext() };
+    try {
+      apply(await acquireIdentities(payloads, from));
+      return acknowledged();
+    } catch (error) {
+      if (error instanceof ProfileProblem) return installationFailed(error);
+      if (!(error instanceof SimulatorError)) throw error;
+      return installationFailed({ domain: 'MCSCEPErrorDomain', code: 22_013, message: error.message });
+    }
+  }
+
   /** The identity of a profile that replaces the enrolment's. */
   async #renew({ mdm, apply }: NonNullable<CommandResult['renewal']>): Promise<CommandResult> {
     try {
@@ -279,7 +301,7 @@ class Device implements SimulatedDevice {
     if (state.lockPin !== null) return { commands: [], ended: 'halt', status: 0 };
     try {
       const max = this.#environment.maxCommandsPerSession ?? 1000;
-      const result = await runSession(state, this.#channel, this.#now, max, (renewal) => this.#renew(renewal));
+      const result = await runSession(state, this.#channel, this.#now, max, (result) => this.#fulfil(result));
       this.#saidNotNow = result.commands.some((command) => command.status === 'NotNow');
       await this.#after(result);
       if (state.phase === 'enrolled') {

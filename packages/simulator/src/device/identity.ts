@@ -46,6 +46,11 @@ export function subjectOf(subject: readonly (readonly [name: string, value: stri
   return subject.map(([name, value]) => [{ type: subjectTypes[name] ?? name, value }]);
 }
 
+/** The alternative names that a device asks for. */
+export function namesOf({ dnsNames, otherNames = [] }: Pick<ScepSettings, 'dnsNames' | 'otherNames'>) {
+  return [...dnsNames.map((value) => ({ type: 'dns' as const, value })), ...otherNames];
+}
+
 /** Makes the key that the profile asks for: PKCS#8 DER. */
 export async function makeKey(mdm: Pick<MdmSettings, 'acme'>, keyPool: KeyPool): Promise<Uint8Array> {
   return mdm.acme === undefined ? await keyPool.take() : makeAcmeKey(mdm.acme);
@@ -80,7 +85,7 @@ function withoutNames(service: AttestationService): AttestationService {
 /** The identity that a device now has, for a profile that renews it; the state changes once it is there. */
 export async function renewIdentity(
   state: DeviceState,
-  mdm: MdmSettings,
+  mdm: Pick<MdmSettings, 'scep' | 'acme' | 'userEnrolment'>,
   keyPool: KeyPool,
   attestation: AttestationService | undefined,
   context: ScepContext,
@@ -131,7 +136,7 @@ function prepare(
   return prepareScepRequest({
     server,
     subject: subjectOf(scep.subject),
-    sans: scep.dnsNames.map((value) => ({ type: 'dns', value })),
+    sans: namesOf(scep),
     ...(scep.challenge === undefined ? {} : { challenge: scep.challenge }),
     privateKey,
     allowSha1: true, // devices take what older SCEP servers sign

@@ -182,6 +182,7 @@ function readAcme(content: PlistDict): AcmeSettings {
     attest,
     subject: readSubject(content['Subject']),
     dnsNames: [dns].flat().filter((item) => typeof item === 'string'),
+    ...otherNames(names),
   };
 }
 
@@ -198,9 +199,22 @@ function readScep(content: PlistValue | undefined): ScepSettings {
     keySize: typeof content['Keysize'] === 'number' ? content['Keysize'] : 1024,
     ...(fingerprint instanceof Uint8Array ? { caFingerprint: Buffer.from(fingerprint).toString('hex') } : {}),
     dnsNames: [dns].flat().filter((item) => typeof item === 'string'),
+    ...otherNames(names),
     retries: typeof content['Retries'] === 'number' ? content['Retries'] : 3,
     retryDelaySeconds: typeof content['RetryDelay'] === 'number' ? content['RetryDelay'] : 10,
   };
+}
+
+const nameKeys = { rfc822Name: 'email', uniformResourceIdentifier: 'uri', ntPrincipalName: 'upn' } as const;
+
+/** Alternative names besides those of hosts. */
+function otherNames(names: PlistValue | undefined): Pick<ScepSettings, 'otherNames'> {
+  if (!isDict(names)) return {};
+  const found = Object.entries(nameKeys).flatMap(([key, type]) => {
+    const value = names[key];
+    return [value].flat().flatMap((item) => (typeof item === 'string' ? [{ type, value: item }] : []));
+  });
+  return found.length === 0 ? {} : { otherNames: found };
 }
 
 /** An array of relative names, each an array of pairs. */

@@ -61,7 +61,7 @@ export async function runSession(
   channel: Channel,
   now: () => number,
   maxCommands: number,
-  renew: (renewal: NonNullable<CommandResult['renewal']>) => Promise<CommandResult>,
+  fulfil: (result: CommandResult) => Promise<CommandResult>,
 ): Promise<SessionResult> {
   const commands: ExecutedCommand[] = [];
   const heldBack: Outgoing[] = [];
@@ -86,7 +86,7 @@ export async function runSession(
     if (commands.length >= maxCommands) return end('too-many');
     const over = state.user === undefined ? 'device' : 'user';
     const executed = execute(state, command.requestType, command.payload, now(), over);
-    const result = executed.renewal === undefined ? executed : await renew(executed.renewal);
+    const result = await fulfil(executed);
     const { commandUuid, requestType: type } = command;
     commands.push({ commandUuid, requestType: type, status: result.status });
     outgoing = {

@@ -35,6 +35,8 @@ export interface AcmeSettings {
   /** Name and value of each part of the subject, root first. */
   readonly subject: readonly (readonly [name: string, value: string])[];
   readonly dnsNames: readonly string[];
+  /** Other alternative names that it asks for. */
+  readonly otherNames?: readonly { readonly type: 'email' | 'uri' | 'upn'; readonly value: string }[];
 }
 
 /** How the device gets its identity by SCEP. */
@@ -48,6 +50,8 @@ export interface ScepSettings {
   /** Lower-case hex. */
   readonly caFingerprint?: string;
   readonly dnsNames: readonly string[];
+  /** Other alternative names that it asks for. */
+  readonly otherNames?: readonly { readonly type: 'email' | 'uri' | 'upn'; readonly value: string }[];
   readonly retries: number;
   readonly retryDelaySeconds: number;
 }
@@ -102,6 +106,18 @@ export interface StoredProfile {
   readonly plist: string;
   /** Certificates that it brought, base64 DER. */
   readonly certificates: readonly string[];
+  /** Identities that the device got for it. */
+  readonly identities?: readonly StoredIdentity[];
+}
+
+/** An identity that a profile brought. */
+export interface StoredIdentity {
+  /** Of the payload. */
+  readonly uuid: string;
+  /** Base64 DER. */
+  readonly certificate: string;
+  /** Base64, PKCS#8 DER. */
+  readonly privateKey: string;
 }
 
 /** The MDM channel of a user: of a Mac, or of a Shared iPad. */

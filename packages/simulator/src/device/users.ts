@@ -1,5 +1,6 @@
 // The users of Macs and Shared iPads: who logs in, which of them the server manages, and their channels.
 // Sources: Apple, "User Authenticate", "Managing Shared iPad"; the schema, mdm/checkin/tokenupdate.yaml.
+import type { CommandResult } from '../commands/handler.ts';
 import { SimulatorError } from '../errors.ts';
 import type { Random } from '../random.ts';
 import type { Channel } from './channel.ts';
@@ -56,6 +57,8 @@ export interface UserContext {
   wake(task: () => Promise<unknown>): void;
   /** @throws SimulatorError `simulator.not_enrolled` */
   mdm(): MdmSettings;
+  /** What a command needs before it is answered: identities that a profile brings. */
+  fulfil(result: CommandResult): Promise<CommandResult>;
   /** What a session means for the whole device. */
   after(result: SessionResult): Promise<void>;
   close(): void;
@@ -251,8 +254,7 @@ export class Users {
     const { state, channel, now, maxCommands } = this.#context;
     const view = userView(state, user);
     try {
-      const noRenewal = () => Promise.reject(new SimulatorError('simulator.unsupported', 'a user has no identity'));
-      const result = await runSession(view, channel, now, maxCommands, noRenewal);
+      const result = await runSession(view, channel, now, maxCommands, (done) => this.#context.fulfil(done));
       await this.#context.after(result);
       if (this.#isKnown(user) && user.enrolled) await new DeclarationClient(view, channel).work();
       return result;
