@@ -1,4 +1,4 @@
-// Processes of a benchmark that are asked one thing after the other, and answer or fail.
+// Processes of a benchmark that are asked things, and answer or fail.
 import { type ChildProcess, fork } from 'node:child_process';
 
 /** A process that was started. */
@@ -10,9 +10,20 @@ export interface Child<R extends { readonly ask: string }> {
   end(): Promise<void>;
 }
 
+interface Question<R> {
+  readonly id: number;
+  readonly request: R;
+}
+
 interface Answer {
+  readonly id: number;
   readonly ok?: unknown;
   readonly error?: string;
+}
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Starts a process on a file that calls {@link serve}. `node` are options of Node.js. */
@@ -21,16 +32,23 @@ export function startChild<R extends { readonly ask: string }>(file: string, nod
     execArgv: ['--conditions=espalier-source', '--disable-warning=ExperimentalWarning', ...node],
     serialization: 'advanced',
   });
+  const waiting = new Map<number, Waiting>();
+  let ids = 0;
+  child.on('message', ({ id, ok, error }: Answer) => {
+    const { resolve, reject } = waiting.get(id)!;
+    waiting.delete(id);
+    if (error === undefined) resolve(ok as never);
+    else reject(new Error(error));
+  });
+  child.once('exit', (code) => {
+    for (const { reject } of waiting.values()) reject(new Error(`a process of the benchmark ended with ${code}`));
+    waiting.clear();
+  });
   const ask = <T>(request: R | { readonly ask: 'end' }): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const ended = (code: number | null): void => reject(new Error(`a process of the benchmark ended with ${code}`));
-      child.once('exit', ended);
-      child.once('message', ({ ok, error }: Answer) => {
-        child.off('exit', ended);
-        if (error === undefined) resolve(ok as T);
-        else reject(new Error(error));
-      });
-      child.send(request);
+    new Promise<T>((resolve, reject) => {
+      const id = ids++;
+      waiting.set(id, { resolve, reject });
+      child.send({ id, request } satisfies Question<R | { readonly ask: 'end' }>);
     });
   return {
     pid: child.pid ?? 0,
@@ -47,13 +65,12 @@ export function startChild<R extends { readonly ask: string }>(file: string, nod
 /** What a process of {@link startChild} does: answers, until it is asked to end or its parent is gone. */
 export function serve<R extends { readonly ask: string }>(answer: (request: R) => Promise<unknown>): void {
   process.on('disconnect', () => process.exit());
-  process.on('message', async (request: R) => {
+  process.on('message', async ({ id, request }: Question<R>) => {
     try {
-      process.send?.({ ok: await answer(request) } satisfies Answer);
+      process.send?.({ id, ok: await answer(request) } satisfies Answer);
     } catch (error) {
-      process.send?.({
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      } satisfies Answer);
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.send?.({ id, error: text } satisfies Answer);
     }
     if (request.ask === 'end') process.disconnect();
   });

@@ -17,21 +17,36 @@ export function cpuOf(pid: number): number | null {
   }
 }
 
-/** The same, of the children of a process and itself: a PostgreSQL server with its backends. */
+/** The same, of a process and its children: a PostgreSQL server with its backends. */
 export function cpuOfFamily(pid: number): number | null {
   if (process.platform !== 'linux') return null;
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((id) => parentOf(id) === pid);
-  return [pid, ...children].reduce((sum, id) => sum + (cpuOf(id) ?? 0), 0);
+  return familyOf(pid).reduce((sum, id) => sum + (cpuOf(id) ?? 0), 0);
 }
 
-/** Memory that a process has of the system, in MB; `null` where the system does not tell. */
-export function residentOf(pid: number): number | null {
+/** What a process has of the system's memory now, and had at most, in MB; `null` where the system does not tell. */
+export function memoryOf(pid: number): { readonly resident: number; readonly most: number } | null {
   if (process.platform !== 'linux') return null;
-  const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return found === null ? 0 : Number(found[1]) / 1_024;
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mb = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1_024;
+  return { resident: mb('VmRSS'), most: mb('VmHWM') };
+}
+
+/** Memory of a process and its children, in MB, what they share counted once. */
+export function memoryOfFamily(pid: number): number | null {
+  if (process.platform !== 'linux') return null;
+  const kb = familyOf(pid).map((id) => {
+    try {
+      return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${id}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
+    } catch {
+      return 0; // it has ended meanwhile
+    }
+  });
+  return kb.reduce((sum, one) => sum + one, 0) / 1_024;
+}
+
+function familyOf(pid: number): number[] {
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return [pid, ...all.map(Number).filter((id) => parentOf(id) === pid)];
 }
 
 function parentOf(pid: number): number {
