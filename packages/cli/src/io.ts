@@ -1,5 +1,5 @@
 // What a command needs of the world: files, output, the terminal's width. Tests pass their own.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { CliError } from './errors.ts';
 
 /** The world outside, as a command sees it. */
@@ -12,6 +12,8 @@ export interface Io {
   err(text: string): void;
   /** Reads a file; `-` is standard input. @throws CliError `cli.file` */
   readFile(path: string): Uint8Array;
+  /** The names in a folder, sorted; `null` where there is a file or nothing. @throws CliError `cli.file` */
+  listFolder(path: string): readonly string[] | null;
   /** Writes a file. @throws CliError `cli.file` */
   writeFile(path: string, bytes: Uint8Array): void;
   /** The time, in milliseconds since the Unix epoch. */
@@ -54,6 +56,15 @@ export function processIo(): Io {
       try {
         return readFileSync(path === '-' ? 0 : path);
       } catch (error) {
+        throw new CliError('cli.file', `cannot read ${path}: ${reasonOf(error)}`);
+      }
+    },
+    listFolder(path) {
+      try {
+        return readdirSync(path).sort();
+      } catch (error) {
+        const { code } = error as { code?: unknown };
+        if (code === 'ENOTDIR' || code === 'ENOENT') return null;
         throw new CliError('cli.file', `cannot read ${path}: ${reasonOf(error)}`);
       }
     },

@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'what a command, payload, declaration or status item takes, and where',
     load: async () => (await import('./commands/explain.ts')).explain,
   },
+  import: {
+    summary: 'take over the enrolments of a NanoMDM or a MicroMDM into a store',
+    load: async () => (await import('./commands/import.ts')).importEnrolments,
+  },
   lint: {
     summary: 'check profiles, commands and declarations against the schema',
     load: async () => (await import('./commands/lint.ts')).lint,

@@ -31,10 +31,11 @@ export async function espalier(
     outBytes: (chunk) => bytes.push(chunk),
     err: (text) => err.push(text),
     readFile(path) {
-      const file = files[path];
+      const file = files[path] ?? (path.startsWith('/') ? processIo().readFile(path) : undefined);
       if (file === undefined) throw new CliError('cli.file', `cannot read ${path}: there is no such file`);
       return typeof file === 'string' ? new TextEncoder().encode(file) : file;
     },
+    listFolder: processIo().listFolder,
     writeFile: (path, content) => written.set(path, content),
     now: () => (typeof more.now === 'function' ? more.now() : (more.now ?? Date.UTC(2026, 0, 1))),
     sleep: more.sleep ?? processIo().sleep,
