@@ -9,6 +9,10 @@ export interface FileRules {
   rules?: (SchemaRule & { at: string[] })[];
   /** Paths of strings -> the schema object whose keys are their possible values. */
   values?: Record<string, string>;
+  /** Another file, all of whose keys this one takes, too. */
+  includes?: string;
+  /** Keys at the top -> values that are allowed besides those of the schema's list. */
+  also?: Record<string, (string | number)[]>;
 }
 
 type Holder = { rules?: readonly SchemaRule[]; keys: readonly Key[]; set: (rules: readonly SchemaRule[]) => void };
@@ -52,11 +56,27 @@ function linkValues(items: Map<string, Item>, item: Item, path: string, id: stri
   for (const key of found) key.valuesfrom = id;
 }
 
+/** The keys of another item, with its rules so far: it has to come earlier in the file. */
+function include(item: Item, other: Item | undefined): void {
+  if (other === undefined) throw new Error(`rules.yaml: ${item.file} includes no file of the schema`);
+  const own = new Set(item.keys.map((key) => key.key));
+  item.keys.push(...structuredClone(other.keys.filter((key) => !own.has(key.key))));
+  item.rules = [...(item.rules ?? []), ...(other.rules ?? [])];
+}
+
+function allowAlso(item: Item, name: string, values: readonly (string | number)[]): void {
+  const key = item.keys.find((candidate) => candidate.key === name);
+  if (key?.rangelist === undefined) throw new Error(`rules.yaml: ${item.file} has no list of values for ${name}`);
+  key.rangelist = [...values, ...key.rangelist];
+}
+
 /** Adds every rule to `items` (by file path) in place. */
 export function applyRules(items: Map<string, Item>, files: readonly FileRules[]): void {
-  for (const { file, rules = [], values = {} } of files) {
+  for (const { file, rules = [], values = {}, includes, also = {} } of files) {
     const item = items.get(file);
     if (item === undefined) throw new Error(`rules.yaml: no file ${file}`);
+    if (includes !== undefined) include(item, items.get(includes));
+    for (const [name, allowed] of Object.entries(also)) allowAlso(item, name, allowed);
     for (const [path, id] of Object.entries(values)) linkValues(items, item, path, id);
     for (const { at, ...rule } of rules) {
       for (const path of at) {

@@ -46,15 +46,19 @@ function typeOf(key: Key, support: Support, indent: string): string {
   if (key.type === 'string' && key.subkeys !== undefined) return key.subkeys.map((k) => literal(k.key)).join(' | ');
   const scalar = scalars[key.type] ?? 'unknown';
   if (key.rangelist === undefined || key.type === 'data' || key.type === 'date') return scalar;
+  if (key.range !== undefined) return scalar; // either in the list or in the range
   const fits = (value: unknown) => typeof value === scalar;
   return key.rangelist.every(fits) ? [...new Set(key.rangelist.map(literal))].join(' | ') : scalar;
 }
 
 function docOf(key: Key): string {
   const parts: string[] = [];
-  if (key.type === 'integer' && key.rangelist === undefined) parts.push('Integer.');
+  if (key.type === 'integer' && (key.rangelist === undefined || key.range !== undefined)) parts.push('Integer.');
   if (key.default !== undefined) parts.push(`Default ${JSON.stringify(key.default)}.`);
-  if (key.range !== undefined) parts.push(`${key.range.min ?? ''}..${key.range.max ?? ''}.`);
+  if (key.range !== undefined) {
+    const others = key.rangelist === undefined ? '' : `${key.rangelist.join(', ')}, `;
+    parts.push(`${others}${key.range.min ?? ''}..${key.range.max ?? ''}.`);
+  }
   if (key.valuetype !== undefined) parts.push(`Format ${key.valuetype}.`);
   const support = describeSupport(key);
   if (support !== '') parts.push(`${support}.`);

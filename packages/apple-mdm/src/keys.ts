@@ -66,11 +66,12 @@ export class Keys {
     throw this.bad(key, 'a boolean', value);
   }
 
-  /** A whole number that JavaScript holds exactly. */
+  /** A whole number that JavaScript holds exactly; also where it is written as a real, as in examples of Apple's. */
   integer(key: string): number | undefined {
     const value = this.dict[key];
     if (value === undefined) return undefined;
-    if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+    const number = value instanceof PlistReal ? value.value : value;
+    if (typeof number === 'number' && Number.isSafeInteger(number)) return number;
     throw this.bad(key, 'an integer', value);
   }
 

@@ -67,7 +67,7 @@ test('nested dictionaries and rangelists of commands', () => {
   // @ts-expect-error a wrong literal in an array's dictionary
   ({ Updates: [{ InstallAction: 'Later' }] }) satisfies CommandPayloads['ScheduleOSUpdate'];
 
-  expectTypeOf<CommandPayloads['InstallApplication']['ManagementFlags']>().toEqualTypeOf<1 | 4 | 5 | undefined>();
+  expectTypeOf<CommandPayloads['InstallApplication']['ManagementFlags']>().toEqualTypeOf<0 | 1 | 4 | 5 | undefined>();
   ({ iTunesStoreID: 361309726, Options: { PurchaseMethod: 1 } }) satisfies CommandPayloads['InstallApplication'];
   // @ts-expect-error a wrong number
   ({ Options: { PurchaseMethod: 2 } }) satisfies CommandPayloads['InstallApplication'];

@@ -136,7 +136,7 @@ describe('types', () => {
     wrong('com.apple.wifi.managed', 'SSID_STR', 1);
     wrong('com.apple.wifi.managed', 'ProxyServerPort', '8080');
     wrong('com.apple.wifi.managed', 'ProxyServerPort', 80.5);
-    wrong('com.apple.wifi.managed', 'ProxyServerPort', new PlistReal(80));
+    wrong('com.apple.wifi.managed', 'ProxyServerPort', new PlistReal(80.5));
     wrong('com.apple.wifi.managed', 'SetupModes', 'System');
     wrong('com.apple.wifi.managed', 'EAPClientConfiguration', []);
     wrong('com.apple.font', 'Font', 'AAEC');
@@ -147,6 +147,35 @@ describe('types', () => {
     const top = { ...profile(), RemovalDate: '2030-01-01T00:00:00Z' };
     expect(found('profile', top)).toEqual(['error type.wrong /RemovalDate']);
     expect(found('profile', { ...top, RemovalDate: new Date(0) })).toEqual([]);
+  });
+
+  test('a whole number written as a real, as several of Apple’s examples have it, is a warning', () => {
+    const of = (port: number) =>
+      found('payload', payload('com.apple.wifi.managed', { ProxyServerPort: new PlistReal(port) }));
+    expect(of(80)).toEqual(['warning type.wrong /ProxyServerPort']);
+    expect(of(65_536)).toEqual(['warning type.wrong /ProxyServerPort', 'error value.range /ProxyServerPort']);
+  });
+
+  test('what has a list and a range may be in either', () => {
+    const of = (minutes: number) => {
+      const power = { 'com.apple.EnergySaver.portable.ACPower': { 'Disk Sleep Timer': minutes } };
+      return found('payload', payload('com.apple.MCX', power));
+    };
+    for (const minutes of [0, 1, 180]) expect(of(minutes)).toEqual([]);
+    for (const minutes of [-1, 181]) {
+      expect(of(minutes)).toEqual(['error value.range /com.apple.EnergySaver.portable.ACPower/Disk Sleep Timer']);
+    }
+  });
+
+  test('a per-app VPN takes what a VPN takes, and needs what it needs', () => {
+    const vpn = { VPNUUID: 'x', UserDefinedName: 'x', VPNType: 'IKEv2' };
+    expect(found('payload', payload('com.apple.vpn.managed.applayer', { VPNUUID: 'x' }))).toEqual([
+      'error key.missing /VPNType',
+      'error key.missing /UserDefinedName',
+    ]);
+    expect(found('payload', payload('com.apple.vpn.managed.applayer', vpn))).toEqual(
+      found('payload', payload('com.apple.vpn.managed', { UserDefinedName: 'x', VPNType: 'IKEv2' })),
+    );
   });
 
   test('roots that are no dictionary', () => {

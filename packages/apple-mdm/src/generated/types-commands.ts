@@ -154,7 +154,7 @@ export interface InstallApplicationCommand {
  /** iOS 7.0. */
  ManifestURL?: string;
  /** macOS 11.0. */
- ManagementFlags?: 1 | 4 | 5;
+ ManagementFlags?: 0 | 1 | 4 | 5;
  /** iOS 7.0, macOS 11.0. */
  Configuration?: {
   [key: string]: unknown;

@@ -253,12 +253,12 @@ export interface MCX_AccountsPayload {
 /** Profile payload `com.apple.MCX`: macOS 10.7, not iOS tvOS visionOS watchOS. */
 export interface MCX_EnergySaverPayload {
  "com.apple.EnergySaver.desktop.ACPower"?: {
-  /** 1..180. */
-  "Display Sleep Timer"?: 0;
-  /** 1..180. */
-  "Disk Sleep Timer"?: 0;
-  /** 1..180. */
-  "System Sleep Timer"?: 0;
+  /** Integer. 0, 1..180. */
+  "Display Sleep Timer"?: number;
+  /** Integer. 0, 1..180. */
+  "Disk Sleep Timer"?: number;
+  /** Integer. 0, 1..180. */
+  "System Sleep Timer"?: number;
   "Reduce Processor Speed"?: 0 | 1;
   "Dynamic Power Step"?: 0 | 1;
   "Wake on LAN"?: 0 | 1;
@@ -266,12 +266,12 @@ export interface MCX_EnergySaverPayload {
   "Automatic Restart On Power Loss"?: 0 | 1;
  };
  "com.apple.EnergySaver.portable.ACPower"?: {
-  /** 1..180. */
-  "Display Sleep Timer"?: 0;
-  /** 1..180. */
-  "Disk Sleep Timer"?: 0;
-  /** 1..180. */
-  "System Sleep Timer"?: 0;
+  /** Integer. 0, 1..180. */
+  "Display Sleep Timer"?: number;
+  /** Integer. 0, 1..180. */
+  "Disk Sleep Timer"?: number;
+  /** Integer. 0, 1..180. */
+  "System Sleep Timer"?: number;
   "Reduce Processor Speed"?: 0 | 1;
   "Dynamic Power Step"?: 0 | 1;
   "Wake on LAN"?: 0 | 1;
@@ -279,12 +279,12 @@ export interface MCX_EnergySaverPayload {
   "Automatic Restart On Power Loss"?: 0 | 1;
  };
  "com.apple.EnergySaver.portable.BatteryPower"?: {
-  /** 1..180. */
-  "Display Sleep Timer"?: 0;
-  /** 1..180. */
-  "Disk Sleep Timer"?: 0;
-  /** 1..180. */
-  "System Sleep Timer"?: 0;
+  /** Integer. 0, 1..180. */
+  "Display Sleep Timer"?: number;
+  /** Integer. 0, 1..180. */
+  "Disk Sleep Timer"?: number;
+  /** Integer. 0, 1..180. */
+  "System Sleep Timer"?: number;
   "Reduce Processor Speed"?: 0 | 1;
   "Dynamic Power Step"?: 0 | 1;
   "Wake on LAN"?: 0 | 1;
@@ -1358,8 +1358,8 @@ export interface ApplicationaccessPayload {
  forceWiFiToAllowedNetworksOnly?: boolean;
  /** Default false. iOS 10.3 supervised deprecated 14.5, not macOS tvOS visionOS watchOS. */
  forceWiFiWhitelisting?: boolean;
- /** Default 1000. 0..1000. macOS 15.0, tvOS 11.3, not visionOS watchOS. */
- ratingApps?: 1 | 2 | 3 | 105 | 106 | 107 | 108 | 210 | 211 | 313 | 314 | 415 | 416 | 618 | 619 | 620 | 621;
+ /** Integer. Default 1000. 1, 2, 3, 105, 106, 107, 108, 210, 211, 313, 314, 415, 416, 618, 619, 620, 621, 0..1000. macOS 15.0, tvOS 11.3, not visionOS watchOS. */
+ ratingApps?: number;
  /** Integer. Default 1000. 0..1000. macOS 15.0, tvOS 11.3, not visionOS watchOS. */
  ratingMovies?: number;
  /** not visionOS watchOS. */
@@ -3490,6 +3490,339 @@ export interface VpnManagedApplayerPayload {
  OnDemandMatchAppEnabled?: boolean;
  /** iOS 13.0, not macOS watchOS. */
  SMBDomains?: string[];
+ VPNType: 'VPN' | 'L2TP' | 'IPSec' | 'IKEv2' | 'AlwaysOn' | 'TransparentProxy';
+ VPNSubType?: string;
+ UserDefinedName: string;
+ VendorConfig?: {
+  Realm?: string;
+  Role?: string;
+  Group?: string;
+  LoginGroupOrDomain?: string;
+ };
+ VPN?: {
+  /** Default "Password". */
+  AuthenticationMethod?: 'Password' | 'Certificate' | 'Password+Certificate';
+  PayloadCertificateUUID?: string;
+  Password?: string;
+  ProviderBundleIdentifier?: string;
+  /** macOS 10.15, not iOS visionOS. */
+  ProviderDesignatedRequirement?: string;
+  /** Default 0. */
+  DisconnectOnIdle?: 0 | 1;
+  /** Integer. */
+  DisconnectOnIdleTimer?: number;
+  /** Default "packet-tunnel". */
+  ProviderType?: 'packet-tunnel' | 'app-proxy';
+  /** Default 0. iOS 14.0, macOS 10.15, not tvOS. */
+  IncludeAllNetworks?: 0 | 1;
+  /** Default 0. iOS 14.2, macOS 11.0. */
+  EnforceRoutes?: 0 | 1;
+  /** iOS 14.2, macOS 10.15, not tvOS. */
+  ExcludeLocalNetworks?: 0 | 1;
+  /** Default 1. iOS 16.4, macOS 13.3, not tvOS. */
+  ExcludeCellularServices?: 0 | 1;
+  /** Default 1. iOS 16.4, macOS 13.3, not tvOS. */
+  ExcludeAPNs?: 0 | 1;
+  /** Default 1. iOS 17.4, macOS 14.4, visionOS 1.1, not tvOS. */
+  ExcludeDeviceCommunication?: 0 | 1;
+  /** Default 0. */
+  OnDemandEnabled?: 0 | 1;
+  /** Default 0. iOS 14.0, not macOS. */
+  OnDemandUserOverrideDisabled?: 0 | 1;
+  /** iOS deprecated 7.0. */
+  OnDemandMatchDomainsAlways?: string[];
+  /** iOS deprecated 7.0. */
+  OnDemandMatchDomainsNever?: string[];
+  /** iOS deprecated 7.0. */
+  OnDemandMatchDomainsOnRetry?: string[];
+  OnDemandRules?: ({
+   Action: 'Allow' | 'Connect' | 'Disconnect' | 'EvaluateConnection' | 'Ignore';
+   ActionParameters?: ({
+    Domains: string[];
+    DomainAction: 'ConnectIfNeeded' | 'NeverConnect';
+    RequiredDNSServers?: string[];
+    RequiredURLStringProbe?: string;
+   })[];
+   DNSDomainMatch?: string[];
+   DNSServerAddressMatch?: string[];
+   InterfaceTypeMatch?: 'Ethernet' | 'WiFi' | 'Cellular';
+   SSIDMatch?: string[];
+   URLStringProbe?: string;
+  })[];
+ };
+ /** not tvOS. */
+ IPv4?: {
+  /** Default 0. */
+  OverridePrimary?: 0 | 1;
+ };
+ /** not tvOS. */
+ PPP?: {
+  AuthName?: string;
+  AuthPassword?: string;
+  /** Default 0. */
+  TokenCard?: 0 | 1;
+  CommRemoteAddress?: string;
+  AuthEAPPlugins?: ('EAP-RSA' | 'EAP-TLS' | 'EAP-KRB')[];
+  AuthProtocol?: 'EAP'[];
+  CCPMPPE40Enabled?: 0 | 1;
+  CCPMPPE128Enabled?: 0 | 1;
+  CCPEnabled?: 0 | 1;
+  /** Default 0. */
+  DisconnectOnIdle?: 0 | 1;
+  /** Integer. */
+  DisconnectOnIdleTimer?: number;
+ };
+ /** not tvOS. */
+ IPSec?: {
+  RemoteAddress?: string;
+  /** Default "SharedSecret". */
+  AuthenticationMethod?: 'SharedSecret' | 'Certificate';
+  XAuthName?: string;
+  XAuthPassword?: string;
+  XAuthEnabled?: 0 | 1;
+  XAuthPasswordEncryption?: 'Prompt';
+  LocalIdentifier?: string;
+  /** Default "KeyID". */
+  LocalIdentifierType?: 'KeyID';
+  SharedSecret?: Uint8Array;
+  PayloadCertificateUUID?: string;
+  /** Default false. */
+  PromptForVPNPIN?: boolean;
+  /** Default 0. */
+  DisconnectOnIdle?: 0 | 1;
+  /** Integer. */
+  DisconnectOnIdleTimer?: number;
+  /** Default 0. */
+  OnDemandEnabled?: 0 | 1;
+  /** iOS deprecated 7.0. */
+  OnDemandMatchDomainsAlways?: string[];
+  /** iOS deprecated 7.0. */
+  OnDemandMatchDomainsNever?: string[];
+  /** iOS deprecated 7.0. */
+  OnDemandMatchDomainsOnRetry?: string[];
+  OnDemandRules?: ({
+   Action: 'Allow' | 'Connect' | 'Disconnect' | 'EvaluateConnection' | 'Ignore';
+   ActionParameters?: ({
+    Domains: string[];
+    DomainAction: 'ConnectIfNeeded' | 'NeverConnect';
+    RequiredDNSServers?: string[];
+    RequiredURLStringProbe?: string;
+   })[];
+   DNSDomainMatch?: string[];
+   DNSServerAddressMatch?: string[];
+   InterfaceTypeMatch?: 'Ethernet' | 'WiFi' | 'Cellular';
+   SSIDMatch?: string[];
+   URLStringProbe?: string;
+  })[];
+ };
+ /** watchOS 10.0. */
+ IKEv2?: {
+  RemoteAddress: string;
+  LocalIdentifier: string;
+  RemoteIdentifier: string;
+  AuthenticationMethod: 'None' | 'SharedSecret' | 'Certificate';
+  /** Default "RSA". */
+  CertificateType?: 'RSA' | 'ECDSA256' | 'ECDSA384' | 'ECDSA521' | 'RSA-PSS';
+  PayloadCertificateUUID?: string;
+  Password?: string;
+  ProviderBundleIdentifier?: string;
+  /** macOS 10.15, not iOS visionOS. */
+  ProviderDesignatedRequirement?: string;
+  SharedSecret?: string;
+  /** Default 0. */
+  ExtendedAuthEnabled?: 0 | 1;
+  AuthName?: string;
+  AuthPassword?: string;
+  /** Default 0. */
+  OnDemandEnabled?: 0 | 1;
+  /** Default 0. iOS 14.0, not macOS. */
+  OnDemandUserOverrideDisabled?: 0 | 1;
+  OnDemandRules?: ({
+   Action: 'Allow' | 'Connect' | 'Disconnect' | 'EvaluateConnection' | 'Ignore';
+   ActionParameters?: ({
+    Domains: string[];
+    DomainAction: 'ConnectIfNeeded' | 'NeverConnect';
+    RequiredDNSServers?: string[];
+    RequiredURLStringProbe?: string;
+   })[];
+   DNSDomainMatch?: string[];
+   DNSServerAddressMatch?: string[];
+   InterfaceTypeMatch?: 'Ethernet' | 'WiFi' | 'Cellular';
+   SSIDMatch?: string[];
+   URLStringProbe?: string;
+  })[];
+  /** Default "Medium". not watchOS. */
+  DeadPeerDetectionRate?: 'None' | 'Low' | 'Medium' | 'High';
+  ServerCertificateIssuerCommonName?: string;
+  ServerCertificateCommonName?: string;
+  /** Default "1.0". iOS 11.0, macOS 10.13. */
+  TLSMinimumVersion?: '1.0' | '1.1' | '1.2';
+  /** Default "1.2". iOS 11.0, macOS 10.13. */
+  TLSMaximumVersion?: '1.0' | '1.1' | '1.2';
+  /** Default 0. iOS 9.0. */
+  UseConfigurationAttributeInternalIPSubnet?: 0 | 1;
+  /** Default 0. iOS 9.0. */
+  DisableMOBIKE?: 0 | 1;
+  /** Default 0. iOS 9.0. */
+  DisableRedirect?: 0 | 1;
+  /** Default 0. */
+  DisconnectOnIdle?: 0 | 1;
+  /** Integer. */
+  DisconnectOnIdleTimer?: number;
+  /** Default 1. iOS 9.0. */
+  NATKeepAliveOffloadEnable?: 0 | 1;
+  /** Integer. Default 20. iOS 9.0. */
+  NATKeepAliveInterval?: number;
+  /** Default 0. iOS 9.0. */
+  EnablePFS?: 0 | 1;
+  /** Default 0. iOS 9.0. */
+  EnableCertificateRevocationCheck?: 0 | 1;
+  /** Default 0. iOS 13.0, not macOS watchOS. */
+  EnableFallback?: 0 | 1;
+  /** Integer. Default 1280. 1280..1400. iOS 14.0, macOS 11.0. */
+  MTU?: number;
+  /** Default "packet-tunnel". */
+  ProviderType?: 'packet-tunnel' | 'app-proxy';
+  /** Default 0. iOS 14.0, macOS 10.15, not tvOS watchOS. */
+  IncludeAllNetworks?: 0 | 1;
+  /** Default 0. iOS 14.2, macOS 11.0, not watchOS. */
+  EnforceRoutes?: 0 | 1;
+  /** iOS 14.2, macOS 10.15, not tvOS watchOS. */
+  ExcludeLocalNetworks?: 0 | 1;
+  /** Default 1. iOS 16.4, macOS 13.3, not tvOS watchOS. */
+  ExcludeCellularServices?: 0 | 1;
+  /** Default 1. iOS 16.4, macOS 13.3, not tvOS watchOS. */
+  ExcludeAPNs?: 0 | 1;
+  /** Default 1. iOS 17.4, macOS 14.4, visionOS 1.1, not tvOS watchOS. */
+  ExcludeDeviceCommunication?: 0 | 1;
+  /** iOS 18.0, macOS 15.0, tvOS 18.0, visionOS 2.0, watchOS 11.0. */
+  PPK?: Uint8Array;
+  /** iOS 18.0, macOS 15.0, tvOS 18.0, visionOS 2.0, watchOS 11.0. */
+  PPKIdentifier?: string;
+  /** Default 1. iOS 18.0, macOS 15.0, tvOS 18.0, visionOS 2.0, watchOS 11.0. */
+  PPKMandatory?: 0 | 1;
+  IKESecurityAssociationParameters?: {
+   /** Default "AES-256". */
+   EncryptionAlgorithm?: 'DES' | '3DES' | 'AES-128' | 'AES-256' | 'AES-128-GCM' | 'AES-256-GCM' | 'ChaCha20Poly1305';
+   /** Default "SHA2-256". */
+   IntegrityAlgorithm?: 'SHA1-96' | 'SHA1-160' | 'SHA2-256' | 'SHA2-384' | 'SHA2-512';
+   /** Default 14. */
+   DiffieHellmanGroup?: 1 | 2 | 5 | 14 | 15 | 16 | 17 | 18 | 19 | 20 | 21 | 31 | 32;
+   /** Integer. Default 1440. 10..1440. */
+   LifeTimeInMinutes?: number;
+  };
+  ChildSecurityAssociationParameters?: {
+   /** Default "AES-256". */
+   EncryptionAlgorithm?: 'DES' | '3DES' | 'AES-128' | 'AES-256' | 'AES-128-GCM' | 'AES-256-GCM' | 'ChaCha20Poly1305';
+   /** Default "SHA2-256". */
+   IntegrityAlgorithm?: 'SHA1-96' | 'SHA1-160' | 'SHA2-256' | 'SHA2-384' | 'SHA2-512';
+   /** Default 14. */
+   DiffieHellmanGroup?: 1 | 2 | 5 | 14 | 15 | 16 | 17 | 18 | 19 | 20 | 21 | 31 | 32;
+   /** Integer. Default 1440. 10..1440. */
+   LifeTimeInMinutes?: number;
+  };
+ };
+ /** watchOS 10.0. */
+ DNS?: {
+  /** iOS 14.0, macOS 11.0. */
+  DNSProtocol: 'Cleartext' | 'HTTPS' | 'TLS';
+  /** iOS 14.0, macOS 11.0. */
+  ServerURL?: string;
+  /** iOS 14.0, macOS 11.0. */
+  ServerName?: string;
+  /** iOS 10.0, macOS 10.12. */
+  ServerAddresses: string[];
+  /** iOS 10.0, macOS 10.12. */
+  SearchDomains?: string[];
+  /** iOS 10.0, macOS 10.12. */
+  DomainName?: string;
+  /** iOS 10.0, macOS 10.12. */
+  SupplementalMatchDomains?: string[];
+  /** Default 0. iOS 10.0, macOS 10.12. */
+  SupplementalMatchDomainsNoSearch?: 0 | 1;
+  /** iOS 16.0, macOS 13.0. */
+  PayloadCertificateUUID?: string;
+ };
+ /** watchOS 10.0. */
+ Proxies?: {
+  ProxyAutoConfigEnable?: 0 | 1;
+  /** Default 1. */
+  ProxyAutoDiscoveryEnable?: 0 | 1;
+  ProxyAutoConfigURLString?: string;
+  SupplementalMatchDomains?: string[];
+  /** Default 0. */
+  HTTPEnable?: 0 | 1;
+  HTTPProxy?: string;
+  /** Integer. 0..65535. */
+  HTTPPort?: number;
+  HTTPProxyUsername?: string;
+  HTTPProxyPassword?: string;
+  /** Default 0. */
+  HTTPSEnable?: 0 | 1;
+  HTTPSProxy?: string;
+  /** Integer. 0..65535. */
+  HTTPSPort?: number;
+ };
+ /** iOS 8.0, not macOS tvOS. */
+ AlwaysOn?: {
+  /** Default 0. */
+  UIToggleEnabled?: 0 | 1;
+  TunnelConfigurations: ({
+   ProtocolType: 'IKEv2';
+   Interfaces?: ('Cellular' | 'WiFi')[];
+  })[];
+  ServiceExceptions?: ({
+   ServiceName: 'VoiceMail' | 'AirPrint' | 'CellularServices' | 'DeviceCommunication';
+   Action: 'Allow' | 'Drop';
+  })[];
+  /** iOS 13.6. */
+  ApplicationExceptions?: ({
+   BundleIdentifier: string;
+   LimitToProtocols?: 'UDP'[];
+  })[];
+  /** Default 0. */
+  AllowCaptiveWebSheet?: 0 | 1;
+  /** Default 0. */
+  AllowAllCaptiveNetworkPlugins?: 0 | 1;
+  AllowedCaptiveNetworkPlugins?: ({
+   BundleIdentifier: string;
+  })[];
+ };
+ /** macOS 14.0, not iOS tvOS visionOS. */
+ TransparentProxy?: {
+  /** Default "Password". */
+  AuthenticationMethod?: 'Password' | 'Certificate' | 'Password+Certificate';
+  /** Default 0. */
+  DisconnectOnIdle?: 0 | 1;
+  /** Integer. */
+  DisconnectOnIdleTimer?: number;
+  /** Default 0. */
+  EnforceRoutes?: 0 | 1;
+  /** Default 0. */
+  OnDemandEnabled?: 0 | 1;
+  OnDemandRules?: ({
+   Action: 'Allow' | 'Connect' | 'Disconnect' | 'EvaluateConnection' | 'Ignore';
+   ActionParameters?: ({
+    Domains: string[];
+    DomainAction: 'ConnectIfNeeded' | 'NeverConnect';
+    RequiredDNSServers?: string[];
+    RequiredURLStringProbe?: string;
+   })[];
+   DNSDomainMatch?: string[];
+   DNSServerAddressMatch?: string[];
+   InterfaceTypeMatch?: 'Ethernet' | 'WiFi' | 'Cellular';
+   SSIDMatch?: string[];
+   URLStringProbe?: string;
+  })[];
+  PayloadCertificateUUID?: string;
+  Password?: string;
+  ProviderBundleIdentifier?: string;
+  ProviderDesignatedRequirement?: string;
+  /** Default "packet-tunnel". */
+  ProviderType?: 'packet-tunnel' | 'app-proxy';
+  /** Integer. */
+  Order?: number;
+ };
 }
 
 /** Profile payload `com.apple.vpn.managed.appmapping`: macOS 10.9, not iOS tvOS visionOS watchOS. */

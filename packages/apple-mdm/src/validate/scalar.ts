@@ -69,6 +69,11 @@ export function checkType(
 ): boolean {
   const have = typeOfValue(value);
   if (fits(node.type, have, value, notation)) return true;
+  if (node.type === 'integer' && have === 'real' && Number.isSafeInteger(numberOf(value))) {
+    // Several of Apple's own example profiles have <real>1</real>: devices take a number for a number.
+    issues.add(place, 'type.wrong', 'warning', 'is a real, not an integer', hints['integer real'] ?? '');
+    return true;
+  }
   const wanted = node.type === 'any' ? 'any value of a message' : nameOfType(node.type);
   const hint = have === null ? undefined : hints[`${node.type} ${have}`];
   issues.add(place, 'type.wrong', 'error', `is ${nameOfType(have)}, not ${wanted}`, hint ?? `Give ${wanted}.`);
@@ -90,20 +95,24 @@ function checkText(node: Node, text: string, place: Place | null, issues: Issues
   }
 }
 
-/** Checks the value of a scalar key whose type fits already. */
+/** Checks the value of a scalar key whose type fits already. What has a list and a range may be in either. */
 export function checkScalar(node: Node, value: unknown, place: Place | null, issues: Issues): void {
-  if (node.list !== undefined && node.type !== 'data' && node.type !== 'date' && !inList(node.list, value)) {
+  const listed = node.list !== undefined && inList(node.list, value);
+  const ranged = node.key.range !== undefined && (node.type === 'integer' || node.type === 'real');
+  if (node.list !== undefined && node.type !== 'data' && node.type !== 'date' && !listed && !ranged) {
     const close = typeof value === 'string' ? nearest(value, [...node.list].map(String), 1)[0] : undefined;
     const remedy = close === undefined ? `Use ${showList(node.list)}.` : `Use ${show(close)}? (${showList(node.list)})`;
     issues.add(place, 'value.list', 'error', `${show(value)} is not one of the allowed values`, remedy);
   }
   const range = node.key.range;
-  if (range !== undefined && (node.type === 'integer' || node.type === 'real')) {
+  if (range !== undefined && ranged && !listed) {
     const number = numberOf(value);
     const [min, max] = [range.min ?? -Infinity, range.max ?? Infinity];
     if (!(number >= min && number <= max)) {
       const bounds = `${range.min ?? '…'} to ${range.max ?? '…'}`;
-      issues.add(place, 'value.range', 'error', `${show(value)} is outside ${bounds}`, `Use a number from ${bounds}.`);
+      const others = node.list === undefined ? '' : `, or ${showList(node.list)}`;
+      const remedy = `Use a number from ${bounds}${others}.`;
+      issues.add(place, 'value.range', 'error', `${show(value)} is outside ${bounds}`, remedy);
     }
   }
   if (typeof value === 'string') checkText(node, value, place, issues);
