@@ -1,5 +1,5 @@
 // `espalier simulate`: a fleet enrols with a server that shares no code with the host, polls, and tells how it went.
-import { toPem } from '@espalier/pki';
+import { fromPem, toPem, verifyCms, verifyTrust } from '@espalier/pki';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startMdm, type TestMdm } from '../../simulator/test/server.ts';
 import { createLiveTable, showTable } from '../src/simulate/show.ts';
@@ -163,5 +163,97 @@ describe('the table', () => {
     draw('c');
     draw('d');
     expect(written).toEqual(['a\nb\n', '\u001b[2A\u001b[Jc\n', '\u001b[1A\u001b[Jd\n']);
+  });
+});
+
+describe('simulate --enrol-type', () => {
+  const profile = { 'content-type': 'application/x-apple-aspen-config' };
+  const capabilities = { ServerCapabilities: ['com.apple.mdm.per-user-connections'] };
+
+  test('ade: with an authority that the server trusts, Shared iPads, and users who log in', async () => {
+    const asked: Buffer[] = [];
+    mdm.intercept = ({ path, body }) => {
+      if (path !== '/ade') return undefined;
+      asked.push(body);
+      return { status: 200, headers: profile, body: mdm.profile(capabilities) };
+    };
+    const args = ['--enrol-type', 'ade', '--enroll', `${mdm.url}/ade`, '--shared', '--log-in', '--await', '--json'];
+    const rest = ['--devices', '2', '--mix', 'iPad=1,Mac=1', '--rounds', '1', '--seed', 'ade'];
+    const first = await simulate([...args, ...rest, '--new-device-ca', 'device.pem']);
+    expect([first.code, first.err]).toEqual([0, '']);
+    // Two devices and two users, each with a session.
+    expect(JSON.parse(first.out)).toMatchObject({
+      enrolled: 2,
+      sessions: { idle: 4 },
+      requests: { 'token-update': { count: 4 } },
+    });
+    const pem = new TextDecoder().decode(first.written.get('device.pem'));
+    const again = await espalier(
+      ['simulate', '--ca', 'ca.pem', ...args, ...rest, '--seed', 'other', '--device-ca', 'device.pem'],
+      { 'ca.pem': toPem(mdm.root), 'device.pem': pem },
+      real,
+    );
+    mdm.intercept = undefined;
+    expect(again.code).toBe(0);
+    expect(asked).toHaveLength(4);
+    for (const body of asked) {
+      verifyTrust(verifyCms(body).signer, { anchors: [fromPem(pem, 'CERTIFICATE')], now: Date.now() });
+    }
+  });
+
+  test('account: each device has a user of its own, who signs in', async () => {
+    const seen: string[] = [];
+    mdm.intercept = ({ path, method, headers, body }) => {
+      const url = new URL(path, mdm.url);
+      if (url.pathname.startsWith('/.well-known')) {
+        return {
+          status: 200,
+          body: JSON.stringify({ Servers: [{ Version: 'mdm-adde', BaseURL: `${mdm.url}/account` }] }),
+        };
+      }
+      if (url.pathname === '/page' && method === 'GET') {
+        return {
+          status: 200,
+          body: '<form method="post"><input type="email" name="u"><input type="password" name="p"></form>',
+        };
+      }
+      if (url.pathname === '/page') {
+        const form = new URLSearchParams(body.toString());
+        seen.push(`${form.get('u')} ${form.get('p')}`);
+        return {
+          status: 308,
+          headers: { location: 'apple-remotemanagement-user-login://authentication-results?access-token=T' },
+        };
+      }
+      if (url.pathname !== '/account') return undefined;
+      if (headers.authorization === undefined) {
+        return { status: 401, headers: { 'www-authenticate': `Bearer method="apple-as-web", url="${mdm.url}/page"` } };
+      }
+      const changes = { EnrollmentMode: 'ADDE', AssignedManagedAppleID: 'x@example.com' };
+      return { status: 200, headers: profile, body: mdm.profile(changes) };
+    };
+    const { code, out } = await espalier(
+      [
+        ...['simulate', '--ca', 'ca.pem', '--enrol-type', 'account', '--enroll', mdm.url, '--user', 'u{n}@example.com'],
+        ...['--password-file', 'password', '--devices', '3', '--rounds', '1', '--json', '--seed', 'account'],
+      ],
+      { 'ca.pem': toPem(mdm.root), password: 'secret\n' },
+      real,
+    );
+    mdm.intercept = undefined;
+    expect([code, JSON.parse(out).enrolled]).toEqual([0, 3]);
+    expect(seen.sort()).toEqual([1, 2, 3].map((n) => `u${n}@example.com secret`));
+  });
+
+  test.each([
+    [['--enrol-type', 'magic', '--enroll', 'https://x.example'], 'one of profile, ade'],
+    [['--enrol-type', 'account'], '--user'],
+    [['--enrol-type', 'ade'], '--enroll'],
+    [['--enrol-type', 'ade', '--enroll', 'file.mobileconfig'], 'an address'],
+    [['--enroll', 'https://x.example', '--shared'], '--shared'],
+  ])('%j is wrong usage', async (args, text) => {
+    const { code, err } = await simulate(args);
+    expect(code).toBe(2);
+    expect(err).toContain(text);
   });
 });

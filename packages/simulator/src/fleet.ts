@@ -1,5 +1,5 @@
 // A fleet: many devices of different kinds, all from one seed.
-import type { DeviceKind } from './catalogue.ts';
+import { type DeviceKind, platformOf, versionsOf } from './catalogue.ts';
 import { createSimulatedDevice } from './device/device.ts';
 import type { DeviceEnvironment, SimulatedDevice } from './device/types.ts';
 import { SimulatorError } from './errors.ts';
@@ -16,6 +16,8 @@ export interface FleetOptions extends Omit<DeviceEnvironment, 'transport'> {
   readonly mix?: FleetMix;
   /** Share of devices other than Macs that are supervised (default 0.4). */
   readonly supervisedShare?: number;
+  /** All have the newest system that the simulator knows, as some ways to enrol need (default: any that fits the model). */
+  readonly newestSystems?: boolean;
 }
 
 const usualMix: FleetMix = { iPhone: 12, iPad: 6, Mac: 6, AppleTV: 1 };
@@ -29,9 +31,12 @@ const kinds: readonly DeviceKind[] = ['iPhone', 'iPad', 'Mac', 'AppleTV', 'Watch
  * @example
  * const fleet = createFleet({ count: 200, seed: 'demo', trustedRoots: [root], apns });
  * await runLimited(fleet, 16, (device) => device.enrol(profileUrl));
+ * @example
+ * const fleet = createFleet({ count: 50, mix: { iPad: 1 }, deviceAuthority, trustedRoots: [root] });
+ * await runLimited(fleet, 8, (ipad) => ipad.enrol({ type: 'ade', profile: { url, is_multi_user: true } }));
  */
 export function createFleet(options: FleetOptions): SimulatedDevice[] {
-  const { count, mix = usualMix, supervisedShare = 0.4, seed = 'fleet', ...environment } = options;
+  const { count, mix = usualMix, supervisedShare = 0.4, seed = 'fleet', newestSystems, ...environment } = options;
   if (!Number.isInteger(count) || count < 0)
     throw new SimulatorError('simulator.option', 'count must be a whole number');
   const random = createRandom(seed);
@@ -43,6 +48,7 @@ export function createFleet(options: FleetOptions): SimulatedDevice[] {
       ...environment,
       kind,
       seed: `${seed}/${index}`,
+      ...(newestSystems === true ? { osVersion: versionsOf(platformOf(kind)).at(-1)! } : {}),
       supervised: kind !== 'Mac' && traits.next() < supervisedShare,
       keyPool,
     }),

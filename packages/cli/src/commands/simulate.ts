@@ -7,20 +7,35 @@ import type { Io } from '../io.ts';
 import { type Plan, runFleet } from '../simulate/run.ts';
 import { createLiveTable, showLine, showTable } from '../simulate/show.ts';
 import { createTally } from '../simulate/tally.ts';
+import { readDeviceAuthority, readWay } from '../simulate/ways.ts';
 
 const help = `usage: espalier simulate --enroll URL|FILE [options]
 
-Simulated iPhones, iPads, Macs and Apple TVs enrol from a profile, poll, and
-answer commands as devices do. Any MDM server will do; the keys of the devices
-protect nothing.
+Simulated iPhones, iPads, Macs and Apple TVs enrol, poll, and answer commands
+as devices do. Any MDM server will do; the keys of the devices protect nothing.
 
-  --enroll URL|FILE  the enrolment profile: its address, or a .mobileconfig
+  --enroll URL|FILE  the enrolment profile or profile service: its address, or
+                     a .mobileconfig
+  --enrol-type TYPE  profile (default); ade: Automated Device Enrolment at the
+                     address of --enroll; ade-web: its page to sign in at;
+                     account: by the user's account, discovered at --enroll in
+                     place of the account's domain
+  --user NAME        account: who enrols; {n} is the number of the device
+  --username NAME    at pages to sign in at (default: the user), with the
+  --password-file F  password in this file
+  --await            ade: Setup Assistant waits for DeviceConfigured
+  --shared           ade: iPads become Shared iPads
+  --log-in           users of Macs and Shared iPads log in, and poll, too
+  --device-ca FILE   the authority of the identity that devices have from the
+                     factory (PEM, with its key), which the server has to trust
+  --new-device-ca F  makes one, and writes it there
   --devices N        how many (default 10, at most 100,000)
   --seconds S        how long in all (default 60)
   --interval S       from one round of polls to the next (default 10)
   --rounds N         rounds of polls at most (default: as many as fit)
   --concurrency N    devices that talk at the same time (default 16)
-  --mix LIST         shares of the kinds, for example iPhone=3,Mac=1
+  --mix LIST         shares of the kinds, for example iPhone=3,Mac=1 (also
+                     VisionPro; by account there are no Apple TVs by default)
   --seed TEXT        another seed is another fleet (default 'fleet')
   --ca FILE          also trust this root (PEM)
   --faults SHARE     the share of messages, 0 to 0.5, whose answer gets lost,
@@ -38,6 +53,15 @@ export const simulate: CliCommand = {
   async run(args, io) {
     const { values, positionals } = readArgs(args, {
       enroll: { type: 'string' },
+      'enrol-type': { type: 'string' },
+      user: { type: 'string' },
+      username: { type: 'string' },
+      'password-file': { type: 'string' },
+      await: { type: 'boolean' },
+      shared: { type: 'boolean' },
+      'log-in': { type: 'boolean' },
+      'device-ca': { type: 'string' },
+      'new-device-ca': { type: 'string' },
       devices: { type: 'string' },
       seconds: { type: 'string' },
       interval: { type: 'string' },
@@ -51,12 +75,25 @@ export const simulate: CliCommand = {
       json: { type: 'boolean' },
     });
     if (positionals.length > 0) throw new CliError('cli.usage', `what is ${positionals.join(' ')}?`);
-    const { enroll } = values;
-    if (enroll === undefined) throw new CliError('cli.usage', 'say where the profile is: --enroll URL or FILE');
+    const way = readWay(
+      {
+        type: values['enrol-type'],
+        enroll: values.enroll,
+        user: values.user,
+        username: values.username,
+        passwordFile: values['password-file'],
+        waits: values.await === true,
+        shared: values.shared === true,
+      },
+      io,
+    );
+    const byAccount = values['enrol-type'] === 'account';
+    const deviceAuthority = await readDeviceAuthority(values['device-ca'], values['new-device-ca'], io);
     const count = read('devices', values.devices, 10, 1, 100_000, true);
     const faults = read('faults', values.faults, 0, 0, 0.5, false);
     const plan: Plan = {
-      source: /^https?:\/\//.test(enroll) ? enroll : io.readFile(enroll),
+      source: (_device, index) => way(index),
+      logIn: values['log-in'] === true,
       concurrency: read('concurrency', values.concurrency, 16, 1, 1000, true),
       seconds: read('seconds', values.seconds, 60, 1, 86_400, false),
       interval: read('interval', values.interval, 10, 0, 86_400, false),
@@ -67,7 +104,14 @@ export const simulate: CliCommand = {
     const fleet = createFleet({
       count,
       seed: values.seed ?? 'fleet',
-      ...(values.mix === undefined ? {} : { mix: readMix(values.mix) }),
+      ...(values.mix === undefined
+        ? byAccount
+          ? { mix: { iPhone: 2, iPad: 1, Mac: 1 } }
+          : {}
+        : { mix: readMix(values.mix) }),
+      // Older systems do not enrol by account.
+      newestSystems: byAccount,
+      ...(deviceAuthority === undefined ? {} : { deviceAuthority }),
       ...(values.ca === undefined ? {} : { trustedRoots: [readRoot(values.ca, io)] }),
       ...(faults === 0 ? {} : { faults: randomFaults({ dropResponse: faults, duplicate: faults }) }),
       retry: { attempts: 4 },
@@ -123,7 +167,7 @@ function read(
   return value;
 }
 
-const kinds = ['iPhone', 'iPad', 'Mac', 'AppleTV'] as const;
+const kinds = ['iPhone', 'iPad', 'Mac', 'AppleTV', 'VisionPro'] as const;
 
 function readMix(text: string): FleetMix {
   const shares = text.split(',').map((part): [string, number] => {

@@ -1,12 +1,14 @@
 // Drives a fleet: everybody enrols, then polls in rounds, until the time is over or somebody interrupts.
-import { type SimulatedDevice, SimulatorError } from '@espalier/simulator';
+import { type EnrolmentWay, type SimulatedDevice, SimulatorError, type UserSession } from '@espalier/simulator';
 import type { Io } from '../io.ts';
 import type { Figures, Tally } from './tally.ts';
 
 /** What is to be done. */
 export interface Plan {
-  /** A profile's address or bytes. */
-  readonly source: string | Uint8Array;
+  /** A profile's address or bytes, or another way to enrol: of each device. */
+  source(device: SimulatedDevice, index: number): string | Uint8Array | EnrolmentWay;
+  /** Users of Macs and Shared iPads log in. */
+  readonly logIn: boolean;
   readonly concurrency: number;
   /** Seconds in all. */
   readonly seconds: number;
@@ -32,13 +34,14 @@ export async function runFleet(
   const interruption = new AbortController(); // ends the pauses
   const finished = new AbortController(); // ends the waiting for what does not end
   const stopListening = io.onInterrupt(() => interruption.abort());
+  const users = new Map<SimulatedDevice, UserSession>();
   const over = (): boolean => interruption.signal.aborted || io.now() >= end;
   try {
     const work = (async () => {
-      await inTurns(fleet, plan.concurrency, over, (device) => enrol(device, plan.source, tally));
+      await inTurns(fleet, plan.concurrency, over, (device, index) => enrol(device, index, plan, users, tally));
       for (let round = 1; round <= plan.rounds && !over(); round++) {
         const start = io.now();
-        await inTurns(fleet, plan.concurrency, over, (device) => poll(device, tally));
+        await inTurns(fleet, plan.concurrency, over, (device) => poll(device, users.get(device), tally));
         const pause = Math.min(end, start + plan.interval * 1000) - io.now();
         if (round < plan.rounds && pause > 0) await io.sleep(pause, interruption.signal);
       }
@@ -58,9 +61,19 @@ export async function runFleet(
   }
 }
 
-async function enrol(device: SimulatedDevice, source: string | Uint8Array, tally: Tally): Promise<void> {
+async function enrol(
+  device: SimulatedDevice,
+  index: number,
+  plan: Plan,
+  users: Map<SimulatedDevice, UserSession>,
+  tally: Tally,
+): Promise<void> {
   try {
-    await device.enrol(source);
+    await device.enrol(plan.source(device, index));
+    if (plan.logIn) {
+      const user = await logIn(device, index);
+      if (user?.managed === true) users.set(device, user);
+    }
     tally.enrolled();
   } catch (error) {
     if (!(error instanceof SimulatorError)) throw error;
@@ -68,10 +81,19 @@ async function enrol(device: SimulatedDevice, source: string | Uint8Array, tally
   }
 }
 
-async function poll(device: SimulatedDevice, tally: Tally): Promise<void> {
+/** The Mac's own user, or somebody with a Shared iPad in hand. */
+async function logIn(device: SimulatedDevice, index: number): Promise<UserSession | undefined> {
+  if (device.kind === 'Mac') return await device.logIn();
+  const shared = device.kind === 'iPad' && device.state().sharedIpad === true;
+  return shared ? await device.logIn({ shortName: `user${index + 1}@example.com` }) : undefined;
+}
+
+async function poll(device: SimulatedDevice, user: UserSession | undefined, tally: Tally): Promise<void> {
   if (device.phase !== 'enrolled') return;
   try {
     tally.session(await device.poll());
+    // A command may have logged the user out.
+    if (user?.state()?.loggedIn === true && device.state().phase === 'enrolled') tally.session(await user.poll());
   } catch (error) {
     if (!(error instanceof SimulatorError)) throw error;
     tally.sessionFailed(error);
@@ -100,11 +122,14 @@ async function inTurns(
   fleet: readonly SimulatedDevice[],
   concurrency: number,
   over: () => boolean,
-  task: (device: SimulatedDevice) => Promise<void>,
+  task: (device: SimulatedDevice, index: number) => Promise<void>,
 ): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < fleet.length && !over()) await task(fleet[next++]!);
+    while (next < fleet.length && !over()) {
+      const index = next++;
+      await task(fleet[index]!, index);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, fleet.length) }, worker));
 }

@@ -18,6 +18,8 @@ export interface DeviceAuthority {
 export interface SimulatedDeviceAuthority extends DeviceAuthority {
   /** What a server must be told to trust in place of Apple's, DER. */
   readonly certificate: Uint8Array;
+  /** PKCS#8, DER: to have the same authority again, by the options. */
+  readonly privateKey: Uint8Array;
 }
 
 /**
@@ -29,17 +31,19 @@ export interface SimulatedDeviceAuthority extends DeviceAuthority {
  * const host = createHost({ ...options, ade: { anchors: [deviceAuthority.certificate] } });
  */
 export async function createSimulatedDeviceAuthority(
-  options: { readonly clock?: { now(): number } } = {},
+  options: {
+    readonly clock?: { now(): number };
+    /** One that was made before. */
+    readonly authority?: Pick<SimulatedDeviceAuthority, 'certificate' | 'privateKey'>;
+  } = {},
 ): Promise<SimulatedDeviceAuthority> {
   const { clock = Date } = options;
-  const root = await createRootCa({
-    subject: 'CN=Simulated iPhone Device CA',
-    key: { type: 'ec', curve: 'P-256' },
-    clock,
-  });
+  const key = { type: 'ec', curve: 'P-256' } as const;
+  const root = options.authority ?? (await createRootCa({ subject: 'CN=Simulated iPhone Device CA', key, clock }));
   const ca: CertificateAuthority = await openCa({ ...root, clock });
   return {
     certificate: root.certificate,
+    privateKey: root.privateKey,
     issue: (publicKey, { udid }) =>
       ca.issue({ publicKey, subject: `CN=${udid}`, template: 'device', validityDays: 365 }),
   };
