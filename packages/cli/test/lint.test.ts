@@ -218,8 +218,13 @@ const seeded: Seeded[] = [
   ],
   [
     'a real where an integer belongs',
-    one('com.apple.dock', { tilesize: new PlistReal(64) }),
+    one('com.apple.dock', { tilesize: new PlistReal(64.5) }),
     `error type.wrong ${at}/tilesize`,
+  ],
+  [
+    'a whole number written as a real',
+    one('com.apple.dock', { tilesize: new PlistReal(64) }),
+    `warning type.wrong ${at}/tilesize`,
   ],
   // Profiles: on a target.
   ['a Mac payload for an iPhone', one('com.apple.dock', {}), `error target.platform ${at}`, 'ios:17.4'],
