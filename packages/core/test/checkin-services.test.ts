@@ -13,6 +13,77 @@ async function events(engine: ReturnType<typeof bench>['engine'], type: Paramete
   return (await engine.events.list({ order: 'oldest', limit: 1000, ...type })).items;
 }
 
+function certificateOf(
+  { identity: { fingerprint, certificate } }: ScriptedDevice,
+  more: { invitationId?: string } = {},
+) {
+  return {
+    fingerprint,
+    certificate,
+    serialNumber: fingerprint.slice(0, 8),
+    subject: 'CN=again',
+    notBefore: 0,
+    notAfter: 1,
+    invitationId: null,
+    authorityKeyId: null,
+    enrolmentId: null,
+    attestation: null,
+    deliveredAt: null,
+    credentialId: null,
+    ...more,
+  };
+}
+
+describe('topics', () => {
+  it('a device that enrols for the topic of another server is refused, once and typed', async () => {
+    const { engine } = bench({ topics: ['com.apple.mgmt.External.ours'] });
+    const device = new ScriptedDevice(engine, 'U1');
+    for (let i = 0; i < 20; i++) {
+      await expect(device.authenticate()).rejects.toMatchObject({
+        code: 'core.enrolment.foreign_topic',
+        kind: 'forbidden',
+      });
+    }
+    expect(await engine.devices.get('U1')).toBe(null);
+    const told = await events(engine, { type: 'enrolment.identity-refused' });
+    expect(told).toHaveLength(5);
+    expect(told[0]?.data).toMatchObject({ enrolmentId: 'U1', reason: 'foreign-topic' });
+  });
+
+  it('a token for another topic is refused, too', async () => {
+    const { engine } = bench({ topics: ['com.apple.mgmt.External.test'] });
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.authenticate();
+    await expect(device.tokenUpdate({ Topic: 'com.apple.mgmt.External.other' })).rejects.toMatchObject({
+      code: 'core.enrolment.foreign_topic',
+    });
+    await device.tokenUpdate();
+    expect((await engine.devices.get('U1'))?.enrolment.status).toBe('active');
+  });
+});
+
+describe('refusals', () => {
+  it('are kept, but do not fill the store', async () => {
+    const { engine, store, clock } = bench({ options: { refusalsPerHour: 20 } });
+    for (let i = 0; i < 100; i++) {
+      const stranger = new ScriptedDevice(engine, `X${i}`);
+      await expect(stranger.idle()).rejects.toMatchObject({ code: 'core.enrolment.unknown' });
+      await engine.protocol.refused({ code: 'host.identity.bad_signature', address: `192.0.2.${i}` });
+    }
+    const told = await events(engine, { type: 'door.refused' });
+    expect(told).toHaveLength(20);
+    expect(told[0]).toMatchObject({ enrolmentId: null, data: { code: 'core.enrolment.unknown', enrolmentId: 'X0' } });
+    expect(told[1]?.data).toEqual({ code: 'host.identity.bad_signature', address: '192.0.2.0' });
+    // An hour later the next one says how many were left out.
+    clock.advance(3_600_000);
+    await engine.protocol.refused({ code: 'host.identity.missing', address: 'x'.repeat(1000) });
+    const last = (await events(engine, { type: 'door.refused' })).at(-1);
+    expect(last?.data).toEqual({ code: 'host.identity.missing', address: 'x'.repeat(200), suppressed: 180 });
+    await store.close();
+    await expect(engine.protocol.refused({ code: 'host.identity.missing' })).resolves.toBe(undefined);
+  });
+});
+
 describe('re-enrolment', () => {
   async function again(policy: NonNullable<Parameters<typeof bench>[0]>['hooks'], register = false) {
     const made = bench(policy === undefined ? {} : { hooks: policy });
@@ -21,23 +92,7 @@ describe('re-enrolment', () => {
     device.identity = identity('another');
     if (register) {
       const event = { type: 'certificate.issued', at: 0, enrolmentId: null, data: {} } as const;
-      await made.store.certificates.register(
-        {
-          fingerprint: device.identity.fingerprint,
-          serialNumber: '1',
-          subject: 'CN=again',
-          notBefore: 0,
-          notAfter: 1,
-          certificate: device.identity.certificate,
-          invitationId: null,
-          authorityKeyId: null,
-          enrolmentId: null,
-          attestation: null,
-          deliveredAt: null,
-          credentialId: null,
-        },
-        event,
-      );
+      await made.store.certificates.register(certificateOf(device), event);
     }
     return { ...made, device };
   }
@@ -53,8 +108,76 @@ describe('re-enrolment', () => {
     ]);
   });
 
-  it('takes one that it issued and nobody used', async () => {
-    const { engine, device } = await again(undefined, true);
+  it('refuses one that it issued to whoever came, unless the policy allows that', async () => {
+    const { device } = await again(undefined, true);
+    await expect(device.authenticate()).rejects.toMatchObject(refused);
+  });
+
+  it('takes one that it issued to whoever came when nobody is there to be robbed', async () => {
+    const { engine, store, device } = await again(undefined, true);
+    await store.push.request({ enrolmentIds: ['U1'], at: 0 });
+    const [target] = await store.push.claim({ lease: 'l', at: 0, leaseMs: 1, limit: 1 });
+    expect(target?.enrolmentId).toBe('U1');
+    const settlements = [{ enrolmentId: 'U1', lease: 'l', outcome: 'token-dead', dueAt: 0 }] as const;
+    await store.push.settle({ at: 0, settlements });
+    await device.enrol();
+    expect((await engine.devices.get('U1'))?.enrolment.status).toBe('active');
+  });
+
+  it.each([
+    ['the same serial number', { serialNumber: 'sU1' }, true],
+    ['the same UDID', { udid: 'u1' }, true],
+    ['another serial number', { serialNumber: 'S2', udid: 'U1' }, false],
+    ['another UDID', { udid: 'U2' }, false],
+  ])('takes one of an invitation for this device: %s', async (_, binding, taken) => {
+    const { engine, store, clock } = bench();
+    const first = new ScriptedDevice(engine, 'U1');
+    await first.enrol();
+    const invitation = await engine.enrolling.invite(binding);
+    expect(invitation.binding).toEqual(binding);
+    const enter = async (udid: string) => {
+      const device = new ScriptedDevice(engine, udid, { SerialNumber: 'SU1' });
+      device.identity = identity(`for ${udid}`);
+      const entry = certificateOf(device, { invitationId: invitation.id });
+      await store.certificates.register(entry, {
+        type: 'certificate.issued',
+        at: clock.now(),
+        enrolmentId: null,
+        data: {},
+      });
+      return device;
+    };
+    const again = await enter('U1');
+    if (taken) {
+      await again.enrol();
+      expect((await engine.devices.get('U1'))?.enrolment.certificateFingerprint).toBe(again.identity.fingerprint);
+    } else {
+      await expect(again.authenticate()).rejects.toMatchObject({ code: 'core.enrolment.other_device' });
+      expect(await events(engine, { type: 'enrolment.identity-refused' })).toMatchObject([
+        { data: { enrolmentId: 'U1', reason: 'other-device' } },
+      ]);
+    }
+  });
+
+  it('a new device is refused, too, with a certificate for another one', async () => {
+    const { engine, store } = bench();
+    const { id } = await engine.enrolling.invite();
+    expect(await engine.enrolling.bind(id, { serialNumber: 'S1' })).toEqual({ serialNumber: 'S1' });
+    expect(await engine.enrolling.bind(id, { serialNumber: 's1', udid: 'U1' })).toMatchObject({ udid: 'U1' });
+    await expect(engine.enrolling.bind(id, { serialNumber: 'S2' })).rejects.toMatchObject({
+      code: 'core.invitation.bound',
+    });
+    await expect(engine.enrolling.bind('nobody', {})).rejects.toMatchObject({ code: 'core.invitation.unknown' });
+    await expect(engine.enrolling.invite({ serialNumber: ' ' })).rejects.toMatchObject({ kind: 'invalid' });
+    const device = new ScriptedDevice(engine, 'U9');
+    const event = { type: 'certificate.issued', at: 0, enrolmentId: null, data: {} } as const;
+    await store.certificates.register(certificateOf(device, { invitationId: id }), event);
+    await expect(device.authenticate()).rejects.toMatchObject({ code: 'core.enrolment.other_device' });
+    expect(await engine.devices.get('U9')).toBe(null);
+  });
+
+  it('takes one that it issued and nobody used under "issued"', async () => {
+    const { engine, device } = await again({ reenrolment: 'issued' }, true);
     await device.enrol();
     expect((await engine.devices.get('U1'))?.enrolment.status).toBe('active');
     expect((await events(engine, { type: 'enrolment.authenticated' })).map(({ data }) => data['again'])).toEqual([

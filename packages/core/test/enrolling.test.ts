@@ -118,7 +118,8 @@ describe('enrolment with SCEP', () => {
     const { engine, enrol } = await authority();
     const device = new ScriptedDevice(engine, 'U1');
     for (let i = 0; i < 3; i++) {
-      const { certificate } = await enrol((await engine.enrolling.challenge()).challenge);
+      const { id: invitationId } = await engine.enrolling.invite({ serialNumber: 'SU1' });
+      const { certificate } = await enrol((await engine.enrolling.challenge({ invitationId })).challenge);
       const { fingerprint } = (await engine.enrolling.certificates()).items[0]!;
       device.identity = { fingerprint, certificate, source: 'tls' };
       await device.enrol();

@@ -88,6 +88,44 @@ describe('the notifier', () => {
     expect(pushed).toHaveLength(2);
   });
 
+  it('does not believe that every token is bad: the server asks the wrong push service', async () => {
+    let wrong = true;
+    const { engine, pushed, clock, logs } = pushing(() =>
+      wrong ? { outcome: 'token-dead', reason: 'BadDeviceToken' } : { outcome: 'delivered' },
+    );
+    const ids = Array.from({ length: 30 }, (_, i) => `U${i}`);
+    for (const id of ids) await new ScriptedDevice(engine, id).enrol();
+    for (let i = 0; i < 4; i++) {
+      await engine.tick();
+      clock.advance(16 * MINUTE);
+    }
+    const pushable = async () =>
+      (await engine.devices.list({ limit: 100 })).items.filter((row) => row.enrolment.pushable);
+    expect(await pushable()).toHaveLength(30);
+    expect((await engine.events.list({ type: 'push.token-dead' })).items).toEqual([]);
+    expect((await engine.events.list({ type: 'push.tokens-doubted' })).items).toMatchObject([
+      { enrolmentId: null, data: { topic: 'com.apple.mgmt.External.test', bad: 30, delivered: 0 } },
+    ]);
+    expect(logs.filter((log) => log.level === 'error')).toHaveLength(1);
+    // Mended: everybody is woken, at the latest when a day has passed.
+    wrong = false;
+    pushed.length = 0;
+    clock.advance(24 * 60 * MINUTE);
+    await engine.tick();
+    expect(new Set(pushed).size).toBe(30);
+  });
+
+  it('believes that one token is bad where the others are good', async () => {
+    const { engine } = pushing((id) =>
+      id === 'U3' ? { outcome: 'token-dead', reason: 'BadDeviceToken' } : { outcome: 'delivered' },
+    );
+    for (let i = 0; i < 6; i++) await new ScriptedDevice(engine, `U${i}`).enrol();
+    await engine.tick();
+    const dead = (await engine.devices.list()).items.filter((row) => !row.enrolment.pushable);
+    expect(dead.map(({ enrolment }) => enrolment.id)).toEqual(['U3']);
+    expect((await engine.events.list({ type: 'push.tokens-doubted' })).items).toEqual([]);
+  });
+
   it('tries again when APNs says so, and survives a client that throws', async () => {
     let step = 0;
     const { engine, pushed, clock, logs } = pushing(() => {

@@ -21,8 +21,8 @@ import {
 import { createIdentityCertificates, type IdentityCertificateOptions } from './ca/identity-certificate.ts';
 import { createRevocation, type RevocationOptions } from './ca/revocation.ts';
 import { hostScepServer, type ScepRegistrar } from './ca/scep.ts';
-import { type AccountOptions, accountRoutes, createAccountDoor } from './enrol/account.ts';
-import { createAccountTokens } from './enrol/account-token.ts';
+import { type AccountDoor, type AccountOptions, accountRoutes, createAccountDoor } from './enrol/account.ts';
+import { type AccountTokens, createAccountTokens } from './enrol/account-token.ts';
 import { type AdeOptions, adeRoutes } from './enrol/ade.ts';
 import type { MachineOptions } from './enrol/machine.ts';
 import { otaRoutes } from './enrol/ota.ts';
@@ -34,8 +34,9 @@ import { createLimiter, defaultLockout, type LockoutRules } from './http/limiter
 import { type Answer, fromWeb, type IncomingRequest, offerDirect, toWeb } from './http/message.ts';
 import { describe, problemResponse } from './http/problem.ts';
 import { json } from './http/respond.ts';
-import { type Context, createRouter, type Route } from './http/router.ts';
+import { type Context, createRouter } from './http/router.ts';
 import { createIdentifier, type IdentityOptions } from './identity/identify.ts';
+import { createAccountLookup } from './mdm/accounts.ts';
 import { contentRoutes } from './mdm/content.ts';
 import { type MdmContext, mdmRoutes } from './mdm/routes.ts';
 import { createHostMeters, metricsRoute } from './metrics.ts';
@@ -228,7 +229,6 @@ export function createHost(given: HostOptions): Host {
 
   const sessionSecret = options.sessionSecret ?? random(32);
   const identifier = createIdentifier(options.identity, proxies, now);
-  const mdm = { engine, identifier, limits: mdmLimits, unenrolUnknown: options.unenrolUnknown ?? false };
   const issuing = { ca, certificates, challenge: challengeMaker(engine, ca, options.scepChallenge ?? {}) };
   const enrol = {
     engine,
@@ -249,6 +249,14 @@ export function createHost(given: HostOptions): Host {
     urls,
   };
 
+  const accounts = accountDoor(options.account, enrol, sessionSecret, now);
+  const mdm: MdmContext = {
+    engine,
+    identifier,
+    limits: mdmLimits,
+    unenrolUnknown: options.unenrolUnknown ?? false,
+    ...(accounts === null ? {} : { accounts: { user: accounts.door.user, of: createAccountLookup(engine) } }),
+  };
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
     ...mdmRoutes(mdm),
@@ -259,7 +267,12 @@ export function createHost(given: HostOptions): Host {
     ...enrolRoutes(enrol),
     ...(options.ade === undefined ? [] : adeRoutes(enrol, options.ade)),
     ...(options.profileService === undefined ? [] : otaRoutes(enrol, options.profileService, sessionSecret)),
-    ...accountDrivenRoutes(options.account, enrol, mdm, sessionSecret, now),
+    ...(accounts === null
+      ? []
+      : [
+          ...accountRoutes(enrol, accounts.options, accounts.door, accounts.tokens),
+          ...mdmRoutes({ ...mdm, prefix: '/mdm/account', forAccounts: true }),
+        ]),
     ...(options.acme === false
       ? []
       : acmeRoutes({
@@ -348,6 +361,9 @@ export function createHost(given: HostOptions): Host {
       const requestId = Buffer.from(random(8)).toString('hex');
       const { problem, headers } = describe(error, requestId);
       measured({ route, status: problem.status, code: problem.code });
+      if (isDoorRefusal(problem.code)) {
+        await engine.protocol.refused({ code: problem.code, address: clientAddress(request, info, proxies) });
+      }
       report(logger, error, problem.status, { requestId, method: request.method, path: pathOf(request.url) });
       if (error instanceof HostError && error.body) {
         return json(error.body, problem.status, { 'x-request-id': requestId, ...headers });
@@ -378,22 +394,17 @@ export function createHost(given: HostOptions): Host {
   };
 }
 
-/** Account-driven enrolment, with the device routes at which each request needs the user's token. */
-function accountDrivenRoutes(
-  account: AccountOptions | undefined,
+/** Account-driven enrolment: the tokens, and the door at which they are shown. */
+function accountDoor(
+  options: AccountOptions | undefined,
   enrol: EnrolContext,
-  mdm: MdmContext,
   secret: Uint8Array,
   now: () => number,
-): Route[] {
-  if (account === undefined) return [];
-  const days = account.signIn.method === 'apple-as-web' ? (account.signIn.tokenDays ?? 90) : 90;
+): { readonly options: AccountOptions; readonly door: AccountDoor; readonly tokens: AccountTokens } | null {
+  if (options === undefined) return null;
+  const days = options.signIn.method === 'apple-as-web' ? (options.signIn.tokenDays ?? 90) : 90;
   const tokens = createAccountTokens(secret, days * 86_400_000, now);
-  const door = createAccountDoor(account, tokens, enrol.urls);
-  return [
-    ...accountRoutes(enrol, account, door, tokens),
-    ...mdmRoutes({ ...mdm, prefix: '/mdm/account', user: (request, context) => door.user(request, context) }),
-  ];
+  return { options, door: createAccountDoor(options, tokens, enrol.urls), tokens };
 }
 
 const hasSigner = <T extends { readonly signer?: Signer }>(ca: T): ca is T & { readonly signer: Signer } =>
@@ -412,6 +423,11 @@ function withRollover(options: HostOptions): HostOptions {
     profile: { ...profile, rootCertificates: profile.rootCertificates ?? anchors },
   };
 }
+
+/** Codes of refusals before the protocol is reached, which whoever watches over the server wants to see. */
+const doorCodes =
+  /^(host\.identity\.|host\.account\.token$|host\.enrol\.(pin|machine_info|challenge|refused)$|host\.locked$)/;
+const isDoorRefusal = (code: string): boolean => doorCodes.test(code);
 
 /** One line for each refusal, and the whole error (once) for a fault of the server. */
 function report(logger: Logger, error: unknown, status: number, fields: Readonly<Record<string, unknown>>): void {

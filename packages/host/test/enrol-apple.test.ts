@@ -6,7 +6,7 @@ import { decodeDict, encodeXml, type PlistInput } from '@espalier/plist';
 import { describe, expect, it } from 'vitest';
 import type { AccountOptions, AdeOptions, HostOptions } from '../src/index.ts';
 import { fc, test as property } from './property.ts';
-import { authority, device, messages, ORIGIN, START, TOPIC, type World, world } from './world.ts';
+import { authority, device, enrol, messages, ORIGIN, START, TOPIC, type World, world } from './world.ts';
 
 const apple = () => authority('Apple stand-in');
 
@@ -104,6 +104,38 @@ describe('Automated Device Enrolment', () => {
     expect((await post(to, '/enrol/ade', await signed(iphone))).status).toBe(200);
     const answer = await post(to, '/enrol/ade', await signed({ ...iphone, SERIAL: 'S2' }));
     expect([answer.status, await answer.json()]).toEqual([403, { code: 'com.apple.unrecognized.device' }]);
+  });
+
+  it('gives a certificate that enrols this device and no other', async () => {
+    const to = await ade();
+    const enter = async (claimed: { UDID: string; SerialNumber: string }) => {
+      const { scep } = await mdmPayload(await post(to, '/enrol/ade', await signed(iphone)));
+      const { certificate, privateKey } = await scepEnrol({
+        url: `${ORIGIN}/scep`,
+        fetch: (request) => to.host.fetch(request, { remoteAddress: '192.0.2.10' }),
+        subject: 'CN=x',
+        challenge: scep.Challenge,
+        clock: { now: () => START },
+      });
+      const body = encodeXml({ MessageType: 'Authenticate', Topic: TOPIC, ProductName: 'iPhone15,2', ...claimed });
+      const signature = Buffer.from(signCms(body, { certificate, privateKey, detached: true })).toString('base64');
+      const headers = { 'mdm-signature': signature };
+      return to.fetch('/mdm/checkin', { method: 'PUT', headers, body: body as Uint8Array<ArrayBuffer> });
+    };
+    await enrol(to, 'BOSS');
+    const refused = await enter({ UDID: 'BOSS', SerialNumber: 'S-BOSS' });
+    expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([
+      403,
+      'core.enrolment.other_device',
+    ]);
+    expect((await to.engine.devices.get('BOSS'))?.enrolment.status).toBe('active');
+    // It returns after it was erased by hand, when its enrolment still looks alive.
+    for (let i = 0; i < 2; i++) {
+      const own = { UDID: iphone.UDID, SerialNumber: iphone.SERIAL };
+      expect((await enter(own)).status).toBe(200);
+    }
+    const [told] = (await to.engine.events.list({ type: 'enrolment.identity-refused' })).items;
+    expect(told?.data).toMatchObject({ enrolmentId: 'BOSS', reason: 'other-device' });
   });
 
   it('hands the first visit of the sign-in page to the product, with the device', async () => {
@@ -260,6 +292,15 @@ describe('account-driven enrolment', () => {
     const idle = { Status: 'Idle', EnrollmentID: 'E1' };
     const command = decodeDict(new Uint8Array(await (await send('/mdm/account/connect', idle, bearer)).arrayBuffer()));
     expect(command['Command']).toMatchObject({ RequestType: 'DeviceInformation' });
+    // Nor does the device get anywhere without its user's token elsewhere, or with somebody else's.
+    const other = await send('/mdm/connect', idle);
+    expect([other.status, other.headers.get('www-authenticate')]).toEqual([
+      401,
+      expect.stringContaining('apple-as-web'),
+    ]);
+    expect((await send('/mdm', idle, bearer)).status).toBe(200);
+    const bobs = `Bearer ${await signInAs(to, 'bob')}`;
+    expect((await send('/mdm/account/connect', idle, bobs)).status).toBe(401);
     // A token that is forged, or over, sends the user to the sign-in again.
     expect((await send('/mdm/account/connect', idle, `${bearer}x`)).status).toBe(401);
     to.clock.advance(30 * 86_400_000);

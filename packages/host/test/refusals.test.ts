@@ -51,6 +51,20 @@ describe('the device routes', () => {
     expect((await to.engine.devices.get('A1'))?.enrolment.status).toBe('active');
   });
 
+  it('tell whoever watches over the server of those who are turned away, without filling the store', async () => {
+    const to = await world();
+    for (let i = 0; i < 20; i++) await to.fetch('/mdm/connect', { method: 'PUT', body: 'x' });
+    const phone = await device('A1', to.ca);
+    await to.fetch('/mdm/connect', phone.request(messages.idle('A1')));
+    const { items } = await to.engine.events.list({ type: 'door.refused', order: 'oldest' });
+    expect(items.map(({ data }) => data['code'])).toEqual([
+      ...Array.from({ length: 5 }, () => 'host.identity.missing'),
+      'core.enrolment.unknown',
+    ]);
+    expect(items[0]?.data['address']).toBe('192.0.2.10');
+    expect(items.at(-1)?.data).toMatchObject({ enrolmentId: 'A1', suppressed: 15 });
+  });
+
   it('answer a check-in with an empty 200', async () => {
     const to = await world();
     const phone = await device('A1', to.ca);

@@ -78,7 +78,18 @@ export function sqliteLabels(db: Database): LabelStore {
 
     delete: (id, at) =>
       db.write(() => {
-        if (db.run('DELETE FROM labels WHERE id = ?', id) === 0) return false;
+        const label = db.get<{ name: string }>('SELECT name FROM labels WHERE id = ?', id);
+        if (label === undefined) return false;
+        const data = { labelId: id, label: label.name, cause: 'label-deleted' };
+        const members = db.all<{ id: string }>(
+          'SELECT e.id FROM label_members m JOIN enrolments e ON e.nr = m.enrolment WHERE m.label = ? ORDER BY e.id',
+          id,
+        );
+        appendEvents(
+          db,
+          members.map((member) => ({ type: 'label.left', at, enrolmentId: member.id, data })),
+        );
+        db.run('DELETE FROM labels WHERE id = ?', id);
         const configurations = db.all<{ id: string; label_ids: string }>(
           `SELECT c.id, c.label_ids FROM configuration_labels l JOIN configurations c ON c.id = l.configuration
            WHERE l.label = ?`,

@@ -31,8 +31,10 @@ import type {
   DeviceRow,
   EngineEvent,
   Enrolment,
+  EnrolmentAccount,
   EventType,
   Invitation,
+  InvitationBinding,
   IssuedCertificate,
   Label,
   ScepChallenge,
@@ -68,6 +70,21 @@ export interface Protocol {
    * @throws as {@link Protocol.checkin}
    */
   connect(body: Uint8Array, identity: DeviceIdentity): Promise<Uint8Array | null>;
+  /**
+   * Keeps that somebody was refused before the protocol was reached: the event `door.refused`, for whoever watches over the
+   * server. Few of a kind are kept, however many come ({@link EngineOptions.refusalsPerHour}); never rejects.
+   */
+  refused(refusal: DoorRefusal): Promise<void>;
+}
+
+/** Somebody who was refused at the door. */
+export interface DoorRefusal {
+  /** The error's code: `host.identity.bad_signature`. */
+  readonly code: string;
+  /** Where the request came from. */
+  readonly address?: string;
+  readonly enrolmentId?: string;
+  readonly fingerprint?: string;
 }
 
 /** What may be asked of one queued command. */
@@ -275,13 +292,22 @@ export interface Configurations {
 
 /** Invitations (REG-4) and SCEP challenges. */
 export interface Enrolling {
-  invite(options?: {
-    readonly note?: string;
-    /** PIN length, 6 to 12 (default 6). */
-    readonly pinLength?: number;
-    /** Hours until the PIN expires (default 24). */
-    readonly ttlHours?: number;
-  }): Promise<Invitation>;
+  invite(
+    options?: {
+      readonly note?: string;
+      /** PIN length, 6 to 12 (default 6). */
+      readonly pinLength?: number;
+      /** Hours until the PIN expires (default 24). */
+      readonly ttlHours?: number;
+    } & InvitationBinding,
+  ): Promise<Invitation>;
+  /**
+   * Binds an invitation to a device, an account or rights, once they are known: what a device sent of itself, signed.
+   * @throws CoreError `core.invitation.unknown` (not-found), `core.invitation.bound` (conflict) where it is for another already
+   */
+  bind(invitationId: string, binding: InvitationBinding): Promise<InvitationBinding>;
+  /** By whose account the enrolment of this certificate is, or will be; `null` for every other. */
+  accountOf(fingerprint: string): Promise<EnrolmentAccount | null>;
   invitations(page?: PageRequest): Promise<Page<Invitation>>;
   /** @throws CoreError `core.invitation.unknown` (not-found), `core.invitation.used` (conflict), `core.invitation.expired` (forbidden) */
   redeem(credential: { readonly token: string } | { readonly pin: string }): Promise<Invitation>;

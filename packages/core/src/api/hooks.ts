@@ -14,17 +14,24 @@ export interface ReenrolmentRequest {
   readonly identity: DeviceIdentity;
   /** Whether this engine's register holds the certificate, not yet used, revoked or bound to another enrolment. */
   readonly issued: boolean;
+  /** Whether it was issued for this very device: see {@link ReenrolmentPolicy}. */
+  readonly bound: boolean;
 }
 
 /**
  * Which certificate may take an enrolment over at `Authenticate` while the enrolment is pending or active:
  *
- * - `issued` (default): one that this engine's CA issued and nobody used yet, which takes a fresh invitation or challenge;
+ * - `bound` (default): one that this engine's CA issued and nobody used yet, and that is for this device: its invitation names
+ *   the serial number or UDID (Automated Device Enrolment and the profile service bind it to what the device signed), Apple attested
+ *   the serial number, or it is a renewal. Any such certificate will do where the enrolment is `pending`, or where Apple says that its push token
+ *   is dead: the device has left it. See docs/decisions/0007-reenrolment.md;
+ * - `issued`: one that this engine's CA issued and nobody used yet, which takes a fresh invitation or challenge;
  * - `allow`: any that the door trusts (devices of an outside CA);
  * - `refuse`: none; the enrolment has to end first;
  * - a function decides.
  */
 export type ReenrolmentPolicy =
+  | 'bound'
   | 'issued'
   | 'allow'
   | 'refuse'

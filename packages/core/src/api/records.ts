@@ -147,6 +147,25 @@ export interface Invitation {
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly enrolmentId: string | null;
+  /** For whom it is; `null` for whoever has it. */
+  readonly binding: InvitationBinding | null;
+}
+
+/** What an invitation is bound to: certificates issued for it enrol this device, in this way, and no other. */
+export interface InvitationBinding {
+  /** By the serial number, or by the UDID where no serial number is given. */
+  readonly serialNumber?: string;
+  readonly udid?: string;
+  /** By whose account: every request of the enrolment needs this user's token. */
+  readonly account?: EnrolmentAccount;
+  /** The access rights that its profile gives (the mask of `AccessRights`). */
+  readonly accessRights?: number;
+}
+
+/** An account-driven enrolment: by whose account, and of what kind. */
+export interface EnrolmentAccount {
+  readonly mode: 'BYOD' | 'ADDE';
+  readonly managedAppleAccount: string;
 }
 
 /** A SCEP request that waits for a decision, or for the device to ask again. */
@@ -245,6 +264,7 @@ export type EventType =
   | 'enrolment.retired'
   | 'enrolment.wipe-cancelled'
   | 'enrolment.identity-refused'
+  | 'door.refused'
   | 'enrolment.bootstrap-token-stored'
   | 'enrolment.bootstrap-token-removed'
   | 'enrolment.bootstrap-token-read'
@@ -281,6 +301,7 @@ export type EventType =
   | 'push.sent'
   | 'push.failed'
   | 'push.token-dead'
+  | 'push.tokens-doubted'
   | 'push-certificate.requested'
   | 'push-certificate.imported'
   | 'push-certificate.expiring'

@@ -250,6 +250,20 @@ function labelTests({ test, expect }: Suite): void {
     expect(await store.labels.of('A')).toEqual([]);
     expect(await marks(store)).toEqual(['A']);
   });
+
+  test('the members of a deleted label leave it, each with an event', async (store) => {
+    await enrol(store, 'A', 'B', 'C');
+    for (const id of ['k', 'l']) await store.labels.create(label(id));
+    await join(store, 'l', 'B', 'A');
+    await join(store, 'k', 'C');
+    await store.labels.delete('l', T0 + 1);
+    const { items } = await store.events.list({ type: 'label.left', order: 'oldest' }, { limit: 9 });
+    const data = { labelId: 'l', label: 'label l', cause: 'label-deleted' };
+    expect(items.map(({ at, enrolmentId, data: told }) => [at, enrolmentId, told])).toEqual([
+      [T0 + 1, 'A', data],
+      [T0 + 1, 'B', data],
+    ]);
+  });
 }
 
 function configurationTests({ test, expect }: Suite): void {

@@ -4,8 +4,8 @@ import type { Invitation } from '../api/records.ts';
 import type { NewEvent, StorePage } from './shared.ts';
 
 /** An invitation as it is stored: PIN and token only as keyed hashes (to be found by) and sealed (to be shown). */
-export interface InvitationRecord extends Omit<Invitation, 'pin' | 'token'> {
-  /** PIN and token, sealed together. */
+export interface InvitationRecord extends Omit<Invitation, 'pin' | 'token' | 'binding'> {
+  /** PIN, token and binding, sealed together. */
   readonly sealed: Uint8Array;
   readonly pinHash: string;
   readonly tokenHash: string;

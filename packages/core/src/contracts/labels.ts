@@ -46,7 +46,8 @@ export interface LabelStore {
   update(label: LabelDefinition): Promise<'updated' | 'name-taken' | 'unknown'>;
   /**
    * Deletes the label, its memberships and its place on configurations; the members that had a configuration by it are
-   * marked for reconciling at `at`. False when there was none.
+   * marked for reconciling at `at`. For each member, by id, an event `label.left` is appended (data `{ labelId, label: name,
+   * cause: 'label-deleted' }`). False when there was none.
    */
   delete(id: string, at: number): Promise<boolean>;
   /** By name, with counts. */

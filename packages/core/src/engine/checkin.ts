@@ -20,6 +20,7 @@ import { CoreError } from '../errors.ts';
 import { releaseWaiting } from '../recipes/run.ts';
 import type { Context } from './context.ts';
 import { queueInventory } from './inventory.ts';
+import { bindingFor, factsOf } from './invitation-binding.ts';
 import type { LabelService } from './labels.ts';
 import { checkReenrolment } from './reenrolment.ts';
 import { refuse } from './refuse.ts';
@@ -45,7 +46,9 @@ export async function authenticate(context: Context, message: Authenticate, iden
   if (attested !== undefined && attested !== message.serialNumber && kind === 'device') {
     throw await refuse(context, 'attestation', id, identity);
   }
-  await checkReenrolment(context, id, identity);
+  await checkTopic(context, id, message.topic, identity);
+  const binding = await bindingFor(context, issued);
+  await checkReenrolment(context, id, message, identity, issued, binding);
   const at = clock.now();
   const before = await store.inventory.get(id);
   const outcome = await store.enrolments.authenticate({
@@ -73,11 +76,20 @@ export async function authenticate(context: Context, message: Authenticate, iden
     ],
   });
   if (outcome.outcome !== 'accepted') throw await refuse(context, 'identity-mismatch', id, identity);
-  const facts: Record<string, FactValue> = { ...authenticateFacts(message) };
+  const facts: Record<string, FactValue> = { ...authenticateFacts(message), ...factsOf(binding, kind) };
   if (kind === 'user-enrolment-device') facts['ios.apple_user_enrolled_device'] = true;
   if (before?.facts['common.creation_date'] === undefined) facts['common.creation_date'] = at;
   await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });
   return null;
+}
+
+/**
+ * A device that enrols for another topic than this server's could never be woken, and is not ours.
+ * @throws CoreError `core.enrolment.foreign_topic` (forbidden)
+ */
+async function checkTopic(context: Context, id: string, topic: string, identity: DeviceIdentity): Promise<void> {
+  const known = await context.topics();
+  if (known.length > 0 && !known.includes(topic)) throw await refuse(context, 'foreign-topic', id, identity);
 }
 
 /** A channel tells how to wake it; the first time it becomes active. */
@@ -92,6 +104,7 @@ export async function tokenUpdate(
   const resolved = resolveEnrolment(message.ids);
   const { id, channel, kind, parent = null } = resolved;
   await checkAuthToken(context, resolved, message.ids.userId, message.value['AuthToken']);
+  await checkTopic(context, id, message.topic, identity);
   const at = clock.now();
   const secrets = [sealedSecret(context, id, 'raw.TokenUpdate', message.raw)];
   if (message.unlockToken !== undefined) secrets.push(sealedSecret(context, id, 'unlock-token', message.unlockToken));

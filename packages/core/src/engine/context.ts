@@ -7,6 +7,7 @@ import { CoreError } from '../errors.ts';
 import type { Vault } from '../keys/vault.ts';
 import type { EventBus } from './bus.ts';
 import type { Door } from './door.ts';
+import type { DoorLog } from './door-log.ts';
 import type { Instruments } from './instruments.ts';
 import type { Matcher } from './matching.ts';
 import type { EngineOptions, EscrowIdentity, Logger, SoftwareUpdateDeclaration } from './options.ts';
@@ -30,6 +31,10 @@ export interface Context {
   readonly meters: Instruments;
   readonly matcher: Matcher;
   readonly searching: Searching;
+  /** The push topics that are this server's; none: not known, so any will do. */
+  readonly topics: () => Promise<readonly string[]>;
+  /** Keeps refusals, a few of each kind. */
+  readonly doorLog: DoorLog;
   /** The status of devices changed (what searches call `common.status`): labels follow. */
   readonly statusChanged: (enrolmentIds: readonly string[]) => Promise<void>;
   /** Tells the loops that there is work. */

@@ -25,6 +25,7 @@ import { createConfigurations } from './configurations.ts';
 import { type Context, pageOf } from './context.ts';
 import { createDevices } from './devices.ts';
 import { createDoor } from './door.ts';
+import { createDoorLog } from './door-log.ts';
 import { createEffects } from './effects.ts';
 import { createEnrolling } from './enrolling.ts';
 import { createFactIndex, withFactRows } from './fact-index.ts';
@@ -86,6 +87,12 @@ export function createEngine(input: EngineInput): Engine {
     meters,
     matcher,
     searching: createSearching(store, clock, matcher, index),
+    async topics() {
+      if (input.topics !== undefined) return input.topics;
+      const topic = (await pushCertificates.get())?.topic;
+      return topic === undefined ? [] : [topic];
+    },
+    doorLog: createDoorLog(store, bus, clock, logger, options.refusalsPerHour),
     async statusChanged(ids) {
       await labels.evaluateDevices(ids, STATUS_TOKENS, 'status');
     },

@@ -6,6 +6,7 @@ import type { InvitationRecord } from '../contracts/invitations.ts';
 import { CoreError } from '../errors.ts';
 import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
 import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
+import { accountOf, checkInvitationBinding, mergeBinding, openInvitation } from './invitation-binding.ts';
 import { checkBinding, configurationOf, secretFor } from './issuing.ts';
 import { createScepRequests, grantOf } from './scep-requests.ts';
 import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
@@ -17,16 +18,14 @@ export function createEnrolling(context: Context): Enrolling {
 
   function shown(record: InvitationRecord): Invitation {
     const { sealed, pinHash: _, tokenHash: __, ...rest } = record;
-    const { pin, token } = JSON.parse(vault.openText(sealed, { kind: 'invitation', key: [record.id] })) as {
-      readonly pin: string;
-      readonly token: string;
-    };
+    const { pin, token, binding = null } = openInvitation(context, record);
     const expired = rest.status === 'valid' && rest.expiresAt <= clock.now();
-    return { ...rest, status: expired ? 'expired' : rest.status, pin, token };
+    return { ...rest, status: expired ? 'expired' : rest.status, pin, token, binding };
   }
 
   return {
-    async invite({ note = '', pinLength = 6, ttlHours = 24 } = {}) {
+    async invite({ note = '', pinLength = 6, ttlHours = 24, ...wanted } = {}) {
+      const binding = checkInvitationBinding(wanted);
       if (!Number.isInteger(pinLength) || pinLength < 6 || pinLength > 12) {
         throw new CoreError('core.invitation.bad_option', 'invalid', 'a PIN has 6 to 12 digits');
       }
@@ -47,7 +46,10 @@ export function createEnrolling(context: Context): Enrolling {
           createdAt: at,
           expiresAt: at + Math.round(ttlHours * 3_600_000),
           enrolmentId: null,
-          sealed: vault.seal(JSON.stringify({ pin, token }), { kind: 'invitation', key: [id] }),
+          sealed: vault.seal(JSON.stringify({ pin, token, ...(binding === null ? {} : { binding }) }), {
+            kind: 'invitation',
+            key: [id],
+          }),
           pinHash: await vault.hash('invitation-pin', pin),
           tokenHash: await vault.hash('invitation-token', token),
         };
@@ -87,6 +89,24 @@ export function createEnrolling(context: Context): Enrolling {
       }
       return invitation;
     },
+
+    async bind(invitationId, wanted) {
+      await vault.ready();
+      for (;;) {
+        const record = await store.invitations.get(invitationId);
+        if (record === null) {
+          throw new CoreError('core.invitation.unknown', 'not-found', 'there is no such invitation');
+        }
+        const { binding, ...secrets } = openInvitation(context, record);
+        const next = mergeBinding(binding ?? null, checkInvitationBinding(wanted) ?? {});
+        const ref = { kind: 'invitation', key: [invitationId] } as const;
+        const blob = vault.seal(JSON.stringify({ ...secrets, binding: next }), ref);
+        // Somebody else may bind it at the same moment: then what both want has to fit.
+        if (await store.secrets.reseal({ ref, expected: record.sealed, blob })) return next;
+      }
+    },
+
+    accountOf: (fingerprint) => accountOf(context, fingerprint),
 
     async revoke(invitationId) {
       if (await store.invitations.revoke(invitationId)) return;

@@ -141,6 +141,7 @@ export function createLabels(context: Context): LabelService {
         if (label === null) return;
         await checkUnreferenced(label, 'the label cannot be deleted');
         if (await store.labels.delete(id, clock.now())) context.kick.reconciler();
+        context.bus.poke();
       }),
 
     list: () => store.labels.list(),

@@ -4,6 +4,7 @@ import type { NewEvent } from '../contracts/shared.ts';
 import { backoffDelay } from '../queue/backoff.ts';
 import { type Context, uuid } from './context.ts';
 import type { Pusher, PushResult } from './options.ts';
+import { createPushDoubt } from './push-doubt.ts';
 
 /** Sends due pushes. */
 export interface Notifier {
@@ -12,10 +13,14 @@ export interface Notifier {
 }
 
 const BATCH = 500;
+const TELL_AGAIN_MS = 3_600_000;
 
 /** Makes the notifier; without a pusher nobody is woken. */
 export function createNotifier(context: Context, pusher: Pusher | undefined): Notifier {
   const { store, vault, clock, options, logger, meters } = context;
+
+  const doubt = createPushDoubt();
+  const toldAt = new Map<string, number>();
 
   async function send(target: PushTarget): Promise<PushResult> {
     const { enrolmentId, token, topic } = target;
@@ -28,14 +33,23 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
     }
   }
 
-  function settlement(target: PushTarget, lease: string, result: PushResult, at: number): PushSettlement {
+  function settlement(
+    target: PushTarget,
+    lease: string,
+    result: PushResult,
+    dead: boolean,
+    at: number,
+  ): PushSettlement {
     const { enrolmentId, attempts } = target;
     const later = at + backoffDelay(options.repush, attempts);
     switch (result.outcome) {
       case 'delivered':
         return { enrolmentId, lease, outcome: 'sent', dueAt: later };
       case 'token-dead':
-        return { enrolmentId, lease, outcome: 'token-dead', dueAt: at };
+        // Doubted: the device is tried again, later each time, and is as it was when the doubt is gone.
+        return dead
+          ? { enrolmentId, lease, outcome: 'token-dead', dueAt: at }
+          : { enrolmentId, lease, outcome: 'failed', dueAt: later };
       case 'retry':
         // Nothing about this device: when the push service is back, its backoff is where it was.
         return { enrolmentId, lease, outcome: 'postponed', dueAt: at + Math.max(result.afterMs, 1_000) };
@@ -47,18 +61,31 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
     }
   }
 
+  async function tell(
+    topic: string,
+    counts: { readonly bad: number; readonly delivered: number },
+    at: number,
+  ): Promise<void> {
+    if ((toldAt.get(topic) ?? Number.NEGATIVE_INFINITY) > at - TELL_AGAIN_MS) return;
+    toldAt.set(topic, at);
+    logger.error({ topic, ...counts }, 'Apple calls most device tokens bad: is this the right push service?');
+    await store.events.append([{ type: 'push.tokens-doubted', at, enrolmentId: null, data: { topic, ...counts } }]);
+  }
+
   async function batch(limit: number): Promise<number> {
     const lease = uuid(context.random);
     const targets = await store.push.claim({ lease, at: clock.now(), leaseMs: options.pushLeaseMs, limit });
     if (targets.length === 0) return 0;
     const results = await Promise.all(targets.map(send));
     for (const { outcome } of results) meters.pushes.add({ outcome });
+    const { dead, doubted } = doubt.judge(targets.map(({ topic }, i) => ({ topic, result: results[i]! })));
     const at = clock.now();
     await store.push.settle({
       at,
-      settlements: targets.map((target, i) => settlement(target, lease, results[i]!, at)),
+      settlements: targets.map((target, i) => settlement(target, lease, results[i]!, dead[i]!, at)),
     });
-    await store.events.append(targets.map((target, i) => pushEvent(target, results[i]!, at)));
+    await store.events.append(targets.map((target, i) => pushEvent(target, results[i]!, dead[i]!, at)));
+    for (const { topic, ...counts } of doubted) await tell(topic, counts, at);
     context.bus.poke();
     return targets.length;
   }
@@ -78,9 +105,9 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
   };
 }
 
-function pushEvent({ enrolmentId, attempts }: PushTarget, result: PushResult, at: number): NewEvent {
+function pushEvent({ enrolmentId, attempts }: PushTarget, result: PushResult, dead: boolean, at: number): NewEvent {
   const data = { attempt: attempts + 1 };
   if (result.outcome === 'delivered') return { type: 'push.sent', at, enrolmentId, data };
-  const type = result.outcome === 'token-dead' ? 'push.token-dead' : 'push.failed';
+  const type = dead ? 'push.token-dead' : 'push.failed';
   return { type, at, enrolmentId, data: { ...data, outcome: result.outcome, reason: result.reason } };
 }

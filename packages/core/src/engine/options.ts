@@ -170,6 +170,8 @@ export interface EngineOptions {
   readonly rewipe?: boolean;
   /** The `PayloadIdentifier` of the enrolment profile, for devices that have not listed their profiles yet. */
   readonly enrolmentProfileIdentifier?: string;
+  /** How many refusals one process keeps as events within an hour (default 600); of one kind about one device, five. */
+  readonly refusalsPerHour?: number;
   /** How many devices one action may name (default 1,000). */
   readonly actionLimit?: number;
   /** Whether every action needs a note, for the audit log (default false). */
@@ -235,6 +237,11 @@ export interface EngineInput {
    * createEngine({ store, keys, openPush: (identity) => createApnsClient(identity) });
    */
   readonly openPush?: (identity: PushIdentity) => ClosablePusher;
+  /**
+   * The push topics of this server: a device that enrols for another one is refused. Default: that of the certificate in
+   * `pushCertificates`; any where there is none.
+   */
+  readonly topics?: readonly string[];
   /** Without it configurations are kept but not delivered. */
   readonly compile?: CompileConfiguration;
   /** Signs profiles before they are delivered; without it they go unsigned. */
@@ -293,6 +300,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   revokeOnCheckOut: false,
   rewipe: false,
   enrolmentProfileIdentifier: 'com.espalier.enrolment',
+  refusalsPerHour: 600,
   actionLimit: 1_000,
   requireActionNotes: false,
   certificateRetentionMs: 365 * DAY,

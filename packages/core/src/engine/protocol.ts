@@ -133,6 +133,8 @@ export function createProtocol(
   }
 
   return {
+    refused: (refusal) => context.doorLog.refused(refusal),
+
     async checkin(body, identity) {
       const message = readCheckin(body);
       await vault.ready();

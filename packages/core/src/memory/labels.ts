@@ -38,7 +38,11 @@ export function memoryLabels(state: MemoryState): LabelStore {
 
     async delete(id, at) {
       state.open();
-      if (!state.labels.has(id)) return false;
+      const label = state.labels.get(id);
+      if (label === undefined) return false;
+      const data = { labelId: id, label: label.name, cause: 'label-deleted' };
+      const left = [...(state.members.get(id) ?? [])].sort(compare);
+      state.appendEvents(left.map((enrolmentId) => ({ type: 'label.left', at, enrolmentId, data })));
       const used = onConfiguration(id);
       const sets = [...state.declarationSets.values()].filter((set) => set.labelIds.includes(id));
       for (const member of state.members.get(id) ?? []) {

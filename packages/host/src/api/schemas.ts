@@ -183,6 +183,15 @@ export const configurationRow = z
   .object({ ...configurationFields, applied: z.number().int(), waiting: z.number().int() })
   .meta({ id: 'ConfigurationRow' });
 
+const invitationBinding = z
+  .object({
+    serialNumber: text.optional(),
+    udid: text.optional(),
+    account: z.object({ mode: z.enum(['BYOD', 'ADDE']), managedAppleAccount: text }).optional(),
+    accessRights: z.number().int().optional(),
+  })
+  .meta({ description: 'For whom it is: certificates issued for it enrol this device and no other.' });
+
 export const invitation = z
   .object({
     id: text,
@@ -193,6 +202,7 @@ export const invitation = z
     createdAt: time,
     expiresAt: time,
     enrolmentId: maybeText,
+    binding: invitationBinding.nullable(),
     url: z.string().meta({ description: 'Where the device gets its enrolment profile.' }),
   })
   .meta({ id: 'Invitation' });
@@ -273,6 +283,8 @@ const expression = z.string().min(1).max(10_000);
 const ids = z.array(z.string().min(1).max(500)).max(100_000);
 
 export const newInvitation = z.strictObject({
+  serialNumber: z.string().min(1).max(100).exactOptional().meta({ description: 'The device that it is for.' }),
+  udid: z.string().min(1).max(100).exactOptional(),
   note: z.string().max(500).exactOptional(),
   pinLength: z.number().int().min(6).max(12).exactOptional(),
   ttlHours: z

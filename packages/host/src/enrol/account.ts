@@ -11,6 +11,7 @@ import {
   serviceDiscoveryPath,
   wellKnownFailed,
 } from '@espalier/apple-mdm';
+import type { EnrolmentAccount } from '@espalier/core';
 import { HostError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { bytes, json } from '../http/respond.ts';
@@ -60,8 +61,11 @@ export interface AccountOptions extends MachineOptions {
 
 /** Who has signed in, for the routes that need it. */
 export interface AccountDoor {
-  /** @throws HostError `host.account.token` (401, with the challenge) */
-  user(request: Request, context: Context): Promise<AccountUser>;
+  /**
+   * `expected`: by whose account the device enrolled, where that is known.
+   * @throws HostError `host.account.token` (401, with the challenge)
+   */
+  user(request: Request, context: Context, expected?: EnrolmentAccount | null): Promise<AccountUser>;
 }
 
 const SIGN_IN = '/enrol/account/sign-in';
@@ -75,10 +79,10 @@ export function createAccountDoor(
   const { signIn } = options;
   const verify = signIn.method === 'apple-oauth2' ? signIn.verify : async (token: string) => tokens.read(token);
   return {
-    async user(request, context) {
+    async user(request, context, expected = null) {
       const token = bearerOf(request.headers.get('authorization'));
       const user = token === null ? null : await verify(token);
-      if (user !== null) return user;
+      if (user !== null && (expected === null || isSame(user, expected))) return user;
       const challenge =
         signIn.method === 'apple-oauth2' ? signIn : { method: signIn.method, url: urls(context).base + SIGN_IN };
       throw new HostError('unauthenticated', 'host.account.token', 'The user has to sign in.', {
@@ -86,6 +90,10 @@ export function createAccountDoor(
       });
     },
   };
+}
+
+function isSame(user: AccountUser, expected: EnrolmentAccount): boolean {
+  return user.managedAppleAccount.toLowerCase() === expected.managedAppleAccount.toLowerCase();
 }
 
 /** Discovery, sign-in and enrolment. */
@@ -127,6 +135,8 @@ export function accountRoutes(
     const invitation = await host.engine.enrolling.invite({
       note: `${mode} ${managedAppleAccount}`.slice(0, 200),
       ttlHours: 1,
+      account: { mode, managedAppleAccount },
+      ...(device.serialNumber === undefined ? {} : { serialNumber: device.serialNumber }),
     });
     return profileAnswer(host, context, { invitation, account: { mode, managedAppleAccount } });
   }

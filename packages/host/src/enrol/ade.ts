@@ -11,7 +11,7 @@ import { HostError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import type { Context, Route } from '../http/router.ts';
 import { profileAnswer } from './answer.ts';
-import { type MachineOptions, readMachine } from './machine.ts';
+import { bindingOf, type MachineOptions, readMachine } from './machine.ts';
 import type { EnrolContext } from './routes.ts';
 
 /** The system that a device needs before it may enrol. */
@@ -57,7 +57,11 @@ export function adeRoutes(host: EnrolContext, options: AdeOptions): Route[] {
   }
 
   const invite = async (device: MachineInformation) =>
-    host.engine.enrolling.invite({ note: `ADE ${device.serialNumber ?? device.product}`.slice(0, 200), ttlHours: 1 });
+    host.engine.enrolling.invite({
+      note: `ADE ${device.serialNumber ?? device.product}`.slice(0, 200),
+      ttlHours: 1,
+      ...bindingOf(device),
+    });
 
   async function post(context: Context): Promise<Response> {
     const device = readMachine(await readBody(context.request, host.bodyLimits), options);

@@ -1,5 +1,6 @@
 // Reads what a device sends of itself before it is enrolled: signed by the device, as Apple's devices sign.
 import { type MachineInformation, readMachineInfo } from '@espalier/apple-mdm';
+import type { InvitationBinding } from '@espalier/core';
 import { verifyMachineInfo } from '@espalier/pki';
 import { HostError, isEspalierError } from '../errors.ts';
 
@@ -33,6 +34,11 @@ export function readMachine(message: Uint8Array | string, options: MachineOption
       },
     );
   }
+}
+
+/** For whom the enrolment of this device is: nobody else can use its certificate. */
+export function bindingOf({ serialNumber, udid }: MachineInformation): InvitationBinding {
+  return { ...(serialNumber === undefined ? {} : { serialNumber }), ...(udid === undefined ? {} : { udid }) };
 }
 
 /** `<` of XML, or `bplist`: a CMS begins with 0x30. */

@@ -7,7 +7,7 @@ import { readBody } from '../http/body.ts';
 import { bytes } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import { profileAnswer } from './answer.ts';
-import { type MachineOptions, readMachine } from './machine.ts';
+import { bindingOf, type MachineOptions, readMachine } from './machine.ts';
 import type { EnrolContext } from './routes.ts';
 
 /** `GET` and `POST /enrol/ota/:token`, where the token is the invitation's. */
@@ -50,6 +50,7 @@ export function otaRoutes(host: EnrolContext, options: MachineOptions, secret: U
         if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
           throw new HostError('forbidden', 'host.enrol.challenge', 'The challenge is not the one of this invitation.');
         }
+        await host.engine.enrolling.bind(invitation.id, bindingOf(device));
         return await profileAnswer(host, context, { invitation });
       },
     },

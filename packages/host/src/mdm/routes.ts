@@ -1,6 +1,5 @@
 // The device-facing protocol routes: identify the sender, hand the body to the engine, answer its bytes.
-import { readCheckin, resolveEnrolment } from '@espalier/apple-mdm';
-import type { DeviceIdentity, Engine } from '@espalier/core';
+import type { DeviceIdentity, Engine, EnrolmentAccount } from '@espalier/core';
 import { decodeDict } from '@espalier/plist';
 import type { AccountUser } from '../enrol/account-token.ts';
 import { HostError, isEspalierError } from '../errors.ts';
@@ -10,6 +9,7 @@ import type { Answer, Headed } from '../http/message.ts';
 import { answerOf } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Identifier } from '../identity/identify.ts';
+import type { AccountLookup } from './accounts.ts';
 
 /** What these routes work with. */
 export interface MdmContext {
@@ -20,8 +20,17 @@ export interface MdmContext {
   readonly unenrolUnknown: boolean;
   /** Where the routes are (default `/mdm`). */
   readonly prefix?: string;
-  /** Who has signed in, at the addresses of account-driven enrolments. Throws for a request without a valid token. */
-  readonly user?: (request: Request, context: Context) => Promise<AccountUser>;
+  /** Account-driven enrolment, where there is any. */
+  readonly accounts?: {
+    /**
+     * Who has signed in. Throws for a request without a valid token, and for another user than the one expected: 401 with
+     * the challenge, at which the device has the user sign in again.
+     */
+    readonly user: (request: Request, context: Context, expected: EnrolmentAccount | null) => Promise<AccountUser>;
+    readonly of: AccountLookup;
+  };
+  /** Whether these are the addresses of account-driven enrolments, where every request needs a token. */
+  readonly forAccounts?: boolean;
 }
 
 const CHECKIN = 'application/x-apple-aspen-mdm-checkin';
@@ -42,16 +51,22 @@ export function mdmRoutes(host: MdmContext): Route[] {
     }
   }
 
+  /** A device that enrolled by an account shows its user's token wherever it goes. */
+  async function signedIn(context: Context, { fingerprint }: DeviceIdentity): Promise<void> {
+    if (host.accounts === undefined) return;
+    const account = await host.accounts.of(fingerprint);
+    if (account !== null || host.forAccounts === true) await host.accounts.user(context.request, context, account);
+  }
+
   async function answer(context: Context, fallback: 'checkin' | 'connect' | 'either'): Promise<Answer> {
     const { info } = context;
     // In this order: a stranger's body is not read, and an unproven body is not parsed.
     host.identifier.require(context, info);
     const body = await context.body(host.limits);
     const identity = host.identifier.identify(context, info, body);
-    const user = await host.user?.(context.request, context);
+    await signedIn(context, identity);
     const kind = kindOf(context, body, fallback);
     const reply = await handle(kind, body, identity);
-    if (user !== undefined && kind === 'checkin') await learnAccount(host.engine, body, user);
     // An answer to DeclarativeManagement is JSON, every other one a property list.
     return answerOf(reply, 200, reply === null ? null : typeOf(reply));
   }
@@ -63,17 +78,6 @@ export function mdmRoutes(host: MdmContext): Route[] {
     { methods, path: `${prefix}/connect`, handle: (context) => answer(context, 'connect') },
     { methods, path: prefix, handle: (context) => answer(context, 'either') },
   ];
-}
-
-/** Whose device it is, and how it enrolled: nothing that the device says of itself tells that. */
-async function learnAccount(engine: Engine, body: Uint8Array, user: AccountUser): Promise<void> {
-  const message = readCheckin(body);
-  if (message.messageType !== 'Authenticate') return;
-  const { id, kind } = resolveEnrolment(message.ids);
-  await engine.devices.learn(id, {
-    'ios.managed_apple_id': user.managedAppleAccount,
-    'ios.account_driven': kind === 'user-enrolment-device' ? 'BYOD' : 'ADDE',
-  });
 }
 
 /** What a message is: by its content type, else by its address, else by itself. */

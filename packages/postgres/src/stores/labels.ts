@@ -76,6 +76,7 @@ export function postgresLabels(db: Database): LabelStore {
       place_on_set AS (DELETE FROM ${s}.declaration_set_label WHERE label_id = $1),
       members AS (DELETE FROM ${s}.member WHERE label_id = $1)
       DELETE FROM ${s}.label WHERE id = $1`,
+    name: `SELECT name FROM ${s}.label WHERE id = $1`,
     list: `SELECT ${counted} ORDER BY b.name`,
     definitions: `SELECT ${columns} FROM ${s}.label b ORDER BY b.name`,
     get: `SELECT ${counted} WHERE b.id = $1`,
@@ -153,6 +154,14 @@ export function postgresLabels(db: Database): LabelStore {
       db.transaction(async (q) => {
         if ((await q.query('labels.lockOne', text.lockOne, [id])).length === 0) return false;
         await q.query('labels.markMembers', text.markMembers, [id, at]);
+        const [label] = await q.query<{ name: string }>('labels.name', text.name, [id]);
+        const data = { labelId: id, label: label!.name, cause: 'label-deleted' };
+        const left = await q.query<{ id: string }>('labels.memberIds', text.memberIds, [id]);
+        await appendEvents(
+          q,
+          s,
+          left.map((member) => ({ type: 'label.left', at, enrolmentId: member.id, data })),
+        );
         await q.query('labels.delete', text.delete, [id]);
         await q.query('labels.changeVersion', text.changeVersion);
         return true;
