@@ -243,6 +243,7 @@ export function createHost(given: HostOptions): Host {
         challenge: options.scepChallenge ?? {},
         approval: options.scepApproval ?? 'never',
         nextCa: rollover.next,
+        earlier: rollover.earlier ?? [],
       }),
     limiter: createLimiter(lockout, now),
     bodyLimits,
@@ -278,6 +279,7 @@ export function createHost(given: HostOptions): Host {
       : acmeRoutes({
           engine,
           ca,
+          earlier: rollover.earlier ?? [],
           certificates,
           configured,
           options: options.acme ?? {},

@@ -189,6 +189,7 @@ export type {
   ScepRequest,
   ScepStore,
 } from './scep/types.ts';
+export { readAuthorityChain } from './x509/authority-chain.ts';
 export { type Certificate, fingerprintSha256, readCertificate } from './x509/certificate.ts';
 export { type CertificateRequest, type CsrOptions, createCsr, readCsr } from './x509/csr.ts';
 export {

@@ -42,8 +42,11 @@ export function createScepStore(context: Context, { hold, findPending }: ScepReq
       return outcome;
     },
 
-    async findCertificate(serialNumber) {
-      return (await store.certificates.findBySerial(serialNumber))?.certificate ?? null;
+    async findCertificate(serialNumber, authorityKeyId) {
+      const found =
+        (await store.certificates.findBySerial(serialNumber, authorityKeyId)) ??
+        (await store.certificates.findBySerial(serialNumber));
+      return found?.certificate ?? null;
     },
   };
 }

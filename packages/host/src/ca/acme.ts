@@ -8,6 +8,7 @@ import {
   type AcmeServerOptions,
   type AcmeVerdict,
   appleEnterpriseAttestationRoot,
+  type CaCertificate,
   type CertificateAuthority,
   createAcmeServer,
 } from '@espalier/pki';
@@ -39,6 +40,8 @@ export interface AcmeOptions {
 export interface AcmeContext {
   readonly engine: Engine;
   readonly ca: CertificateAuthority;
+  /** Authorities before this one. */
+  readonly earlier: readonly CaCertificate[];
   readonly certificates: Pick<IdentityCertificates, 'template' | 'contents'>;
   readonly configured: Pick<ConfiguredIdentities, 'attests'>;
   readonly options: AcmeOptions;
@@ -76,7 +79,7 @@ export function acmeRoutes(host: AcmeContext): Route[] {
 }
 
 function serverAt(
-  { engine, ca, certificates, configured, options, attested, logger }: AcmeContext,
+  { engine, ca, earlier, certificates, configured, options, attested, logger }: AcmeContext,
   urls: PublicUrls,
 ): AcmeServer {
   const { roots, accept, withoutAttestation = attested ? 'refuse' : 'allow' } = options;
@@ -94,6 +97,7 @@ function serverAt(
   };
   return createAcmeServer({
     ca,
+    earlier,
     store: engine.enrolling.acmeStore,
     clock: engine.clock,
     baseUrl: urls.acme,

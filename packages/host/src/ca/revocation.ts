@@ -27,6 +27,8 @@ export interface RevocationOptions {
 export interface Revocation {
   /** The current CRL of the one that issues, DER. */
   crl(): Promise<Uint8Array>;
+  /** The current CRL of the authority with this certificate; undefined where its key is not at hand. */
+  crlOf(certificate: Uint8Array): (() => Promise<Uint8Array>) | undefined;
   /** `/ca.crl`, `/ca.crl/:issuer` and `/ocsp`. */
   readonly routes: Route[];
 }
@@ -64,6 +66,10 @@ export function createRevocation(
 
   return {
     crl: async () => (await current.current()).crl,
+    crlOf(certificate) {
+      const publisher = publishers.get(readCertificate(certificate).subjectKeyIdentifier ?? '');
+      return publisher === undefined ? undefined : async () => (await publisher.current()).crl;
+    },
     routes: [
       { methods: ['GET'], path: '/ca.crl', handle: ({ request }) => current.handle(request) },
       { methods: ['GET'], path: '/ca.crl/:issuer', handle: crlOf },

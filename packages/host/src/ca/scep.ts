@@ -1,6 +1,7 @@
 // The host's SCEP server: over the engine's store, with what the options say of challenges, approval and certificates.
 import type { Engine } from '@espalier/core';
 import {
+  type CaCertificate,
   type CertificateAuthority,
   createScepServer,
   type PrivateKeyInput,
@@ -34,6 +35,8 @@ export interface HostScepInput {
   readonly challenge: ScepChallengeOptions;
   readonly approval: 'never' | 'without-challenge' | 'always';
   readonly nextCa: ScepServerOptions['nextCa'];
+  /** Authorities before this one. */
+  readonly earlier: readonly CaCertificate[];
   readonly revocation: Revocation | null;
   readonly logger: Logger;
 }
@@ -43,7 +46,7 @@ export interface HostScepInput {
  * @throws HostError `host.options` where nobody could read what devices send.
  */
 export function hostScepServer(input: HostScepInput): ScepServer {
-  const { engine, ca, ra, identity, certificates, challenge, approval, nextCa, revocation, logger } = input;
+  const { engine, ca, ra, identity, certificates, challenge, approval, nextCa, earlier, revocation, logger } = input;
   const options: ScepServerOptions = {
     ca,
     store: engine.enrolling.scepStore,
@@ -65,6 +68,10 @@ export function hostScepServer(input: HostScepInput): ScepServer {
       previousCas: identity.anchors.filter((anchor) => Buffer.compare(anchor, ca.certificate) !== 0),
     },
     ...(nextCa === undefined ? {} : { nextCa }),
+    earlier: earlier.map(({ certificate, chain = [] }) => {
+      const crl = revocation?.crlOf(certificate);
+      return { certificate, chain, ...(crl === undefined ? {} : { crl }) };
+    }),
     ...(revocation === null ? {} : { crl: revocation.crl }),
     onEvent: ({ type, error, ...event }) => {
       if (type === 'error') logger.error({ ...event, err: error }, 'scep failed');

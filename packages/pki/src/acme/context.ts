@@ -1,5 +1,6 @@
 // What the parts of the ACME server share: options, addresses, events and the form of answers.
 import type { CertificateAuthority, CertificateContents } from '../ca/authority.ts';
+import type { CaCertificate } from '../ca/set.ts';
 import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
 import type { Clock, RandomSource } from '../clock.ts';
 import type { AccountKey } from './jwk.ts';
@@ -33,6 +34,8 @@ export interface AcmeAttestationOptions {
 /** What {@link createAcmeServer} needs. */
 export interface AcmeServerOptions {
   readonly ca: CertificateAuthority;
+  /** Authorities before this one: their certificates are handed out with the chain that issued them. */
+  readonly earlier?: readonly CaCertificate[];
   readonly store: AcmeStore;
   readonly clock: Clock;
   readonly random?: RandomSource;

@@ -1,5 +1,6 @@
 // Finalizing an order (RFC 8555, 7.4): from a CSR to a certificate, once.
 import type { CertificateContents } from '../ca/authority.ts';
+import { withIssuers } from '../ca/issuers.ts';
 import { DAY_MS } from '../clock.ts';
 import { isPkiError, PkiError } from '../errors.ts';
 import { spkiHash } from '../keys/keys.ts';
@@ -171,7 +172,7 @@ export async function getCertificate(context: Context, { account }: Authenticate
   if (found.accountId !== account!.id) {
     throw new Refusal('unauthorized', 'this belongs to another account', { status: 403 });
   }
-  const { ca } = context;
-  const chain = [found.certificate, ca.certificate, ...ca.chain].map((der) => toPem(der));
+  // Also an earlier authority's: its certificate goes on with the chain that it was issued with.
+  const chain = withIssuers(found.certificate, [context.ca, ...(context.earlier ?? [])]).map((der) => toPem(der));
   return new Response(chain.join(''), { headers: { 'content-type': 'application/pem-certificate-chain' } });
 }

@@ -37,6 +37,7 @@ export interface CaSet extends CertificateAuthority {
     readonly ca: CertificateAuthority;
     readonly nextCa?: CaCertificate;
     readonly previousCas: readonly Uint8Array[];
+    readonly earlier: readonly CaCertificate[];
   };
   /**
    * Verifies a certificate against each authority of the set.
@@ -77,6 +78,7 @@ export function createCaSet(options: CaSetOptions): CaSet {
       ca: current,
       ...(next ? { nextCa: next } : {}),
       previousCas: earlier.map(({ certificate }) => certificate),
+      earlier,
     },
     verify(certificate, trust = {}) {
       const chain = verifyTrust(certificate, { ...trust, anchors, now: timeOf(clock) });

@@ -1,9 +1,8 @@
 // PKIOperation: from a pkiMessage to its CertRep.
+
 import { DAY_MS, type RandomSource, timeOf } from '../clock.ts';
 import { encryptEnvelope } from '../cms/enveloped.ts';
 import { bundleCertificates } from '../cms/signed-write.ts';
-import { encodingOf, integerOf, openRoot } from '../der/reader.ts';
-import { INTEGER, SEQUENCE } from '../der/tags.ts';
 import type { Bytes } from '../der/writer.ts';
 import { isPkiError, PkiError } from '../errors.ts';
 import { spkiHash } from '../keys/keys.ts';
@@ -11,6 +10,7 @@ import type { Signer } from '../keys/signer.ts';
 import { describeCertificate, parseCertificate, serialHex } from '../x509/certificate.ts';
 import { type CertificateRequest, readCsr } from '../x509/csr.ts';
 import { verifyTrust } from '../x509/trust.ts';
+import { findNamed } from './lookup.ts';
 import {
   encodeScepMessage,
   messageTypes,
@@ -31,6 +31,9 @@ interface Context extends ScepServerOptions {
   readonly identity: { readonly certificate: Uint8Array; readonly signer: Signer };
 }
 
+/** An authority, and its list of what is revoked. */
+type Authority = NonNullable<ScepServerOptions['earlier']>[number];
+
 type Outcome =
   | { readonly type: 'certificates'; readonly certificates: readonly Uint8Array[]; readonly event: ScepEvent | null }
   | { readonly type: 'crl'; readonly crl: Uint8Array }
@@ -39,6 +42,12 @@ type Outcome =
 /** Makes the function that answers pkiMessages. It throws PkiError only for what is no pkiMessage at all. */
 export function createPkiOperation(context: Context): (bytes: Uint8Array) => Promise<Uint8Array> {
   const { ca, store, clock, random, identity, onEvent } = context;
+  const { earlier = [] } = context;
+  const current: Authority = {
+    certificate: ca.certificate,
+    ...(context.crl === undefined ? {} : { crl: context.crl }),
+  };
+  const authorities = [current, ...earlier];
   const recipient = parseCertificate(identity.certificate);
   const registrars = new Set((context.registrars?.certificates ?? []).map((der) => parseCertificate(der).fingerprint));
   const isRegistrar = (message: ScepMessage): boolean => registrars.has(message.signer.fingerprint);
@@ -98,7 +107,7 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
       case messageTypes.getCert:
         return getCert(message, content);
       case messageTypes.getCrl:
-        return getCrl(message);
+        return getCrl(message, content);
       default:
         throw new Refusal('badRequest', 'pki.scep.message_type', `messageType ${message.messageType} is not supported`);
     }
@@ -237,27 +246,27 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
 
   async function getCert(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
     checkIssuedHere(message, 0, []);
-    const id = refusing('badMessageCheck', () => {
-      const reader = openRoot(content, SEQUENCE);
-      return { issuer: encodingOf(reader.next(SEQUENCE)), serial: serialHex(integerOf(reader.next(INTEGER))) };
-    });
-    const ours = Buffer.compare(id.issuer, parseCertificate(ca.certificate).subjectDer) === 0;
-    const found = ours ? await store.findCertificate?.(id.serial) : null;
+    const { found } = await findNamed(content, store, authorities);
     if (!found) throw new Refusal('badCertId', 'pki.scep.no_certificate', 'there is no such certificate');
-    return { type: 'certificates', certificates: [found], event: null };
+    return { type: 'certificates', certificates: [found.certificate], event: null };
   }
 
-  async function getCrl(message: ScepMessage): Promise<Outcome> {
+  /** The list of the authority whose certificate is asked about (RFC 8894, 3.3.4). */
+  async function getCrl(message: ScepMessage, content: Uint8Array): Promise<Outcome> {
     checkIssuedHere(message, 0, []);
-    if (!context.crl) throw new Refusal('badRequest', 'pki.scep.no_crl', 'there is no CRL here');
-    return { type: 'crl', crl: await context.crl() };
+    const { named, found } = await findNamed(content, store, authorities);
+    // A number that is not known here is of the only authority of that name, or of the one in force.
+    const asked: Authority | undefined = found?.authority ?? named[0];
+    if (!asked) throw new Refusal('badCertId', 'pki.scep.no_certificate', 'there is no such authority');
+    if (!asked.crl) throw new Refusal('badRequest', 'pki.scep.no_crl', 'there is no CRL here');
+    return { type: 'crl', crl: await asked.crl() };
   }
 
-  /** The signer of this message must hold a certificate of this authority. */
+  /** The signer of this message must hold a certificate of this authority, or of an earlier one. */
   function checkIssuedHere(message: ScepMessage, graceMs: number, previous: readonly Uint8Array[]): void {
     refusing('badRequest', () =>
       verifyTrust(message.signer.der, {
-        anchors: [ca.certificate, ...previous],
+        anchors: [...authorities.map(({ certificate }) => certificate), ...previous],
         now: timeOf(clock),
         graceMs,
       }),

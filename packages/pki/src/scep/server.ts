@@ -1,6 +1,7 @@
 // The SCEP server (RFC 8894).
 import { randomBytes } from 'node:crypto';
 import type { CertificateAuthority, CertificateContents } from '../ca/authority.ts';
+import type { CaCertificate } from '../ca/set.ts';
 import type { CertificateTemplate, TemplateName } from '../ca/templates.ts';
 import type { Clock, RandomSource } from '../clock.ts';
 import { bundleCertificates, signCmsWith } from '../cms/signed-write.ts';
@@ -77,6 +78,11 @@ export interface ScepServerOptions {
     readonly certificates: readonly Uint8Array[];
     authorise(request: ScepRegistrarRequest): Promise<ScepDecision>;
   };
+  /**
+   * Authorities before this one: their certificates renew here (as those of `previousCas`), may ask with GetCert and GetCRL,
+   * and are found; `crl` is the authority's own list.
+   */
+  readonly earlier?: readonly (CaCertificate & { readonly crl?: () => Promise<Uint8Array> })[];
   /** The authority that follows this one, for GetNextCACert, DER. */
   readonly nextCa?: { readonly certificate: Uint8Array; readonly chain?: readonly Uint8Array[] };
   /** The current CRL, DER, for GetCRL. */

@@ -78,8 +78,11 @@ export interface ScepStore {
     readonly paidByChallenge?: boolean;
     readonly renews?: Uint8Array;
   } | null>;
-  /** An issued certificate by its serial number (lower-case hex). Needed for GetCert. */
-  findCertificate?(serialNumber: string): Promise<Uint8Array | null>;
+  /**
+   * An issued certificate by its serial number (lower-case hex), of the authority with this key identifier (lower-case hex)
+   * where the store knows which that was. Needed for GetCert.
+   */
+  findCertificate?(serialNumber: string, authorityKeyId?: string): Promise<Uint8Array | null>;
 }
 
 /** The answer to a request. */
