@@ -17,7 +17,15 @@ import {
   type HostOptions,
   hashAdminToken,
 } from '@espalier/host';
-import { type CertificateAuthority, createRootCa, openCa, readCertificate, scepEnrol, signCms } from '@espalier/pki';
+import {
+  type CertificateAuthority,
+  createRootCa,
+  fromPem,
+  openCa,
+  readCertificate,
+  scepEnrol,
+  signCms,
+} from '@espalier/pki';
 import { encodeXml } from '@espalier/plist';
 import {
   type AttestationService,
@@ -210,6 +218,36 @@ describe('an identity by ACME', () => {
       expect(left).toBeLessThan(1);
       expect((await to.register()).map(({ fingerprint }) => fingerprint)).toEqual([fingerprintOf(certificate)]);
     }
+  });
+
+  it('comes with the chain that issued it, also when the authority changed before it was fetched', async () => {
+    const to = await world({ by: 'acme' });
+    const second = await createRootCa({ subject: 'CN=Second root', key: { type: 'rsa', bits: 2048 }, clock: to.clock });
+    const promoted = createHost({
+      ...{ engine: to.engine, ca: await openCa({ ...second, clock: to.clock }), rollover: { earlier: [to.ca] } },
+      ...{ identity: { anchors: [second.certificate] }, publicUrl: ORIGIN, acme: { roots: [attestation.root] } },
+      profile: { ...{ organisation: 'Example', topic: 'com.apple.mgmt.External.test' }, sign: (bytes) => bytes },
+    });
+    let host = to.host;
+    const fetched: string[] = [];
+    const phone = to.device({
+      fetch: async (request) => {
+        const response = await host.fetch(request);
+        if (!request.url.includes('/acme/certificate/')) return response;
+        fetched.push(await response.clone().text());
+        if (host === promoted) return response;
+        host = promoted;
+        throw new TypeError('the connection was lost');
+      },
+    });
+    const certificate = await to.enrol(phone);
+    // The very same request is refused for its nonce, and goes out again with another.
+    expect(host).toBe(promoted);
+    const chain = fetched
+      .at(-1)!
+      .match(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----/g)!
+      .map((pem) => fromPem(pem));
+    expect(chain.map(fingerprintOf)).toEqual([certificate, root.certificate].map(fingerprintOf));
   });
 
   for (const [by, call] of [
