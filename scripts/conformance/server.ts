@@ -5,15 +5,29 @@ import { CoreError, createEngine, createKeyRing, createMemoryStore, type Engine 
 import { createHost, type Host } from '@espalier/host';
 import { createRootCa, generateKeyPair, openCa, signCms } from '@espalier/pki';
 import { encodeXml, type PlistInput } from '@espalier/plist';
-import { createKeyPool, createSimulatedDevice, type SimulatedDevice } from '@espalier/simulator';
+import {
+  createKeyPool,
+  createSimulatedDevice,
+  createSimulatedDeviceAuthority,
+  type DeviceTraits,
+  type SimulatedDevice,
+} from '@espalier/simulator';
 
-const generations = [
-  ['iPhone', '18.3'],
-  ['Mac', '15.3'],
-  ['AppleTV', '18.3'],
-  ['iPhone', '27.0'],
-  ['Mac', '27.0'],
-] as const;
+const generations: readonly DeviceTraits[] = [
+  { kind: 'iPhone', osVersion: '18.3' },
+  { kind: 'Mac', osVersion: '15.3' },
+  { kind: 'AppleTV', osVersion: '18.3' },
+  { kind: 'iPhone', osVersion: '27.0' },
+  { kind: 'Mac', osVersion: '27.0' },
+];
+
+/** Those that come by Automated Device Enrolment, with a user. */
+const assigned: readonly (DeviceTraits & { readonly user?: string })[] = [
+  { kind: 'iPad', model: 'iPad14,6', osVersion: '18.3', user: 'ada@example.com' },
+  // With lights-out management, and with an Intel processor.
+  { kind: 'Mac', model: 'Mac14,12', osVersion: '15.3', user: 'local' },
+  { kind: 'Mac', model: 'MacBookPro16,1', osVersion: '15.3' },
+];
 
 const ORIGIN = 'https://mdm.example.com';
 /** The scripted Mac. */
@@ -34,7 +48,7 @@ function seeded(): (length: number) => Uint8Array {
 /** The server, and the devices at it. */
 export interface Measured {
   readonly engine: Engine;
-  /** Sends a command to the first simulated device that takes it; how it ended, or why none takes it. */
+  /** Sends a command to each channel of a simulated device until one does it; how it ended, or why none takes it. */
   command(requestType: string, payload: RawPayload): Promise<string>;
   /** Gives the devices these declarations; for each identifier what the device that makes most of it says, or why not. */
   declarations(
@@ -48,6 +62,12 @@ export interface Measured {
   status(name: string, value: unknown): Promise<boolean>;
   /** Sends a check-in of a scripted Mac; the HTTP status. */
   checkin(message: { readonly [key: string]: PlistInput }): Promise<number>;
+}
+
+interface Channel {
+  readonly id: string;
+  readonly device: SimulatedDevice;
+  poll(): Promise<unknown>;
 }
 
 /** Starts the server, and enrols a device of each kind. */
@@ -68,6 +88,7 @@ export async function startMeasured(): Promise<Measured> {
       returnToService: async () => ({}),
     },
   });
+  const deviceAuthority = await createSimulatedDeviceAuthority({ clock });
   const host: Host = createHost({
     engine,
     ca,
@@ -76,26 +97,43 @@ export async function startMeasured(): Promise<Measured> {
     publicUrl: ORIGIN,
     random,
     page: false,
+    ade: { anchors: [deviceAuthority.certificate] },
   });
   const fetch = (request: Request): Promise<Response> => host.fetch(request, { remoteAddress: '192.0.2.1' });
 
-  const keyPool = createKeyPool();
+  const environment = { fetch, keyPool: createKeyPool(), clock, trustedRoots: [ca.certificate], deviceAuthority };
   const devices: SimulatedDevice[] = [];
+  const channels: Channel[] = [];
   // Of today's systems, and of the newest.
-  for (const [kind, osVersion] of generations) {
-    const device = createSimulatedDevice({
-      kind,
-      osVersion,
-      seed: `conformance ${kind} ${osVersion}`,
-      supervised: true,
-      fetch,
-      keyPool,
-      clock,
-      trustedRoots: [ca.certificate],
-    });
+  for (const traits of generations) {
+    const seed = `conformance ${traits.kind} ${traits.osVersion}`;
+    const device = createSimulatedDevice({ ...environment, ...traits, seed, supervised: true });
     await device.enrol(`${ORIGIN}/enrol/${(await engine.enrolling.invite()).token}`);
     await device.poll();
     devices.push(device);
+    channels.push({ id: device.udid, device, poll: () => device.poll() });
+  }
+  for (const { user, ...traits } of assigned) {
+    const seed = `conformance ADE ${traits.model}`;
+    const device = createSimulatedDevice({ ...environment, ...traits, seed });
+    const profile = {
+      url: `${ORIGIN}/enrol/ade`,
+      await_device_configured: true,
+      is_multi_user: traits.kind === 'iPad',
+    };
+    await device.enrol({ type: 'ade', profile });
+    await device.poll();
+    channels.push({ id: device.udid, device, poll: () => device.poll() });
+    if (user === undefined) continue;
+    const session = await device.logIn({ shortName: user });
+    await session.poll();
+    const name = traits.kind === 'iPad' ? user : session.state()?.userId;
+    // A command may have logged the user out.
+    channels.push({
+      id: `${device.udid}:${name}`,
+      device,
+      poll: async () => (await device.logIn({ shortName: user })).poll(),
+    });
   }
 
   const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
@@ -113,15 +151,17 @@ export async function startMeasured(): Promise<Measured> {
     engine,
     async command(requestType, payload) {
       let reason = '';
-      for (const device of devices) {
+      let ended: string | undefined;
+      for (const { id, device, poll } of channels) {
         try {
-          const { commandUuid } = await engine.commands.enqueue({ enrolmentIds: [device.udid] }, requestType, payload);
-          await device.poll();
+          const { commandUuid } = await engine.commands.enqueue({ enrolmentIds: [id] }, requestType, payload);
+          await poll();
           // What locked it must not keep it from the next command.
           if (device.state().locked) device.unlock(device.state().lockPin ?? undefined);
-          const outcome = await engine.commands.get(device.udid, commandUuid);
+          const outcome = await engine.commands.get(id, commandUuid);
           const [error] = outcome?.errorChain ?? [];
-          return error === undefined ? (outcome?.state ?? 'lost') : `${outcome?.state} ${error.code}`;
+          if (error === undefined) return outcome?.state ?? 'lost';
+          ended ??= `${outcome?.state} ${error.code}`;
         } catch (error) {
           if (!(error instanceof CoreError)) throw error;
           // Told by the device that comes nearest to taking it.
@@ -130,7 +170,7 @@ export async function startMeasured(): Promise<Measured> {
           }
         }
       }
-      return `no: ${reason}`;
+      return ended ?? `no: ${reason}`;
     },
     async declarations(list) {
       const outcome = new Map<string, string>();
