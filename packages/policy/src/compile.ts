@@ -2,7 +2,7 @@
 import { buildProfile, type PayloadContent, type Target, validate } from '@espalier/apple-mdm';
 import { type PolicyDevice, targetOf } from './device.ts';
 import { compileDocument } from './documents/compile.ts';
-import { credentialConfigurationType } from './documents/types.ts';
+import { type CredentialConfigurationType, credentialConfigurationType } from './documents/types.ts';
 import { PolicyError } from './errors.ts';
 import { compileIdentity } from './identity.ts';
 import { speaksAgainst } from './payload.ts';
@@ -87,7 +87,7 @@ export function createCompiler(
 ): (configuration: PolicyConfiguration, device: PolicyDevice) => CompiledConfiguration {
   const prefix = options.identifierPrefix ?? 'org.espalier.configuration';
   return (configuration, device) => {
-    const type = credentialConfigurationType(configuration.type) ?? checked(configuration);
+    const type = checked(configuration);
     if (type.name === 'identity') {
       return compileIdentity(configuration, device, options, `${prefix}.${configuration.id}`);
     }
@@ -132,8 +132,8 @@ export function createCompiler(
 export const compileConfiguration = createCompiler();
 
 /** The type of a configuration whose settings are right. */
-function checked(configuration: PolicyConfiguration): ConfigurationType {
-  const type = configurationType(configuration.type);
+function checked(configuration: PolicyConfiguration): ConfigurationType | CredentialConfigurationType {
+  const type = credentialConfigurationType(configuration.type) ?? configurationType(configuration.type);
   const wrong = validateSettings(configuration.type, configuration.settings).find(
     (issue) => issue.severity === 'error',
   );

@@ -1,9 +1,9 @@
 // Identity configurations: identities that the engine puts in at delivery, and the payloads that use them.
-import { type Issue, type PayloadContent, type ProfilePayload, payload, validate } from '@espalier/apple-mdm';
+import { type Issue, payload } from '@espalier/apple-mdm';
 import type { CompiledConfiguration, CompilerOptions, DroppedSetting, PolicyConfiguration } from './compile.ts';
-import { buildLinkedProfile, type NamedPayload, named, reference } from './credentials/index.ts';
+import { checkConsumers, consumersFor, isRecord, MOST, type Wrong } from './consumers.ts';
+import { buildLinkedProfile, type NamedPayload, named } from './credentials/index.ts';
 import { type PolicyDevice, targetOf } from './device.ts';
-import { common, speaksAgainst } from './payload.ts';
 
 /** One identity of an identity configuration. */
 export interface IdentityUse {
@@ -29,12 +29,8 @@ export interface IdentitySettings {
   readonly payloads?: readonly Readonly<Record<string, unknown>>[];
 }
 
-const REFERENCE = /^\$IDENTITY:([\w-]{1,50})\$$/;
-const MOST = 20;
 /** Stands for the identity while settings are checked; it is put in at delivery. */
 const PLACEHOLDER = new Uint8Array([0]);
-const ANY_UUID = '00000000-0000-4000-8000-000000000001';
-const own = new Set(['PayloadVersion', 'PayloadIdentifier', 'PayloadUUID']);
 
 /** Checks the settings; see `validateSettings`. */
 export function validateIdentity(settings: Readonly<Record<string, unknown>>): Issue[] {
@@ -47,40 +43,9 @@ export function validateIdentity(settings: Readonly<Record<string, unknown>>): I
     wrong(`/${escaped(key)}`, `there is no setting ${key}`, 'Use identities and payloads.', 'key.unknown');
   }
   const names = checkIdentities(settings['identities'], wrong);
-  const payloads = settings['payloads'] ?? [];
-  if (!Array.isArray(payloads) || payloads.length > MOST) {
-    wrong('/payloads', `payloads are a list of at most ${MOST}`, 'Give a list of dictionaries with Apple’s keys.');
-    return issues;
-  }
-  for (const [index, given] of payloads.entries()) {
-    const path = `/payloads/${index}`;
-    if (!isRecord(given) || typeof given['PayloadType'] !== 'string') {
-      wrong(path, 'a payload is a dictionary with a PayloadType', 'Write it with Apple’s own keys.');
-      continue;
-    }
-    for (const key of Object.keys(given).filter((name) => own.has(name))) {
-      wrong(`${path}/${key}`, `${key} is written by the compiler`, 'Leave it out.', 'key.unknown');
-    }
-    const used: string[] = [];
-    const filled = mapTexts(given, (text) => {
-      const name = REFERENCE.exec(text)?.[1];
-      if (name === undefined) return text;
-      used.push(name);
-      return ANY_UUID;
-    }) as Record<string, unknown>;
-    for (const name of used) {
-      if (names.has(name)) continue;
-      wrong(path, `there is no identity called ${name}`, `Use one of: ${[...names].join(', ') || 'none'}.`);
-    }
-    for (const issue of validate('payload', { ...filled, ...common })) {
-      const severity = issue.code === 'key.unknown' || issue.code === 'schema.unknown' ? 'error' : issue.severity;
-      issues.push({ ...issue, severity, path: path + (issue.path === '/' ? '' : issue.path) });
-    }
-  }
+  checkConsumers(settings['payloads'] ?? [], { identities: names, certificates: new Set() }, issues, wrong);
   return issues;
 }
-
-type Wrong = (path: string, message: string, remedy: string, code?: Issue['code']) => void;
 
 /** Returns the names. */
 function checkIdentities(value: unknown, wrong: Wrong): ReadonlySet<string> {
@@ -131,25 +96,7 @@ export function compileIdentity(
   const target = targetOf(device);
   if (target === null) return { applicable: false, reason: 'the platform of the device is not known yet', dropped: [] };
   const dropped: DroppedSetting[] = [];
-  const consumers = (settings.payloads ?? []).flatMap((given, index): ProfilePayload[] => {
-    const { PayloadType: type, PayloadDisplayName: displayName, ...rest } = given;
-    const filled = mapTexts(given, (text) => (REFERENCE.test(text) ? ANY_UUID : text)) as Record<string, unknown>;
-    const content: Record<string, unknown> = { ...rest };
-    for (const issue of validate('payload', { ...filled, ...common }, target)) {
-      if (!speaksAgainst(issue.code)) continue;
-      const key = issue.path.split('/', 2)[1]?.replaceAll('~1', '/').replaceAll('~0', '~');
-      const whole = !key || key === 'PayloadType';
-      dropped.push({ key: `payloads/${index}${whole ? '' : `/${key}`}`, reason: issue.message });
-      if (whole) return [];
-      delete content[key];
-    }
-    const linked = mapTexts(content, (text) => {
-      const name = REFERENCE.exec(text)?.[1];
-      return name === undefined ? text : reference(name);
-    }) as PayloadContent;
-    const shown = typeof displayName === 'string' ? { displayName } : {};
-    return [payload(type as Parameters<typeof payload>[0], linked as never, shown)];
-  });
+  const consumers = consumersFor(settings.payloads ?? [], target, dropped);
   if (consumers.length === 0 && (settings.payloads ?? []).length > 0) {
     return { applicable: false, reason: dropped[0]?.reason ?? 'the device takes none of the payloads', dropped };
   }
@@ -203,18 +150,6 @@ function identityPayload(use: IdentityUse & { readonly revision: string | null }
 function textFact({ facts }: PolicyDevice, token: string): string | null {
   const value = facts[token];
   return typeof value === 'string' ? value : null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A copy with every text replaced. */
-function mapTexts(value: unknown, replace: (text: string) => string): unknown {
-  if (typeof value === 'string') return replace(value);
-  if (Array.isArray(value)) return value.map((item) => mapTexts(item, replace));
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item, replace)]));
 }
 
 const escaped = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -69,6 +69,44 @@ describe('an identity that a device asks for', () => {
     expect(other.dropped).toMatchObject([{ key: 'com.apple.security.identitypreference' }]);
   });
 
+  it('is used by payloads of the same profile, with the certificates that go along', () => {
+    const settings = {
+      ...request,
+      certificates: [{ name: 'radius', file: toPem(root) }],
+      payloads: [
+        {
+          ...{ PayloadType: 'com.apple.wifi.managed', SSID_STR: 'Example', EncryptionType: 'WPA2' },
+          PayloadCertificateUUID: '$IDENTITY:identity$',
+          EAPClientConfiguration: { AcceptEAPTypes: [13], PayloadCertificateAnchorUUID: ['$CERTIFICATE:radius$'] },
+        },
+      ],
+    };
+    for (const type of ['scep', 'acme']) {
+      expect(validateSettings(type, settings)).toEqual([]);
+      const [identity, radius, wifi] = compile(type, settings).payloads;
+      expect(wifi).toMatchObject({
+        ...{ PayloadType: 'com.apple.wifi.managed', PayloadCertificateUUID: identity!['PayloadUUID'] },
+        EAPClientConfiguration: { PayloadCertificateAnchorUUID: [radius!['PayloadUUID']] },
+      });
+      expect(compile(type, settings).late).toMatchObject([{ payload: 0, source: type }]);
+    }
+    const wrong = (payload: object) => validateSettings('scep', { ...settings, payloads: [payload] });
+    expect(wrong({ SSID_STR: 'x' })).toMatchObject([{ path: '/payloads/0' }]);
+    expect(wrong({ PayloadType: 'com.apple.wifi.managed', PayloadCertificateUUID: '$IDENTITY:other$' })).toContainEqual(
+      expect.objectContaining({ path: '/payloads/0', message: 'there is no identity called other' }),
+    );
+    expect(
+      wrong({
+        ...{ PayloadType: 'com.apple.wifi.managed', SSID_STR: 'Example' },
+        EAPClientConfiguration: { AcceptEAPTypes: [13], PayloadCertificateAnchorUUID: ['$CERTIFICATE:other$'] },
+      }),
+    ).toContainEqual(expect.objectContaining({ message: 'there is no certificate called other' }));
+    const twice = [settings.certificates[0], settings.certificates[0]];
+    expect(validateSettings('scep', { ...settings, certificates: twice })).toMatchObject([
+      { path: '/certificates/1/name' },
+    ]);
+  });
+
   it('by ACME does not apply to systems before it', () => {
     const configuration = { id: 'c1', name: 'A', type: 'acme', settings: request };
     expect(compileConfiguration(configuration, device('iOS', '15.0'))).toMatchObject({ applicable: false });

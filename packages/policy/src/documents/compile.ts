@@ -1,6 +1,7 @@
 // Compiles a configuration about certificates: a profile whose identities are filled in when a device takes it.
 import { type Target, validate } from '@espalier/apple-mdm';
 import type { CompiledConfiguration, DroppedSetting, LateSetting, PolicyConfiguration } from '../compile.ts';
+import { consumersFor } from '../consumers.ts';
 import { buildLinkedProfile, type NamedPayload } from '../credentials/references.ts';
 import type { CredentialConfigurationType } from './types.ts';
 
@@ -33,12 +34,17 @@ export function compileDocument(
     }
     payloads.push(payload);
   }
+  const { payloads: uses = [] } = type.consumers?.(configuration.settings) ?? {};
+  const consumers = consumersFor(uses, target, dropped);
+  if (uses.length > 0 && consumers.length === 0) {
+    return { applicable: false, reason: dropped.at(-1)?.reason ?? 'the device takes none of the payloads', dropped };
+  }
   const { name, description } = configuration;
   const { identifier, uuid, bytes } = buildLinkedProfile({
     ...head,
     displayName: name,
     ...(description ? { description } : {}),
-    payloads,
+    payloads: [...payloads, ...consumers],
   });
   return {
     ...{

@@ -30,6 +30,10 @@ export interface CertificateRequestSettings {
   readonly allowAllAppsAccess?: boolean;
   /** User channels of Macs: names (hosts, addresses, e-mail) to which the identity is shown without asking. */
   readonly identityPreferences: readonly string[];
+  /** Certificates that go along: `{ name, file }`, the file as PEM or base64 of DER. */
+  readonly certificates: readonly Settings[];
+  /** Payloads of the same profile, with Apple's own keys: `$IDENTITY:identity$` and `$CERTIFICATE:name$` stand for UUIDs. */
+  readonly payloads: readonly Settings[];
 }
 
 /** Settings of a `scep` configuration. */
@@ -61,7 +65,7 @@ export interface AcmeConfiguration extends CertificateRequestSettings {
 
 const common = [
   ...['subject', 'sans', 'microsoftSid', 'use', 'template', 'keyIsExtractable', 'allowAllAppsAccess'],
-  'identityPreferences',
+  ...['identityPreferences', 'certificates', 'payloads'],
 ];
 
 const sanTypes = ['upn', 'email', 'uri', 'dns', 'dn', 'none'] as const;
@@ -124,6 +128,7 @@ function requestOf(read: SettingsReader, own: boolean, key: KeySpec): Certificat
   };
   return {
     ...{ subject, sans, microsoftSid, identityPreferences: read.texts('identityPreferences') ?? [] },
+    ...{ certificates: read.objects('certificates') ?? [], payloads: read.objects('payloads') ?? [] },
     ...defined({ use, template, keyIsExtractable, allowAllAppsAccess }),
   };
 }

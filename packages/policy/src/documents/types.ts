@@ -1,5 +1,6 @@
 // The configuration types about certificates: the payloads that each becomes, and what is filled in when a device takes it.
 import type { Issue } from '@espalier/apple-mdm';
+import { checkConsumers, type Names } from '../consumers.ts';
 import { certificatePayloads } from '../credentials/certificates.ts';
 import { reading } from '../credentials/check.ts';
 import { acmePayload, scepPayload } from '../credentials/identities.ts';
@@ -10,6 +11,7 @@ import {
   identityPreferencePayload,
 } from '../credentials/trust.ts';
 import { PolicyError } from '../errors.ts';
+import { fileOf, namedCertificates } from './certificates.ts';
 import { type Settings, settingsReader, wrongSetting } from './read.ts';
 import { type CertificateRequestSettings, readAcmeConfiguration, readScepConfiguration } from './request.ts';
 
@@ -28,7 +30,24 @@ export interface CredentialConfigurationType {
   readonly title: string;
   /** @throws PolicyError with the setting in `at.path`. */
   build(settings: Settings): readonly DocumentPayload[];
+  /** Payloads that use what `build` makes, and what they may name. */
+  consumers?(settings: Settings): Consumers;
 }
+
+/** Payloads with Apple's own keys. */
+export interface Consumers {
+  readonly payloads: readonly Settings[];
+  readonly names: Names;
+}
+
+/** The identity and the certificates of a `scep` or `acme` configuration, for the payloads beside them. */
+const usesOf = ({ payloads, certificates }: CertificateRequestSettings): Consumers => ({
+  payloads,
+  names: { identities: new Set(['identity']), certificates: namedCertificates(certificates).names },
+});
+
+const alongWith = ({ certificates }: Pick<CertificateRequestSettings, 'certificates'>): DocumentPayload[] =>
+  namedCertificates(certificates).payloads.map((payload) => ({ payload }));
 
 /** Stands where the real address comes with the delivery. */
 const LATER = 'https://this-server.invalid/';
@@ -40,14 +59,6 @@ function preferences({
     payload: identityPreferencePayload(name, reference('identity')),
     optional: true,
   }));
-}
-
-/** Base64 of DER, or PEM. */
-function fileOf(text: string, path: string): Uint8Array {
-  if (text.includes('-----BEGIN')) return Buffer.from(text);
-  if (!/^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(text))
-    throw wrongSetting(path, 'not a certificate file: PEM, or base64 of DER');
-  return new Uint8Array(Buffer.from(text, 'base64'));
 }
 
 const filesOf = (texts: readonly string[] | undefined): Uint8Array[] =>
@@ -67,8 +78,9 @@ const types: readonly CredentialConfigurationType[] = [
         ...rest
       } = readScepConfiguration(settings);
       const payload = reading('settings', () => scepPayload({ ...rest, url }));
-      return [{ payload: named('identity', payload), late: 'scep' }, ...preferences(rest)];
+      return [{ payload: named('identity', payload), late: 'scep' }, ...alongWith(rest), ...preferences(rest)];
     },
+    consumers: (settings) => usesOf(readScepConfiguration(settings)),
   },
   {
     name: 'acme',
@@ -76,8 +88,9 @@ const types: readonly CredentialConfigurationType[] = [
     build(settings) {
       const { directoryUrl = LATER, sans: _, template: __, ...rest } = readAcmeConfiguration(settings);
       const payload = acmePayload({ ...rest, directoryUrl, clientIdentifier: 'later', subject: 'CN=later' });
-      return [{ payload: named('identity', payload), late: 'acme' }, ...preferences(rest)];
+      return [{ payload: named('identity', payload), late: 'acme' }, ...alongWith(rest), ...preferences(rest)];
     },
+    consumers: (settings) => usesOf(readAcmeConfiguration(settings)),
   },
   {
     name: 'certificate',
@@ -122,11 +135,17 @@ export const credentialConfigurationTypes: readonly CredentialConfigurationType[
 export const credentialConfigurationType = (name: string): CredentialConfigurationType | undefined =>
   types.find((type) => type.name === name);
 
-/** What is wrong with settings of such a type: empty, or the first thing. */
+/** What is wrong with settings of such a type: empty, or the first thing, and all that is wrong with the payloads beside it. */
 export function checkDocument(type: CredentialConfigurationType, settings: Settings): Issue[] {
   try {
     type.build(settings);
-    return [];
+    const issues: Issue[] = [];
+    const uses = type.consumers?.(settings);
+    if (uses === undefined) return issues;
+    checkConsumers(uses.payloads, uses.names, issues, (path, message, remedy, code = 'type.wrong') => {
+      issues.push({ path, code, severity: 'error', message, remedy });
+    });
+    return issues;
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     const path = error.at.path.startsWith('/') ? error.at.path : `/${error.at.path}`;
