@@ -8,6 +8,8 @@ import {
   createKeyPool,
   createSimulatedDevice,
   createSimulatedDeviceAuthority,
+  type PushService,
+  restoreDevice,
   type SimulatedDevice,
   type SimulatedDeviceAuthority,
   type SimulatedDeviceOptions,
@@ -462,6 +464,21 @@ describe('account-driven enrolment', () => {
     await expect(refused).rejects.toThrow(code('simulator.discovery'));
   });
 
+  test('goes on in another process, with the same token, and whoever signs in there', async () => {
+    const { server, valid, way } = await accounts('BYOD');
+    const phone = device({ kind: 'iPhone', osVersion: '18.3' });
+    await phone.enrol(way);
+    const signIn = signInWith({ username: 'ann', password: '' });
+    const restored = restoreDevice(JSON.parse(JSON.stringify(phone.state())), { signIn });
+    expect((await restored.poll()).ended).toBe('idle');
+    expect(server.arrived.at(-1)!.headers.authorization).toBe('Bearer token-1');
+    valid.clear();
+    expect((await restored.poll()).ended).toBe('idle');
+    expect(server.arrived.at(-1)!.headers.authorization).toBe('Bearer token-2');
+    valid.clear();
+    expect((await restoreDevice(restored.state()).poll()).ended).toBe('signed-out');
+  });
+
   test.each([
     ['the profile is for the other kind of enrolment', { EnrollmentMode: 'ADDE' }, 'simulator.profile'],
     ['the profile names no account', { AssignedManagedAppleID: 1 }, 'simulator.profile'],
@@ -590,6 +607,11 @@ describe('users', () => {
     expect((await mac.logIn({ shortName: 'bob', userId: 'NOBODY', password: 'x' })).managed).toBe(false);
     expect(await mac.getBootstrapToken()).toEqual(escrowed);
     expect(await mac.getToken('com.apple.maid')).toBeNull();
+    // A user whom the server no longer takes loses the channel; the Mac stays.
+    const again = await mac.logIn({ shortName: 'ann', userId: 'ANN', password: 'secret' });
+    server.intercept = ({ message }) => (message?.['UserShortName'] === 'ann' ? { status: 401 } : undefined);
+    expect(await again.poll()).toMatchObject({ ended: 'unenrolled' });
+    expect(mac.state()).toMatchObject({ phase: 'enrolled', userChannels: [] });
   });
 
   test('a Shared iPad has one user at a time, by the Managed Apple Account, whose Setup Assistant waits', async () => {
@@ -618,6 +640,32 @@ describe('users', () => {
     server.enqueue(pad.udid, { RequestType: 'DeleteUser', UserName: 'ann@example.com' });
     await pad.poll();
     expect(pad.state().userChannels!.map(({ shortName }) => shortName)).toEqual(['bob@example.com']);
+  });
+
+  test('a push wakes the channel that it is for, while its user is there', async () => {
+    const listeners = new Map<string, (payload: { mdm: string }) => void>();
+    const away = new Set<string>();
+    const apns: PushService = {
+      register: ({ token, onPush }) => {
+        listeners.set(token, onPush);
+        away.delete(token);
+      },
+      disconnect: (token) => away.add(token),
+      unregister: (token) => listeners.delete(token),
+    };
+    const { server, made: mac } = await enrolled({ kind: 'Mac', osVersion: '15.3', apns });
+    const session = await mac.logIn();
+    const { pushToken, pushMagic } = session.state()!;
+    const idle = () => server.messagesOf(`${mac.udid}:local`).filter((one) => one['Status'] === 'Idle').length;
+    listeners.get(pushToken)!({ mdm: 'another' });
+    listeners.get(pushToken)!({ mdm: pushMagic });
+    await mac.settled();
+    expect(idle()).toBe(1);
+    expect(server.messagesOf(mac.udid).some((one) => one['Status'] === 'Idle')).toBe(false);
+    session.logOut();
+    expect(away.has(pushToken)).toBe(true);
+    await mac.checkOut();
+    expect(listeners.size).toBe(0);
   });
 
   test('nobody logs in to an iPhone, and users without a channel stay the device’s own affair', async () => {

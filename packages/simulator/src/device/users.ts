@@ -219,9 +219,14 @@ export class Users {
       user.enrolled = true;
       return true;
     }
-    this.#context.apns?.unregister(user.pushToken);
-    state.userChannels = others;
+    this.#drop(user);
     return false;
+  }
+
+  #drop(user: UserChannelState): void {
+    const { state, apns } = this.#context;
+    apns?.unregister(user.pushToken);
+    state.userChannels = (state.userChannels ?? []).filter((item) => item !== user);
   }
 
   async #tell(user: UserChannelState): Promise<number> {
@@ -255,7 +260,9 @@ export class Users {
     const view = userView(state, user);
     try {
       const result = await runSession(view, channel, now, maxCommands, (done) => this.#context.fulfil(done));
-      await this.#context.after(result);
+      // Whom the server does not take any more is this user, not the device.
+      if (result.ended === 'unenrolled') this.#drop(user);
+      else await this.#context.after(result);
       if (this.#isKnown(user) && user.enrolled) await new DeclarationClient(view, channel).work();
       return result;
     } finally {

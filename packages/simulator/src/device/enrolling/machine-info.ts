@@ -94,7 +94,6 @@ export function machineInfo(
     ...(extras.setupAssistant === true && from({ iOS: '17.0', macOS: '14.0' })
       ? { MDM_CAN_REQUEST_SOFTWARE_UPDATE: true }
       : {}),
-    ...(extras.setupAssistant === true && from({ macOS: '26.0' }) ? { MDM_CAN_REQUEST_PSSO_CONFIG: true } : {}),
     ...(extras.pairingToken === undefined ? {} : { PAIRING_TOKEN: extras.pairingToken }),
   };
 }
