@@ -2,7 +2,14 @@
 import { createServer } from 'node:https';
 import { createApnsClient } from '@espalier/apple-mdm';
 import { createEngine } from '@espalier/core';
-import { createHost, createLogger, createWebhooks, hostSources, openDataFolder } from '@espalier/host';
+import {
+  createAdeService,
+  createHost,
+  createLogger,
+  createWebhooks,
+  hostSources,
+  openDataFolder,
+} from '@espalier/host';
 import { toKoa } from '@espalier/host/koa';
 import {
   listen,
@@ -45,6 +52,16 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   // Tells other systems of events; endpoints are added by the admin API.
   const webhooks = createWebhooks({ engine, store, keys: data.keys, logger });
 
+  // Devices that come from Apple by themselves: accounts are linked, and profiles written, by the admin API.
+  const adeService = createAdeService({
+    engine,
+    store,
+    keys: data.keys,
+    publicUrl: () => options.publicUrl ?? `https://localhost:${listening.port}`,
+    anchors: [data.ca.certificate],
+    logger,
+  });
+
   // The host: the engine as one function from Request to Response.
   const host = createHost({
     engine,
@@ -59,6 +76,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
       sign: data.signProfile,
     },
     webhooks,
+    adeService,
     adminTokens: [data.adminTokenHash],
     sessionSecret: data.sessionSecret,
     ...(options.publicUrl ? { publicUrl: options.publicUrl } : {}),
@@ -76,6 +94,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   const metrics = await listenForMetrics(engine.metrics, options);
   engine.start();
   webhooks.start();
+  adeService.start();
 
   return {
     url: options.publicUrl ?? `https://localhost:${listening.port}`,
@@ -85,6 +104,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
       await listening.close();
       await metrics?.close();
       await webhooks.stop();
+      await adeService.stop();
       await engine.stop();
       await apns?.close();
       await store.close();

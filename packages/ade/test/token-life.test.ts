@@ -60,5 +60,9 @@ describe('the state of an account', () => {
     expect(state(10, 'ade.enrolment.access_denied', 'forbidden')).toBe('inactive');
     expect(state(10, 'ade.enrolment.unavailable', 'unavailable')).toBe('active');
     expect(accountState(token(10), new Error('other'), clock)).toBe('active');
+    // Where only the error's code was kept.
+    expect(accountState(token(10), 'ade.enrolment.unauthorized', clock)).toBe('invalid-token');
+    expect(accountState(token(10), 'ade.enrolment.t_c_not_signed', clock)).toBe('terms-not-signed');
+    expect(accountState(token(10), 'ade.http.unreachable', clock)).toBe('active');
   });
 });

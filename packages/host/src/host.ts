@@ -9,6 +9,7 @@ import {
   readCertificate,
   type Signer,
 } from '@espalier/pki';
+import type { AdeService } from './ade/types.ts';
 import { createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
@@ -120,8 +121,13 @@ export interface HostOptions {
   /** 32 bytes that sign the page's sessions; processes behind one address share them (default: random per host). */
   readonly sessionSecret?: Uint8Array;
   readonly limits?: HostLimits;
-  /** Automated Device Enrolment at `/enrol/ade`; default: not served. */
+  /** Automated Device Enrolment at `/enrol/ade`; default: not served without `adeService`. */
   readonly ade?: AdeOptions;
+  /**
+   * Accounts at Apple, their devices and profiles (`createAdeService`): managed by the admin API, and followed by `/enrol/ade`;
+   * who gives it starts and stops it. Default: none.
+   */
+  readonly adeService?: AdeService;
   /**
    * Account-driven enrolment: discovery at `/.well-known/com.apple.remotemanagement`, which devices ask at the domain of
    * the user's account. Its tokens are signed with `sessionSecret`. Default: not served.
@@ -266,7 +272,9 @@ export function createHost(given: HostOptions): Host {
       ? []
       : [metricsRoute(engine.metrics, createAuthorise(createTokenCheck(metricsTokens), tokenLimiter))]),
     ...enrolRoutes(enrol),
-    ...(options.ade === undefined ? [] : adeRoutes(enrol, options.ade)),
+    ...(options.ade === undefined && options.adeService === undefined
+      ? []
+      : adeRoutes(enrol, options.ade ?? {}, options.adeService)),
     ...(options.profileService === undefined ? [] : otaRoutes(enrol, options.profileService, sessionSecret)),
     ...(accounts === null
       ? []
@@ -299,6 +307,7 @@ export function createHost(given: HostOptions): Host {
       urls,
       ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
+      ...(options.adeService === undefined ? {} : { adeService: options.adeService }),
     }),
     ...(options.users === undefined ? [] : userRoutes(engine, options.users, bodyLimits)),
     ...(options.page === false

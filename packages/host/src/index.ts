@@ -1,4 +1,13 @@
 // @espalier/host: the MDM server as one fetch handler.
+export { createAdeService } from './ade/service.ts';
+export type {
+  AdeAccountView,
+  AdeProfileInput,
+  AdeService,
+  AdeServiceOptions,
+  PreAssignmentOutcome,
+  WrittenAdeProfile,
+} from './ade/types.ts';
 export { createAdminToken, hashAdminToken } from './api/auth.ts';
 export type { AcmeOptions } from './ca/acme.ts';
 export {

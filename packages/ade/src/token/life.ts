@@ -1,6 +1,7 @@
 // A token's life: expiry, renewal, and the state of the account behind it.
 import { timingSafeEqual } from 'node:crypto';
 import { type Clock, DAY_MS, timeOf } from '../clock.ts';
+import { enrolmentErrors } from '../enrolment/errors.ts';
 import type { EnrolmentAccount } from '../enrolment/types.ts';
 import { AdeError, isAdeError } from '../errors.ts';
 import type { ServerToken } from './open.ts';
@@ -82,8 +83,17 @@ function same(a: string, b: string): boolean {
 /** An account's state as administrators see it (ADE-18). */
 export type AccountState = 'active' | 'invalid-token' | 'terms-not-signed' | 'inactive';
 
+/** Codes of errors of kind `unauthenticated`, for what was noted by its code alone. */
+const refusals: ReadonlySet<unknown> = new Set([
+  'ade.token.expired',
+  ...Object.entries(enrolmentErrors).flatMap(([name, { kind }]) =>
+    kind === 'unauthenticated' ? [`ade.enrolment.${name.toLowerCase()}`] : [],
+  ),
+]);
+
 /**
- * The state of an account, from its token and how the last call to Apple ended.
+ * The state of an account, from its token and how the last call to Apple ended: the error, or its code where only that was
+ * kept.
  *
  * `invalid-token`: expired or refused (401). `terms-not-signed`: somebody must accept Apple's terms. `inactive`: the
  * server's entry at Apple is gone or closed (`ACCESS_DENIED`). Failures of another sort (network, 5xx, throttling)
@@ -94,10 +104,10 @@ export function accountState(
   lastError: unknown,
   clock: Clock,
 ): AccountState {
-  if (isAdeError(lastError)) {
-    if (lastError.code === 'ade.enrolment.t_c_not_signed') return 'terms-not-signed';
-    if (lastError.code === 'ade.enrolment.access_denied') return 'inactive';
-    if (lastError.kind === 'unauthenticated') return 'invalid-token';
-  }
+  const code = isAdeError(lastError) ? lastError.code : lastError;
+  if (code === 'ade.enrolment.t_c_not_signed') return 'terms-not-signed';
+  if (code === 'ade.enrolment.access_denied') return 'inactive';
+  const refused = isAdeError(lastError) ? lastError.kind === 'unauthenticated' : refusals.has(code);
+  if (refused) return 'invalid-token';
   return tokenLife(token, clock).state === 'expired' ? 'invalid-token' : 'active';
 }

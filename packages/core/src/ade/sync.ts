@@ -188,6 +188,15 @@ class Run {
     this.#tell();
   }
 
+  async #prepare({ devices }: AdeSourcePage): Promise<void> {
+    const { prepare } = this.#options;
+    if (prepare === undefined || devices.length === 0) return;
+    const serials = devices.map((device) => device.serial_number);
+    const enrolled = await this.#context.store.ade.enrolled(serials);
+    const byNumber = new Map(enrolled.map((one) => [one.serialNumber, one.enrolmentId]));
+    await prepare(serials, byNumber, this.#account);
+  }
+
   #chosen(profile: string | null): ChosenProfile {
     return profile !== null && this.#profiles.has(profile)
       ? { profileId: profile, wantedProfileUuid: null }
@@ -198,6 +207,7 @@ class Run {
     const { store, clock } = this.#context;
     const { leaseMs, choose } = this.#options;
     const account = this.#account;
+    await this.#prepare(page);
     const { changes, unusable } = changesOf(page.devices, (device) =>
       this.#chosen(choose === undefined ? account.defaultProfile : (choose(device, account) ?? null)),
     );

@@ -85,6 +85,15 @@ export interface AdeSyncOptions {
   readonly leaseMs?: number;
   /** The profile for a device that newly appears: the id of a stored one, or a UUID at Apple. Default: the account's default. */
   readonly choose?: (device: AdeSourceDevice, account: AdeAccount) => string | null | undefined;
+  /**
+   * Called before `choose` is, for the devices of each page: to fetch what it needs to know of them. With the enrolments of
+   * those that are enrolled, by serial number.
+   */
+  readonly prepare?: (
+    serialNumbers: readonly string[],
+    enrolled: ReadonlyMap<string, string>,
+    account: AdeAccount,
+  ) => Promise<void>;
   /** What Apple gets for a stored profile (`compileEnrolmentProfile` of `@espalier/ade`). Default: its definition as it is. */
   readonly compile?: (profile: AdeProfile, account: AdeAccount) => object;
   /** Told after each page, each step of a sweep and each batch of assignments. */

@@ -329,6 +329,8 @@ export type EventType =
   | 'ade.profile-changed'
   | 'ade.profile-defined'
   | 'ade.profile-refused'
+  | 'ade.device-locked'
+  | 'ade.bypass-code-read'
   | 'webhook.disabled'
   | 'keys.rotation-started'
   | 'keys.rotation-finished'

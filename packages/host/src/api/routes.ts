@@ -1,6 +1,7 @@
 // The admin API: the table of its operations, guarded by the bearer token, and the document that describes it.
 import type { PushVendor } from '@espalier/apple-mdm';
 import type { Engine } from '@espalier/core';
+import type { AdeService } from '../ade/types.ts';
 import type { PublicUrls } from '../enrol/profile.ts';
 import type { BodyLimits } from '../http/body.ts';
 import type { Limiter } from '../http/limiter.ts';
@@ -8,6 +9,7 @@ import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Webhooks } from '../webhooks/types.ts';
 import { actionOperations } from './actions.ts';
+import { adeOperations } from './ade.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { certificateOperations } from './certificates.ts';
 import { credentialOperations } from './credentials.ts';
@@ -35,6 +37,7 @@ export interface ApiContext {
   readonly bodyLimits: BodyLimits;
   readonly pushVendor?: PushVendor;
   readonly webhooks?: Webhooks;
+  readonly adeService?: AdeService;
   urls(context: Context): PublicUrls;
 }
 
@@ -55,6 +58,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...declarationSetOperations(api.engine),
     ...deviceDeclarationOperations(api.engine),
     ...eventOperations(api.engine),
+    ...(api.adeService === undefined ? [] : adeOperations(api.engine, api.adeService)),
     ...(api.webhooks === undefined ? [] : webhookOperations(api.webhooks)),
   ];
 

@@ -7,12 +7,14 @@ import {
   type RefusalText,
   softwareUpdateRequired,
 } from '@espalier/apple-mdm';
-import { HostError } from '../errors.ts';
+import type { Invitation } from '@espalier/core';
+import type { AdeService } from '../ade/types.ts';
+import { HostError, isEspalierError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import type { Context, Route } from '../http/router.ts';
 import { profileAnswer } from './answer.ts';
 import { bindingOf, type MachineOptions, readMachine } from './machine.ts';
-import type { EnrolContext } from './routes.ts';
+import { type EnrolContext, isRefusal } from './routes.ts';
 
 /** The system that a device needs before it may enrol. */
 export interface RequiredSystem extends RefusalText {
@@ -40,12 +42,20 @@ export interface AdeOptions extends MachineOptions {
   readonly admit?: (device: MachineInformation) => EnrolmentRefusal | null | Promise<EnrolmentRefusal | null>;
   /** The system that a device needs: one that is older, and says that it can, updates itself in Setup Assistant first. */
   readonly requiredOs?: (device: MachineInformation) => RequiredSystem | null;
+  /**
+   * Whether somebody is who they say, for profiles that ask for a password (ADE-11): Setup Assistant asks for both. The name that
+   * it gives is kept with the enrolment's invitation; `null` sends them away.
+   */
+  readonly authenticate?: (
+    user: { readonly name: string; readonly password: string },
+    device: MachineInformation,
+  ) => Promise<string | null>;
   /** Answers `GET /enrol/ade/web` and so begins the sign-in; further pages are the product's own. */
   readonly web?: (request: Request, visit: WebVisit) => Promise<Response>;
 }
 
 /** `POST /enrol/ade`, and `GET /enrol/ade/web` where there is a page. */
-export function adeRoutes(host: EnrolContext, options: AdeOptions): Route[] {
+export function adeRoutes(host: EnrolContext, options: AdeOptions, service?: Pick<AdeService, 'profileOf'>): Route[] {
   async function admitted(device: MachineInformation): Promise<void> {
     const required = options.requiredOs?.(device) ?? null;
     const refusal =
@@ -56,17 +66,50 @@ export function adeRoutes(host: EnrolContext, options: AdeOptions): Route[] {
     });
   }
 
-  const invite = async (device: MachineInformation) =>
+  const invite = async (device: MachineInformation, user = '') =>
     host.engine.enrolling.invite({
-      note: `ADE ${device.serialNumber ?? device.product}`.slice(0, 200),
+      note: `ADE ${device.serialNumber ?? device.product} ${user}`.trim().slice(0, 200),
       ttlHours: 1,
       ...bindingOf(device),
     });
 
+  /** Who enrols, as the device's profile wants it: without one anybody whose device is believed. */
+  async function invitationFor(context: Context, device: MachineInformation): Promise<Invitation> {
+    const profile =
+      device.serialNumber === undefined ? null : ((await service?.profileOf(device.serialNumber)) ?? null);
+    const { type = 'password', saml = false } = profile?.authentication ?? {};
+    // With a page of the identity provider, the device comes here only after it.
+    if (profile === null || type === 'anonymous') return invite(device);
+    if (saml) {
+      throw new HostError('forbidden', 'host.enrol.web', 'This device has to enrol by the page of its profile.');
+    }
+    const given = basicOf(context.request);
+    if (given === null) throw askForUser(profile.loginText);
+    const attempt = async (): Promise<Invitation> => {
+      if (type === 'pin') {
+        if (!/^\d{6,12}$/.test(given.password)) throw askForUser(profile.loginText);
+        const invitation = await host.engine.enrolling.redeem({ pin: given.password });
+        // From now on the PIN is this device's.
+        await host.engine.enrolling.bind(invitation.id, bindingOf(device));
+        return invitation;
+      }
+      const user = (await options.authenticate?.(given, device)) ?? null;
+      if (user === null) throw askForUser(profile.loginText);
+      return await invite(device, user);
+    };
+    try {
+      return await host.limiter.guard(context.clientAddress, attempt, isRefusal);
+    } catch (error) {
+      // A PIN that is wrong, used up or over: Setup Assistant asks again.
+      if (isEspalierError(error) && error.code.startsWith('core.')) throw askForUser(profile.loginText, error);
+      throw error;
+    }
+  }
+
   async function post(context: Context): Promise<Response> {
     const device = readMachine(await readBody(context.request, host.bodyLimits), options);
     await admitted(device);
-    return profileAnswer(host, context, { invitation: await invite(device) });
+    return profileAnswer(host, context, { invitation: await invitationFor(context, device) });
   }
 
   async function web(context: Context): Promise<Response> {
@@ -89,6 +132,24 @@ export function adeRoutes(host: EnrolContext, options: AdeOptions): Route[] {
     { methods: ['POST'], path: '/enrol/ade', handle: post },
     ...(options.web === undefined ? [] : [{ methods: ['GET'], path: '/enrol/ade/web', noHead: true, handle: web }]),
   ];
+}
+
+/** Setup Assistant asks for name and password (or PIN), with this text. */
+function askForUser(text = 'Device enrolment', cause?: unknown): HostError {
+  const realm = text.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, "'");
+  return new HostError('unauthenticated', 'host.enrol.sign_in', 'Name and password, or the PIN, are needed to enrol.', {
+    cause,
+    headers: { 'www-authenticate': `Basic realm="${realm}", charset="UTF-8"` },
+  });
+}
+
+/** Name and password of HTTP's basic authentication; `null` without. */
+function basicOf(request: Request): { readonly name: string; readonly password: string } | null {
+  const match = /^Basic ([A-Za-z0-9+/]{1,2000}={0,2})$/i.exec(request.headers.get('authorization') ?? '');
+  if (match === null) return null;
+  const text = Buffer.from(match[1]!, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? null : { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
 /** Whether a device has to update, and can. What cannot be compared is let through: a locked-out device helps nobody. */

@@ -118,7 +118,8 @@ function wrongPin(): HostError {
   });
 }
 
-function isRefusal(error: unknown): boolean {
+/** Whether an attempt counts as one that was wrong. */
+export function isRefusal(error: unknown): boolean {
   return isEspalierError(error) && error.kind !== 'internal' && error.kind !== 'unavailable';
 }
 
