@@ -417,13 +417,13 @@ describe('an identity that the server issues', () => {
   });
 
   it('can be revoked, is not issued again by itself, and enrols nobody', async () => {
-    const world = await begin({ revokeOnCheckOut: true }, { A: 'ann', B: 'bob' });
+    const world = await begin({ revokeOnCheckOut: true }, { A: 'ann', B: 'bob', C: 'carl' });
     await world.work();
-    const [b, a] = (await world.engine.certificates.list()).items;
+    const [c, b, a] = (await world.engine.certificates.list()).items;
     await world.engine.certificates.revoke(a!.fingerprint, 'keyCompromise');
     await world.work();
     expect((await world.engine.credentials.get(a!.credentialId!))?.status).toBe('revoked');
-    expect(asked.length).toBe(2);
+    expect(asked.length).toBe(3);
     const thief = new ScriptedDevice(world.engine, 'X');
     thief.identity = { fingerprint: b!.fingerprint, certificate: b!.certificate, source: 'mdm-signature' };
     await expect(thief.authenticate()).rejects.toMatchObject({ code: 'core.enrolment.identity_mismatch' });
@@ -431,6 +431,8 @@ describe('an identity that the server issues', () => {
     expect(await world.engine.certificates.get(b!.fingerprint)).toMatchObject({
       ...{ status: 'revoked', revocationReason: 'cessationOfOperation' },
     });
+    await world.engine.actions.run({ enrolmentIds: ['C'] }, 'force-retire', {});
+    expect(await world.engine.certificates.get(c!.fingerprint)).toMatchObject({ status: 'revoked' });
   });
 });
 

@@ -205,3 +205,54 @@ describe('an expired certificate', () => {
     }
   });
 });
+
+describe('a device that does not renew', () => {
+  /** Days pass, each with its housekeeping. */
+  async function days(made: TestBench, count: number): Promise<void> {
+    for (let day = 0; day < count; day++) {
+      made.clock.advance(DAY);
+      await made.engine.tick();
+    }
+  }
+  const statusOf = async ({ engine }: TestBench, id: string) => (await engine.devices.get(id))?.enrolment.status;
+
+  it('is retired 30 days after the end of its certificate, and has to enrol again', async () => {
+    const made = renewing();
+    const device = await enrolled(made, 'U1', 10);
+    const label = await made.engine.labels.create({ name: 'all', expression: '"common.manufacturer" = "Apple"' });
+    const waiting = await enrolled(made, 'U2', 10);
+    await days(made, 9);
+    await register(made, 'waits for U2', 'U2', 365);
+    await days(made, 31);
+    expect([await statusOf(made, 'U1'), await statusOf(made, 'U2')]).toEqual(['active', 'active']);
+    await days(made, 1);
+    expect([await statusOf(made, 'U1'), await statusOf(made, 'U2')]).toEqual(['retired', 'active']);
+    expect((await made.engine.labels.members(label.id)).items.map(({ id }) => id)).toEqual(['U2']);
+    const { items } = await made.engine.events.list({ type: 'enrolment.retired' });
+    const { fingerprint } = device.identity;
+    expect(items).toMatchObject([{ enrolmentId: 'U1', data: { cause: 'certificate-lapsed', fingerprint } }]);
+    await expect(device.idle()).rejects.toMatchObject({ kind: 'forbidden' });
+    waiting.identity = identity('waits for U2');
+    expect(await waiting.idle()).toBe(null);
+    await register(made, 'anew', null);
+    device.identity = identity('anew');
+    await device.enrol();
+    expect(await statusOf(made, 'U1')).toBe('active');
+  });
+
+  it('is not retired because a clock jumped, nor where that is not wanted', async () => {
+    const [made, never] = [renewing(), renewing({ options: { retireLapsed: false } })];
+    for (const one of [made, never]) {
+      await enrolled(one, 'U1', 10);
+      await days(one, 10);
+      one.clock.advance(4_000 * DAY);
+      await days(one, 7);
+      expect(await statusOf(one, 'U1')).toBe('active');
+    }
+    made.clock.advance(-4_000 * DAY);
+    await days(made, 10);
+    expect(await statusOf(made, 'U1')).toBe('active');
+    await days(never, 30);
+    expect(await statusOf(never, 'U1')).toBe('active');
+  });
+});

@@ -191,6 +191,21 @@ export function sqliteCertificates(db: Database): CertificateStore {
         ),
       ),
 
+    lapsed: ({ before, at, limit }) =>
+      db.read(() =>
+        db.all<DueRenewal>(
+          `SELECT c.fingerprint, e.id AS enrolmentId, c.not_after AS notAfter
+           FROM certificates c JOIN enrolments e ON e.pin = c.fingerprint
+           WHERE c.not_after < ? AND c.status <> 'revoked' AND e.channel = 'device' AND e.status IN ('pending', 'active')
+             AND NOT EXISTS (SELECT 1 FROM certificates n
+               WHERE n.enrolment_id = e.id AND n.status = 'issued' AND n.not_after > ?)
+           ORDER BY c.not_after LIMIT ?`,
+          before,
+          at,
+          limit,
+        ),
+      ),
+
     renewalBegun: (fingerprint, at, event) =>
       db.write(() => {
         const changed = db.run('UPDATE certificates SET renewal_at = ? WHERE fingerprint = ?', at, fingerprint);

@@ -27,7 +27,7 @@ export interface CredentialSetting {
   readonly generation: 'early' | 'on-demand';
   /** An identity counts as expiring this many days before its end (1 to 270); an issued one is then made anew. */
   readonly expiryWindowDays: number;
-  /** Issued: revoke a device's certificates when it checks out. */
+  /** Issued: revoke a device's certificates when it checks out or is retired. */
   readonly revokeOnCheckOut: boolean;
   /** Issued: what the issuer is told, as it defines it. */
   readonly options: Readonly<Record<string, unknown>>;

@@ -177,6 +177,30 @@ export function certificateTests({ test, expect }: Suite): void {
     expect(first.map(({ fingerprint }) => fingerprint)).toEqual(['b']);
   });
 
+  test('names devices whose certificate ended, unless another one waits for them', async (store) => {
+    const lapsed = async (before: number, limit = 10) =>
+      (await store.certificates.lapsed({ before, at: before, limit })).map(
+        (row) => `${row.fingerprint}/${row.enrolmentId}`,
+      );
+    await enrolWith(store, 'A', 'a', { notAfter: T0 + 2 * HOUR });
+    await tokenUpdate(store, 'A', { pin: 'a', user: 'u' });
+    await add(store, 'b');
+    await authenticate(store, 'B', { pin: 'b' });
+    await enrolWith(store, 'C', 'c');
+    await add(store, 'renewal', { enrolmentId: 'C', notAfter: T0 + 4 * HOUR });
+    await enrolWith(store, 'D', 'd');
+    await revoke(store, 'd');
+    await enrolWith(store, 'E', 'e');
+    await store.enrolments.checkOut({ id: 'E', certificateFingerprint: 'e', at: T0, events: [] });
+    await add(store, 'nobody');
+    expect(await lapsed(T0 + HOUR)).toEqual([]);
+    expect(await lapsed(T0 + HOUR + 1)).toEqual(['b/B']);
+    await store.certificates.expire({ at: T0 + 3 * HOUR, limit: 10 });
+    expect(await lapsed(T0 + 3 * HOUR)).toEqual(['b/B', 'a/A']);
+    expect(await lapsed(T0 + 3 * HOUR, 1)).toEqual(['b/B']);
+    expect((await lapsed(T0 + 5 * HOUR)).sort()).toEqual(['a/A', 'b/B', 'c/C']);
+  });
+
   test('an expired certificate is superseded by the renewal that follows it', async (store) => {
     await enrolWith(store, 'A', 'old');
     expect(await store.certificates.expire({ at: T0 + HOUR, limit: 10 })).toBe(1);

@@ -114,6 +114,15 @@ export interface CertificateStore {
     readonly retryBefore: number;
     readonly limit: number;
   }): Promise<readonly DueRenewal[]>;
+  /**
+   * Device channels, `pending` or `active`, that are pinned to a certificate of the register that ended before `before` and
+   * is not revoked, and that have no `issued` one of their own that ends after `at`; those that ended first come first.
+   */
+  lapsed(input: {
+    readonly before: number;
+    readonly at: number;
+    readonly limit: number;
+  }): Promise<readonly DueRenewal[]>;
   /** Notes when the renewal of a certificate was begun, and appends the event. */
   renewalBegun(fingerprint: string, at: number, event: NewEvent): Promise<void>;
   /**

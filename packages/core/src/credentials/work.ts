@@ -31,7 +31,7 @@ export interface CredentialWork {
   /** Ends, ages and deletes what is due. */
   upkeep(): Promise<void>;
   /** Revokes what a device that left was issued, where its setting says so. */
-  checkedOut(enrolmentId: string): Promise<void>;
+  ended(enrolmentId: string): Promise<void>;
 }
 
 /** Makes the work; `issue` is absent where the product issues no identities. */
@@ -173,12 +173,12 @@ export function createCredentialWork(context: Context, issue: Issue | undefined)
       await markDevices(context, [...holders]);
     },
 
-    async checkedOut(enrolmentId) {
+    async ended(enrolmentId) {
       const at = clock.now();
       const reason = 'cessationOfOperation';
       for (const { id, settingId, fingerprint } of await store.credentials.newestOf([deviceHolder(enrolmentId)])) {
         if ((await store.credentials.setting(settingId))?.revokeOnCheckOut !== true) continue;
-        const data = { fingerprint, credentialId: id, reason, by: 'check-out' };
+        const data = { fingerprint, credentialId: id, reason, by: 'end' };
         const event = { type: 'certificate.revoked', at, enrolmentId, data } as const;
         await store.certificates.revoke({ fingerprint, reason, at, event });
       }

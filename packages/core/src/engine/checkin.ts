@@ -15,7 +15,6 @@ import type { FactValue } from '../api/common.ts';
 import type { DeviceIdentity } from '../api/engine.ts';
 import type { TokenUpdateInput } from '../contracts/enrolments.ts';
 import type { NewEvent } from '../contracts/shared.ts';
-import type { CredentialWork } from '../credentials/work.ts';
 import { CoreError } from '../errors.ts';
 import { releaseWaiting } from '../recipes/run.ts';
 import type { Context } from './context.ts';
@@ -163,12 +162,7 @@ export async function tokenUpdate(
 }
 
 /** The device leaves. */
-export async function checkOut(
-  context: Context,
-  credentials: CredentialWork,
-  message: CheckOut,
-  identity: DeviceIdentity,
-): Promise<null> {
+export async function checkOut(context: Context, message: CheckOut, identity: DeviceIdentity): Promise<null> {
   const { store, clock } = context;
   const resolved = resolveEnrolment(message.ids);
   const { id, channel } = resolved;
@@ -184,7 +178,7 @@ export async function checkOut(
     const event = { type: 'certificate.revoked', at, enrolmentId: id, data } as const;
     await store.certificates.revoke({ fingerprint, reason: 'cessationOfOperation', at, event });
   }
-  if (channel === 'device') await credentials.checkedOut(id);
+  if (channel === 'device') await context.ended(id);
   return null;
 }
 

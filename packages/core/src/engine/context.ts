@@ -37,6 +37,8 @@ export interface Context {
   readonly doorLog: DoorLog;
   /** The status of devices changed (what searches call `common.status`): labels follow. */
   readonly statusChanged: (enrolmentIds: readonly string[]) => Promise<void>;
+  /** A device was checked out, retired or wiped: what it was issued may have to be revoked. */
+  readonly ended: (enrolmentId: string) => Promise<void>;
   /** Tells the loops that there is work. */
   readonly kick: { notifier(): void; reconciler(): void };
 }

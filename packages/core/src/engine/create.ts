@@ -33,6 +33,7 @@ import { STATUS_TOKENS } from './facts.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createInstruments, measureQueue } from './instruments.ts';
 import { createLabels } from './labels.ts';
+import { createLapse } from './lapse.ts';
 import { createLateBinder } from './late.ts';
 import { createLoop, type Loop } from './loops.ts';
 import { createMatcher } from './matching.ts';
@@ -93,6 +94,7 @@ export function createEngine(input: EngineInput): Engine {
       return topic === undefined ? [] : [topic];
     },
     doorLog: createDoorLog(store, bus, clock, logger, options.refusalsPerHour),
+    ended: (id) => credentialWork.ended(id),
     async statusChanged(ids) {
       await labels.evaluateDevices(ids, STATUS_TOKENS, 'status');
     },
@@ -121,8 +123,10 @@ export function createEngine(input: EngineInput): Engine {
   const renewals = createRenewals(context, input.renewal);
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
+  const retireLapsed = createLapse(context);
   const housekeeping = createHousekeeping(context, effects, labels, index, renewals, async () => {
     await credentialWork.upkeep();
+    await retireLapsed();
     await declarations.keepHouse();
     await watchPushCertificate();
   });
@@ -166,9 +170,7 @@ export function createEngine(input: EngineInput): Engine {
   if (keys.ids.length > 1) all.push(loop('key-rotation', options.rewrapIntervalMs, () => rotation.run()));
 
   return {
-    protocol: meters.protocol(
-      createProtocol(context, labels, effects, renewals, declarations, ade, late, credentialWork),
-    ),
+    protocol: meters.protocol(createProtocol(context, labels, effects, renewals, declarations, ade, late)),
     commands: createCommands(context),
     devices: createDevices(context, labels),
     recipes: createRecipes(context),

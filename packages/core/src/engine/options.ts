@@ -154,6 +154,12 @@ export interface EngineOptions {
   readonly renewalWindowDays?: number;
   /** For how many days after its end an identity certificate may still be renewed, and only that (default 30). */
   readonly renewalGraceDays?: number;
+  /**
+   * Retire devices whose certificate ended that long ago: nothing lets them in any more, and they must enrol again (CERT-14;
+   * default true). Looked at daily; after a pause of more than three days (a clock that jumped, a server that was off) only
+   * from the eighth day on.
+   */
+  readonly retireLapsed?: boolean;
   /** How often certificates that are due are looked for (default one hour). */
   readonly renewalIntervalMs?: number;
   /** How long a queued renewal and its credential are good; after that another one is queued (default 7 days). */
@@ -295,6 +301,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   eventRetentionMs: 90 * DAY,
   renewalWindowDays: 270,
   renewalGraceDays: 30,
+  retireLapsed: true,
   renewalIntervalMs: HOUR,
   renewalTtlMs: 7 * DAY,
   revokeOnCheckOut: false,

@@ -3,7 +3,6 @@ import { type Checkin, type CommandResponse, readCheckin, readResponse, resolveE
 import type { AdeReconciler } from '../ade/reconcile.ts';
 import type { DeviceIdentity, Protocol } from '../api/engine.ts';
 import type { PollInput, PollOutcome, PollResult } from '../contracts/queue.ts';
-import type { CredentialWork } from '../credentials/work.ts';
 import type { DeclarationEngine } from '../declarations/index.ts';
 import { authenticate, checkOut, getBootstrapToken, setBootstrapToken, tokenUpdate } from './checkin.ts';
 import type { Context } from './context.ts';
@@ -27,7 +26,6 @@ export function createProtocol(
   declarations: DeclarationEngine,
   ade: AdeReconciler,
   late: LateBinder,
-  credentials: CredentialWork,
 ): Protocol {
   const { store, vault, clock, options, hooks } = context;
 
@@ -39,7 +37,7 @@ export function createProtocol(
       case 'TokenUpdate':
         return tokenUpdate(context, labels, ade, message, identity);
       case 'CheckOut':
-        return checkOut(context, credentials, message, identity);
+        return checkOut(context, message, identity);
       case 'SetBootstrapToken':
         return setBootstrapToken(context, message, identity);
       case 'GetBootstrapToken':

@@ -97,6 +97,7 @@ export async function retire(context: Context, enrolmentId: string, cause: strin
     events: [{ type: 'enrolment.retired', at, enrolmentId, data: { cause } }],
   });
   bus.poke();
+  if (ended !== null) await context.ended(enrolmentId);
   return ended !== null;
 }
 

@@ -2,7 +2,7 @@
 import type { IssuedCertificate } from '../api/records.ts';
 import { type CertificateFilter, type CertificateStore, REVOCATIONS_SETTING } from '../contracts/certificates.ts';
 import { dropKey } from './credentials.ts';
-import { type MemoryState, pageOf } from './state.ts';
+import { isLiving, type MemoryState, pageOf } from './state.ts';
 
 /** Certificates over the state. */
 export function memoryCertificates(state: MemoryState): CertificateStore {
@@ -108,6 +108,25 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
             notAfter > endsAfter &&
             (renewalAt === null || renewalAt <= retryBefore);
           return due ? [{ fingerprint, enrolmentId: enrolment.id, notAfter }] : [];
+        })
+        .sort((a, b) => a.notAfter - b.notAfter)
+        .slice(0, limit);
+    },
+
+    async lapsed({ before, at, limit }) {
+      state.open();
+      return [...state.certificates.values()]
+        .filter(({ notAfter, status }) => notAfter < before && status !== 'revoked')
+        .flatMap(({ fingerprint, notAfter }) =>
+          [...(state.byPin.get(fingerprint) ?? [])].map((enrolmentId) => ({ fingerprint, enrolmentId, notAfter })),
+        )
+        .filter(({ enrolmentId }) => {
+          const row = state.enrolments.get(enrolmentId);
+          if (row?.channel !== 'device' || !isLiving(row.status)) return false;
+          return ![...(state.certificatesOf.get(enrolmentId) ?? [])].some((fingerprint) => {
+            const other = state.certificates.get(fingerprint);
+            return other?.status === 'issued' && other.notAfter > at;
+          });
         })
         .sort((a, b) => a.notAfter - b.notAfter)
         .slice(0, limit);

@@ -62,6 +62,12 @@ export function postgresCertificates(db: Database): CertificateStore {
         AND c.not_after - least($2::bigint, (c.not_after - c.not_before) * 3 / 4) <= $4::bigint
         AND (c.renewal_at IS NULL OR c.renewal_at <= $3) AND l.status = 'active' AND l.pin = c.fingerprint
       ORDER BY c.not_after LIMIT $5`,
+    lapsed: `SELECT c.fingerprint, l.id AS "enrolmentId", c.not_after AS "notAfter"
+      FROM ${s}.certificate c JOIN ${s}.enrolment e ON e.pin = c.fingerprint JOIN ${s}.live l ON l.id = e.id
+      WHERE c.not_after < $1 AND c.status <> 'revoked' AND l.channel = 'device' AND l.status IN ('pending', 'active')
+        AND NOT EXISTS (SELECT FROM ${s}.certificate n
+          WHERE n.enrolment_id = l.id AND n.status = 'issued' AND n.not_after > $2)
+      ORDER BY c.not_after LIMIT $3`,
     renewalBegun: `UPDATE ${s}.certificate SET renewal_at = $2 WHERE fingerprint = $1 RETURNING 1`,
     expire: `WITH old AS MATERIALIZED (
         SELECT fingerprint FROM ${s}.certificate WHERE not_after <= $1 AND status IN ('issued', 'in-force')
@@ -180,6 +186,8 @@ export function postgresCertificates(db: Database): CertificateStore {
         at,
         limit,
       ]),
+
+    lapsed: ({ before, at, limit }) => db.query<DueRenewal>('certificates.lapsed', text.lapsed, [before, at, limit]),
 
     renewalBegun: (fingerprint, at, event) =>
       db.transaction(async (q) => {
