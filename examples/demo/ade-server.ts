@@ -1,15 +1,15 @@
 // The server of `--ade`, in this process, and what is Apple's in the story: the enrolment service, the keys in the devices.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { createEnrolmentClient, createTokenKeyPair, type EnrolmentClient, openServerToken } from '@espalier/ade';
 import { createApnsClient } from '@espalier/apple-mdm';
 import { createEngine, type Engine } from '@espalier/core';
-import { createHost, createLogger, openDataFolder } from '@espalier/host';
+import { createAdeService, createHost, createLogger, openDataFolder } from '@espalier/host';
 import { listen, toNodeListener } from '@espalier/host/node';
-import { createRootCa, generateKeyPair, openCa, signCms } from '@espalier/pki';
+import { createRootCa, generateKeyPair, openCa, signCms, toPem } from '@espalier/pki';
 import { compileConfiguration } from '@espalier/policy';
 import { createSimulatedEnrolmentService, type SimulatedEnrolmentService } from '@espalier/simulator';
 import { openSqliteStore } from '@espalier/sqlite';
+import { type AdminApi, createAdminApi } from './api.ts';
 import { type SimulatedApple, TOPIC } from './apple.ts';
 
 /** Where the story happens. */
@@ -18,11 +18,10 @@ export interface AdeWorld {
   readonly url: string;
   /** The server's root certificate, DER. */
   readonly root: Uint8Array;
-  /** Apple's service, and our client of it. */
+  /** Apple's service. */
   readonly service: SimulatedEnrolmentService;
-  readonly client: EnrolmentClient;
-  /** The account's server token, as text. */
-  readonly token: { readonly text: string; readonly expiresAt: number };
+  /** The server's admin API. */
+  readonly api: AdminApi;
   /** Signs what a device says of itself with a key that Apple put into it. */
   sign(serialNumber: string, machineInfo: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
@@ -37,9 +36,6 @@ export async function startAdeWorld(folder: string, port: number, apple: Simulat
   });
   const issuer = await openCa({ ...builtIn, clock: Date });
   const service = createSimulatedEnrolmentService({ clock: Date, seed: 'demo' });
-  const pair = await createTokenKeyPair({ clock: Date });
-  const token = openServerToken(service.downloadToken(pair.certificate), pair);
-  const client = createEnrolmentClient({ token, clock: Date, fetch: service.fetch });
 
   const logger = createLogger({ level: 'error' });
   const data = await openDataFolder(folder, {});
@@ -60,12 +56,23 @@ export async function startAdeWorld(folder: string, port: number, apple: Simulat
     logger,
   });
   await engine.ready();
+  const adeService = createAdeService({
+    engine,
+    store,
+    keys: data.keys,
+    publicUrl: () => `https://localhost:${listening.port}`,
+    anchors: [data.ca.certificate],
+    fetch: service.fetch,
+    releaseIntervalMs: 500,
+    logger,
+  });
   const host = createHost({
     engine,
     ca: data.ca,
     identity: { anchors: [data.ca.certificate], sources: ['mdm-signature', 'tls'] },
     profile: { organisation: 'Espalier', topic: TOPIC, sign: data.signProfile },
     ade: { anchors: [builtIn.certificate] },
+    adeService,
     adminTokens: [data.adminTokenHash],
     sessionSecret: data.sessionSecret,
     logger,
@@ -76,20 +83,25 @@ export async function startAdeWorld(folder: string, port: number, apple: Simulat
   );
   const listening = await listen(server, { port, address: '127.0.0.1' });
   engine.start();
+  adeService.start();
+  const url = `https://localhost:${listening.port}`;
+  // The folder is a new one, so the token was made just now.
+  const api = createAdminApi(url, data.adminToken ?? '', toPem(data.ca.certificate));
   return {
     engine,
-    url: `https://localhost:${listening.port}`,
+    url,
     root: data.ca.certificate,
     service,
-    client,
-    token: { text: JSON.stringify(token), expiresAt: token.accessTokenExpiry.getTime() },
+    api,
     async sign(serialNumber, machineInfo) {
       const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
       const certificate = await issuer.issue({ subject: `CN=${serialNumber}`, publicKey, template: 'device' });
       return signCms(machineInfo, { certificate, privateKey });
     },
     async close() {
+      api.close();
       await listening.close();
+      await adeService.stop();
       await engine.stop();
       await apns.close();
       await store.close();

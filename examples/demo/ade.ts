@@ -1,7 +1,7 @@
 // `--ade`: devices come from the purchase to the release from Setup Assistant without anybody touching them.
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { toPem } from '@espalier/pki';
+import { fromPem, toPem } from '@espalier/pki';
 import { encodeXml } from '@espalier/plist';
 import { createKeyPool, createSimulatedDevice, runLimited, type SimulatedDevice } from '@espalier/simulator';
 import { type AdeWorld, startAdeWorld } from './ade-server.ts';
@@ -82,31 +82,37 @@ async function bringIn(
   screen: ReturnType<typeof createScreen>,
   problems: string[],
 ): Promise<boolean> {
-  const { engine, service, client, token, url, root } = world;
+  const { engine, service, api, url, root } = world;
   for (const { name, expression, settings } of policies) {
     const label = await engine.labels.create({ name, expression });
     await engine.configurations.create({ name, type: 'passcode', settings, labelIds: [label.id] });
   }
-  const { profileUuid } = await client.defineProfile({
-    profile_name: 'Zero touch',
-    url: `${url}/enrol/ade`,
-    is_supervised: true,
-    is_mandatory: true,
-    is_mdm_removable: false,
-    await_device_configured: true,
-    skip_setup_items: ['Siri', 'Diagnostics'],
-    anchor_certs: [Buffer.from(root).toString('base64')],
+  // What an administrator does: upload our certificate at Apple, give us the token, write a profile and make it the default.
+  const certificate = fromPem(await api.get<string>('/ade/certificate'), 'CERTIFICATE');
+  const token = Buffer.from(service.downloadToken(certificate)).toString('base64');
+  const account = await api.post<{ id: string }>('/ade/accounts', { token });
+  const definition = {
+    authentication: { type: 'anonymous' },
+    awaitMinutes: 2,
+    apple: {
+      department: 'IT',
+      support_phone_number: '+44 20 7946 0000',
+      is_mdm_removable: false,
+      await_device_configured: true,
+      skip_setup_items: ['Siri', 'Diagnostics'],
+    },
+  };
+  const written = await api.post<{ profile: { id: string } }>(`/ade/accounts/${account.id}/profiles`, {
+    name: 'Zero touch',
+    definition,
   });
-  const account = await engine.ade.createAccount({
-    name: 'Demo organisation',
-    token: token.text,
-    tokenExpiresAt: token.expiresAt,
-    defaultProfile: profileUuid,
-  });
+  await api.patch(`/ade/accounts/${account.id}`, { defaultProfile: written.profile.id });
+  const syncNow = () => api.post<{ added: number; assigned: number }>(`/ade/accounts/${account.id}/sync?wait=true`, {});
 
   const serials = service.add(count);
   const sync = screen.progress('Sync with Apple', count);
-  const synced = await engine.ade.sync(account.id, client, { onProgress: ({ added }) => sync.at(added) });
+  const synced = await syncNow();
+  sync.at(synced.added);
   sync.end(`${synced.added} new`);
   const assign = screen.progress('Assign the profile', count);
   assign.at(synced.assigned);
@@ -136,33 +142,27 @@ async function bringIn(
   boot.end();
   const forged = await post(`${url}/enrol/ade`, machineInfo(fleet[0]!), root);
 
-  // Each waits in Setup Assistant until its policy is there, and only then is let go on.
+  // Each waits in Setup Assistant until its policy is there, and only then is let go on, by the server itself.
   const enrolled = fleet.filter((device) => device.phase === 'enrolled');
   const policy = screen.progress('Receive policy', enrolled.length);
+  const release = screen.progress('Release', enrolled.length);
   const end = performance.now() + PATIENCE_MS;
   const waiting = new Set(enrolled);
-  while (waiting.size > 0 && performance.now() < end) {
+  const held = (): number => enrolled.filter((device) => device.state().awaitingConfiguration).length;
+  // The recipe of a release is begun at once, the device takes it when it is woken.
+  while ((waiting.size > 0 || held() > 0) && performance.now() < end) {
     for (const device of waiting) if (await isConfigured(world, device)) waiting.delete(device);
     policy.at(enrolled.length - waiting.size);
-    await pause();
-  }
-  policy.end();
-  const release = screen.progress('Release', enrolled.length);
-  for (const device of enrolled) {
-    if (waiting.has(device)) problems.push(`${device.serialNumber} did not get its policy`);
-    else if (!device.state().awaitingConfiguration) problems.push(`${device.serialNumber} did not wait`);
-    else await engine.recipes.start(device.udid, 'release-awaiting', {});
-  }
-  const held = (): number => enrolled.filter((device) => device.state().awaitingConfiguration).length;
-  while (held() > 0 && performance.now() < end) {
     release.at(enrolled.length - held());
     await pause();
   }
+  policy.end();
   release.at(enrolled.length - held());
   release.end();
+  for (const device of waiting) problems.push(`${device.serialNumber} did not get its policy`);
   // What Apple pushed is seen in its list.
   service.modify(serials);
-  await engine.ade.sync(account.id, client);
+  await syncNow();
   return forged.status === 403;
 }
 

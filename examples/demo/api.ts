@@ -1,10 +1,11 @@
 // A small client of the admin API, over TLS that trusts the server's own root.
 import { Agent, request } from 'node:https';
 
-/** The admin API of one server. */
+/** The admin API of one server. Answers that are no JSON come as text. */
 export interface AdminApi {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: unknown): Promise<T>;
+  patch<T>(path: string, body: unknown): Promise<T>;
   /** All rows of a listing, page by page. */
   all<T>(path: string): Promise<T[]>;
   close(): void;
@@ -14,7 +15,7 @@ export interface AdminApi {
 export function createAdminApi(url: string, token: string, rootPem: string): AdminApi {
   const agent = new Agent({ keepAlive: true, maxSockets: 8, ca: rootPem });
 
-  function send<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  function send<T>(method: 'GET' | 'POST' | 'PATCH', path: string, body?: unknown): Promise<T> {
     return new Promise((resolve, reject) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
       const headers = {
@@ -30,7 +31,8 @@ export function createAdminApi(url: string, token: string, rootPem: string): Adm
         incoming.on('end', () => {
           const answer = Buffer.concat(chunks).toString('utf8');
           const status = incoming.statusCode ?? 0;
-          if (status >= 200 && status < 300) resolve(JSON.parse(answer) as T);
+          const isJson = incoming.headers['content-type']?.includes('json') === true;
+          if (status >= 200 && status < 300) resolve((isJson ? JSON.parse(answer) : answer) as T);
           else reject(new Error(`${method} ${path}: HTTP ${status} ${answer}`));
         });
       });
@@ -43,6 +45,7 @@ export function createAdminApi(url: string, token: string, rootPem: string): Adm
   return {
     get,
     post: (path, body) => send('POST', path, body),
+    patch: (path, body) => send('PATCH', path, body),
     async all<T>(path: string) {
       const rows: T[] = [];
       for (let after: string | null = ''; after !== null; ) {
