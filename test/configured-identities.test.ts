@@ -1,6 +1,6 @@
 // Identities that configurations give to devices: SCEP, ACME and PKCS#12, to simulated devices, through labels and queue.
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createEngine,
@@ -10,17 +10,19 @@ import {
   type IssuedCertificate,
   type Store,
 } from '@espalier/core';
-import { createHost, type Host, type HostOptions, hostSources } from '@espalier/host';
+import { createAdminToken, createHost, type Host, type HostOptions, hashAdminToken, hostSources } from '@espalier/host';
 import {
   type CertificateAuthority,
   createMemoryScepStore,
   createRootCa,
   createScepServer,
+  fromPem,
   openCa,
   readCertificate,
   scepEnrol,
   signCms,
   toPem,
+  verifyCms,
 } from '@espalier/pki';
 import { encodeXml } from '@espalier/plist';
 import { createCompiler } from '@espalier/policy';
@@ -41,6 +43,7 @@ const SID = 'S-1-5-21-1111111111-2222222222-3333333333-1234';
 const clock = { now: () => START };
 
 const keyPool = createKeyPool();
+const token = createAdminToken((length) => new Uint8Array(length).fill(3));
 let ca: CertificateAuthority;
 let attestation: Awaited<ReturnType<typeof createSimulatedAttestation>>;
 beforeAll(async () => {
@@ -325,6 +328,15 @@ describe('an identity that the server makes', () => {
       ...{ name: 'Wi-Fi', source: 'issued', scope: 'device' },
       options: { ...request, sans: [{ type: 'email', value: '$USERID$@example.com' }], keySize: 3072 },
     });
+    const settings = { identities: [{ name: 'wifi', credential: setting.id }] };
+    const delivered = await to.configure('identity', settings, phone);
+    expect(await to.status(delivered)).toBe('applied');
+    const { certificate, privateKey } = identityOf(phone, delivered);
+    expect(readCertificate(certificate).subject).toBe(`CN=${phone.serialNumber},OU=jo,O=Example`);
+    // The key fits, and what it signs is the certificate's.
+    const signed = signCms(Buffer.from('x'), { certificate, privateKey });
+    expect(verifyCms(signed).signers).toHaveLength(1);
+    expect(await entryOf(to, certificate)).toMatchObject({ status: 'in-force', enrolmentId: null });
     const made = await to.host.issueIdentity({
       ...{ setting, enrolment: row.enrolment, facts: row.facts, userId: null, replaces: null },
     });
@@ -337,5 +349,87 @@ describe('an identity that the server makes', () => {
     await expect(
       to.host.issueIdentity({ setting: bad, enrolment: row.enrolment, facts: row.facts, userId: null, replaces: null }),
     ).rejects.toMatchObject({ code: 'policy.credential.invalid' });
+  });
+});
+
+describe('one identity for all devices', () => {
+  it('is uploaded in several files, reaches every device that is to have it, and is replaced everywhere', async (context) => {
+    need(context, 'openssl');
+    const place = folder();
+    context.onTestFinished(() => place.remove());
+    const at = (name: string): string => join(place.path, name);
+    const to = await world({ adminTokens: [hashAdminToken(token)] });
+    const devices = [await to.device(), await to.device({ seed: 'another' })];
+    const setting = await to.engine.credentials.createSetting({ name: 'Gateway', source: 'single-file' });
+    expect(setting).toMatchObject({ scope: 'shared' });
+    const settings = { identities: [{ name: 'gateway', credential: setting.id }] };
+    const id = await to.configure('identity', settings, devices[0]!);
+    expect(await to.status(id)).toContain('an administrator has to upload a file for "Gateway"');
+
+    const upload = (files: readonly object[]) =>
+      to.fetch(
+        new Request(`${ORIGIN}/api/v1/credential-settings/${setting.id}/files`, {
+          method: 'PUT',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ files }),
+        }),
+      );
+    const base64 = (name: string): string => readFileSync(at(name)).toString('base64');
+    /** Key and certificate of openssl's, valid now by the tests' clock. */
+    const make = async (name: string): Promise<void> => {
+      await run('openssl', [
+        'req',
+        '-new',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        at(`${name}.key`),
+        '-subj',
+        `/CN=${name}`,
+        '-out',
+        at(`${name}.csr`),
+      ]);
+      const csr = fromPem(readFileSync(at(`${name}.csr`), 'utf8'));
+      writeFileSync(at(`${name}.pem`), toPem(await ca.issue({ csr, template: 'device' })));
+    };
+    await make('first');
+    await make('second');
+    writeFileSync(at('root.pem'), toPem(ca.certificate));
+    const p12 = ['pkcs12', '-export', '-inkey', at('second.key'), '-in', at('second.pem'), '-passout', 'pass:secret'];
+    await run('openssl', [...p12, '-out', at('second.p12')]);
+
+    const codes: [readonly object[], string][] = [
+      [[{ file: base64('first.pem') }], 'core.credential.file'],
+      [[{ file: base64('first.key') }, { file: base64('second.pem') }], 'core.credential.file'],
+      [[{ file: base64('first.key') }, { file: base64('second.key') }], 'core.credential.file'],
+      [[{ file: base64('second.p12') }], 'core.credential.password_required'],
+      [[{ file: base64('second.p12'), password: 'wrong' }], 'core.credential.password'],
+    ];
+    for (const [files, code] of codes) {
+      const answer = await upload(files);
+      expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, code]);
+    }
+    const parts = [{ file: base64('first.key') }, { file: base64('first.pem') }, { file: base64('root.pem') }];
+    expect((await upload(parts)).status).toBe(200);
+    const work = async (): Promise<readonly string[]> => {
+      for (let turn = 0; turn < 3; turn += 1) {
+        await to.engine.tick();
+        for (const device of devices) await device.poll();
+      }
+      return devices.map((device) => readCertificate(identityOf(device, id).certificate).subject);
+    };
+    expect(await work()).toEqual(['CN=first', 'CN=first']);
+    expect((await upload([{ file: base64('second.p12'), password: 'secret' }])).status).toBe(200);
+    expect(await work()).toEqual(['CN=second', 'CN=second']);
+    const { items } = await to.engine.credentials.list({ settingId: setting.id });
+    expect(items.map(({ status, holder, keyDeletedBy }) => [status, holder, keyDeletedBy])).toEqual([
+      ['active', `setting:${setting.id}`, null],
+      ['superseded', `setting:${setting.id}`, 'replaced'],
+    ]);
+    // It is no user's: nobody uploads it as theirs.
+    const own = { settingId: setting.id, userId: 'jo', file: readFileSync(at('second.p12')), password: 'secret' };
+    await expect(to.engine.credentials.upload(own)).rejects.toMatchObject({ code: 'core.credential.not_uploaded' });
+    expect(await to.engine.credentials.ofUser('jo')).toEqual([]);
   });
 });

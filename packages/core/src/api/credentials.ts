@@ -15,10 +15,16 @@ export interface CredentialSetting {
   readonly description: string;
   /** What users see when they are asked for a file. */
   readonly displayName: string;
-  /** `user-provided`: users upload a PKCS#12 file (CERT-35). `issued`: the server makes key and certificate (CERT-21). */
-  readonly source: 'user-provided' | 'issued';
-  /** Whose an identity is: of a user, the same one on all devices; or of one device. User-provided ones are the user's. */
-  readonly scope: 'user' | 'device';
+  /**
+   * `user-provided`: users upload a PKCS#12 file (CERT-35). `single-file`: an administrator uploads one identity for all devices
+   * (CERT-30). `issued`: the server makes key and certificate (CERT-21).
+   */
+  readonly source: 'user-provided' | 'single-file' | 'issued';
+  /**
+   * Whose an identity is: of a user, the same one on all devices; of one device; or `shared` by all. User-provided ones are the
+   * user's, those of a single file are shared.
+   */
+  readonly scope: 'user' | 'device' | 'shared';
   /** User-provided: a file has to come with a password. */
   readonly requirePassword: boolean;
   /** The private key is deleted so many days after it was stored; `null` keeps it. */
@@ -41,7 +47,10 @@ export interface CredentialSetting {
 export interface Credential {
   readonly id: string;
   readonly settingId: string;
-  /** `user:` and the user's key (see {@link Credentials.userOf}), or `device:` and the enrolment's id. */
+  /**
+   * `user:` and the user's key (see {@link Credentials.userOf}), `device:` and the enrolment's id, or `setting:` and the setting's id
+   * for one that is shared.
+   */
   readonly holder: string;
   readonly status: CredentialStatus;
   /** Counts from 1 for each setting and holder. */
@@ -148,8 +157,8 @@ export interface Credentials {
   /**
    * Takes a user's PKCS#12 file in place of the one before; the user's devices get it. The password is used once: the
    * identity is kept sealed under the engine's key, and sent under a password made for each delivery.
-   * @throws CoreError `core.credential.unknown_setting` (not-found), `core.credential.not_uploaded` (conflict: the server
-   *   makes these), `core.credential.password_required`, `core.credential.password` (wrong), `core.credential.file` (not one
+   * @throws CoreError `core.credential.unknown_setting` (not-found), `core.credential.not_uploaded` (conflict: users
+   *   upload nothing for it), `core.credential.password_required`, `core.credential.password` (wrong), `core.credential.file` (not one
    *   private key with its certificate, with what is wrong), `core.credential.authority`, `core.credential.expired`,
    *   `core.credential.not_yet_valid`, `core.credential.weak` (all invalid), `core.credential.too_large`,
    *   `core.credential.conflict` (somebody else uploads at the same moment)
@@ -161,6 +170,15 @@ export interface Credentials {
     readonly password?: string;
     /** Who does it (default `admin`). */
     readonly by?: 'user' | 'admin';
+  }): Promise<Credential>;
+  /**
+   * Takes the one identity of a `single-file` setting in place of the one before; every device whose configurations use it gets it.
+   * It may come in several files: PKCS#12 or PEM with the key, its certificate, their issuers.
+   * @throws CoreError as {@link Credentials.upload}; `core.credential.file` also where the files do not fit together
+   */
+  uploadFiles(input: {
+    readonly settingId: string;
+    readonly files: readonly { readonly file: Uint8Array; readonly password?: string }[];
   }): Promise<Credential>;
   /**
    * Deletes the private key; devices that have it keep it, no other gets it any more. False when there was none.

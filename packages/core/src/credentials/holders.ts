@@ -1,7 +1,7 @@
 // Whose a credential is: users by the facts of their devices, and the devices of users.
 import { compare, fold, or, print } from '@espalier/search';
 import type { Facts } from '../api/common.ts';
-import { type Context, chunks } from '../engine/context.ts';
+import { allPages, type Context, chunks } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
 
 /** Users that are looked for at once. */
@@ -33,15 +33,39 @@ export const userHolder = (key: string): string => `user:${key}`;
 /** The holder of a device's credentials. */
 export const deviceHolder = (enrolmentId: string): string => `device:${enrolmentId}`;
 
+/** The holder of the identity that all devices of a setting share. */
+export const sharedHolder = (settingId: string): string => `setting:${settingId}`;
+
+/** Whether a configuration's settings name this id anywhere. */
+export function names(value: unknown, id: string): boolean {
+  if (typeof value === 'string') return value === id;
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).some((item) => names(item, id));
+}
+
+/** The devices that have, or are to have, a configuration with one of these settings. */
+async function devicesWith({ store }: Context, settingIds: ReadonlySet<string>, into: Set<string>): Promise<void> {
+  if (settingIds.size === 0) return;
+  for (const { id, settings } of await store.configurations.list()) {
+    if (![...settingIds].some((settingId) => names(settings, settingId))) continue;
+    for await (const rows of allPages((page) => store.configurations.assignments(id, page))) {
+      for (const { enrolmentId } of rows) into.add(enrolmentId);
+    }
+  }
+}
+
 /** Active devices of these holders. */
 export async function devicesOf(context: Context, holders: readonly string[]): Promise<readonly string[]> {
   const { store, options, matcher, searching } = context;
   const ids = new Set<string>();
   const users = new Set<string>();
+  const shared = new Set<string>();
   for (const holder of holders) {
     if (holder.startsWith('device:')) ids.add(holder.slice('device:'.length));
+    else if (holder.startsWith('setting:')) shared.add(holder.slice('setting:'.length));
     else users.add(holder.slice('user:'.length));
   }
+  await devicesWith(context, shared, ids);
   const fields = options.userFields.filter((field) => matcher.catalogue.get(field) !== undefined);
   for (const part of chunks([...users], PART)) {
     const [first, ...rest] = part.flatMap((user) => fields.map((field) => compare(field, '=', user)));

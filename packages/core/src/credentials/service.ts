@@ -1,12 +1,12 @@
 // The credential service: uploads, deletion of keys, and what users and administrators see.
-import type { Credentials, UserCredential } from '../api/credentials.ts';
+import type { Credential, Credentials, UserCredential } from '../api/credentials.ts';
 import type { CredentialRecord } from '../contracts/credentials.ts';
 import { type Context, pageOf } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
-import { deviceHolder, markDevices, userHolder, userKey, userOf } from './holders.ts';
-import { newCredential, publicCredential } from './keep.ts';
+import { deviceHolder, markDevices, sharedHolder, userHolder, userKey, userOf } from './holders.ts';
+import { type KeptIdentity, newCredential, publicCredential } from './keep.ts';
 import { createCredentialSettings, unknownSetting } from './settings.ts';
-import { readUpload } from './upload.ts';
+import { readFiles, readUpload } from './upload.ts';
 
 /** Makes the service. */
 export function createCredentials(context: Context): Credentials {
@@ -29,6 +29,30 @@ export function createCredentials(context: Context): Credentials {
     return done;
   }
 
+  /** Keeps an uploaded identity in the place of the one before; the devices that are to have it get it. */
+  async function keep(
+    settingId: string,
+    holder: string,
+    by: 'user' | 'admin',
+    identity: KeptIdentity,
+  ): Promise<Credential> {
+    const before = await store.credentials.newest(settingId, holder);
+    const credential = newCredential(context, { settingId, holder, origin: by }, before, identity);
+    const { id, fingerprint, subject, notAfter, createdAt: at } = credential;
+    const data = { credentialId: id, settingId, holder, fingerprint, subject, notAfter, by };
+    const events = [{ type: 'credential.uploaded', at, enrolmentId: null, data } as const];
+    const outcome = await store.credentials.put({ credential, expectedId: before?.id ?? null, events });
+    if (outcome === 'unknown') throw unknownSetting();
+    if (outcome === 'conflict') {
+      throw new CoreError('core.credential.conflict', 'conflict', 'another file was uploaded at the same moment', {
+        remedy: 'Look at what is there now, and upload again if it is not the right one.',
+      });
+    }
+    bus.poke();
+    await markDevices(context, [holder]);
+    return publicCredential(credential);
+  }
+
   return {
     ...createCredentialSettings(context),
 
@@ -37,25 +61,21 @@ export function createCredentials(context: Context): Credentials {
       const setting = await store.credentials.setting(settingId);
       if (setting === null) throw unknownSetting();
       if (setting.source !== 'user-provided') {
-        throw new CoreError('core.credential.not_uploaded', 'conflict', 'the server makes these identities itself');
+        throw new CoreError('core.credential.not_uploaded', 'conflict', 'users upload nothing for this setting');
       }
       const holder = userHolder(userKey(userId));
       const identity = await readUpload(setting, file, password, clock.now());
-      const before = await store.credentials.newest(settingId, holder);
-      const credential = newCredential(context, { settingId, holder, origin: by }, before, identity);
-      const { id, fingerprint, subject, notAfter, createdAt: at } = credential;
-      const data = { credentialId: id, settingId, holder, fingerprint, subject, notAfter, by };
-      const events = [{ type: 'credential.uploaded', at, enrolmentId: null, data } as const];
-      const outcome = await store.credentials.put({ credential, expectedId: before?.id ?? null, events });
-      if (outcome === 'unknown') throw unknownSetting();
-      if (outcome === 'conflict') {
-        throw new CoreError('core.credential.conflict', 'conflict', 'another file was uploaded at the same moment', {
-          remedy: 'Look at what is there now, and upload again if it is not the right one.',
-        });
+      return await keep(setting.id, holder, by, identity);
+    },
+
+    async uploadFiles({ settingId, files }) {
+      await context.vault.ready();
+      const setting = await store.credentials.setting(settingId);
+      if (setting === null) throw unknownSetting();
+      if (setting.source !== 'single-file') {
+        throw new CoreError('core.credential.not_uploaded', 'conflict', 'this setting takes no file for all devices');
       }
-      bus.poke();
-      await markDevices(context, [holder]);
-      return publicCredential(credential);
+      return await keep(setting.id, sharedHolder(setting.id), 'admin', await readFiles(files, clock.now()));
     },
 
     async deleteKey(id, by = 'admin') {

@@ -2,10 +2,17 @@
 import type { CredentialSetting, Credentials } from '../api/credentials.ts';
 import { type Context, uuid } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
+import { names } from './holders.ts';
 
 type Settings = Pick<Credentials, 'createSetting' | 'updateSetting' | 'deleteSetting' | 'settings' | 'setting'>;
 
 const MOST_OPTION_CHARACTERS = 20_000;
+
+/** Whose the identities are that somebody uploads. */
+const scopes: Readonly<Partial<Record<CredentialSetting['source'], CredentialSetting['scope']>>> = {
+  'user-provided': 'user',
+  'single-file': 'shared',
+};
 
 /** Makes the part of the service that is about settings. */
 export function createCredentialSettings(context: Context): Settings {
@@ -28,7 +35,7 @@ export function createCredentialSettings(context: Context): Settings {
         description: input.description ?? '',
         displayName: input.displayName ?? input.name,
         source: input.source,
-        scope: input.source === 'user-provided' ? 'user' : (input.scope ?? 'device'),
+        scope: scopes[input.source] ?? input.scope ?? 'device',
         requirePassword: input.requirePassword ?? true,
         deleteKeysAfterDays: input.deleteKeysAfterDays ?? null,
         generation: input.generation ?? 'on-demand',
@@ -95,8 +102,12 @@ function checked(setting: CredentialSetting): CredentialSetting {
   if (displayName.trim() === '' || displayName.length > 255) {
     throw bad('displayName', 'a display name has 1 to 255 characters');
   }
-  if (source !== 'user-provided' && source !== 'issued') throw bad('source', 'it is user-provided or issued');
-  if (scope !== 'user' && scope !== 'device') throw bad('scope', 'it is of a user or of a device');
+  if (!['user-provided', 'single-file', 'issued'].includes(source)) {
+    throw bad('source', 'it is user-provided, single-file or issued');
+  }
+  if (source === 'issued' && scope !== 'user' && scope !== 'device') {
+    throw bad('scope', 'what is issued is of a user or of a device');
+  }
   if (generation !== 'early' && generation !== 'on-demand') throw bad('generation', 'it is early or on-demand');
   if (days !== null && !wholeIn(days, 3_650)) {
     throw bad('deleteKeysAfterDays', 'keys are deleted after 1 to 3,650 whole days, or kept');
@@ -106,13 +117,6 @@ function checked(setting: CredentialSetting): CredentialSetting {
     throw bad('options', `the options have at most ${MOST_OPTION_CHARACTERS} characters as JSON`);
   }
   return setting;
-}
-
-/** Whether a configuration's settings name this id anywhere. */
-function names(value: unknown, id: string): boolean {
-  if (typeof value === 'string') return value === id;
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.values(value).some((item) => names(item, id));
 }
 
 function nameTaken(name: string): CoreError {

@@ -1,5 +1,12 @@
 // Reading the file that a user uploads: one identity, of a key that protects something, valid now.
-import { isPkiError, type PkiError, readCertificate, readPkcs12, readPublicKey } from '@espalier/pki';
+import {
+  isPkiError,
+  type PkiError,
+  readCertificate,
+  readIdentityFiles,
+  readPkcs12,
+  readPublicKey,
+} from '@espalier/pki';
 import type { CredentialSetting } from '../api/credentials.ts';
 import { CoreError } from '../errors.ts';
 import type { KeptIdentity } from './keep.ts';
@@ -24,6 +31,30 @@ export async function readUpload(
   return { certificate, privateKey, chain };
 }
 
+/** Reads and checks the files of one identity. @throws CoreError as `Credentials.uploadFiles` */
+export async function readFiles(
+  files: readonly { readonly file: Uint8Array; readonly password?: string }[],
+  at: number,
+): Promise<KeptIdentity> {
+  if (files.reduce((sum, { file }) => sum + file.length, 0) > MOST_FILE_BYTES) {
+    throw new CoreError('core.credential.too_large', 'too-large', `the files have at most ${MOST_FILE_BYTES} bytes`);
+  }
+  const given = files.map(({ file: content, password }) => ({
+    content,
+    ...(password === undefined ? {} : { password }),
+  }));
+  try {
+    const { certificate, privateKey, chain } = await readIdentityFiles(given);
+    check(certificate, at);
+    return { certificate, privateKey, chain };
+  } catch (cause) {
+    if (!isPkiError(cause)) throw cause;
+    if (cause.code !== 'pki.pkcs12.password') throw badFile(cause);
+    if (files.every(({ password }) => password === undefined || password === '')) throw passwordRequired();
+    throw wrongPassword(cause);
+  }
+}
+
 async function read(file: Uint8Array, password: string | undefined): ReturnType<typeof readPkcs12> {
   try {
     return await readPkcs12(file, password ?? '', { maxBytes: MOST_FILE_BYTES });
@@ -32,13 +63,16 @@ async function read(file: Uint8Array, password: string | undefined): ReturnType<
     if (cause.code !== 'pki.pkcs12.password') throw badFile(cause);
     // Without the password nobody could install it either.
     if (password === undefined || password === '') throw passwordRequired();
-    throw new CoreError('core.credential.password', 'invalid', 'the password is wrong, or the file is damaged', {
-      at: { path: '/password' },
-      cause,
-      remedy: 'Give the password that the file was exported with.',
-    });
+    throw wrongPassword(cause);
   }
 }
+
+const wrongPassword = (cause: PkiError): CoreError =>
+  new CoreError('core.credential.password', 'invalid', 'the password is wrong, or the file is damaged', {
+    at: { path: '/password' },
+    cause,
+    remedy: 'Give the password that the file was exported with.',
+  });
 
 function check(der: Uint8Array, at: number): void {
   const certificate = readCertificate(der);

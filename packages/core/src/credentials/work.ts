@@ -7,7 +7,7 @@ import type { CredentialSummary } from '../contracts/credentials.ts';
 import { type Context, randomWord } from '../engine/context.ts';
 import { allFacts } from '../engine/facts.ts';
 import type { LateSource, LateValue } from '../engine/options.ts';
-import { deviceHolder, markDevices, userHolder, userOf } from './holders.ts';
+import { deviceHolder, markDevices, sharedHolder, userHolder, userOf } from './holders.ts';
 import type { Issue } from './issue.ts';
 import { openCredential } from './keep.ts';
 
@@ -40,6 +40,7 @@ export function createCredentialWork(context: Context, issue: Issue | undefined)
 
   function holderOf(setting: CredentialSetting, enrolmentId: string, user: string | null): string | null {
     if (setting.scope === 'device') return deviceHolder(enrolmentId);
+    if (setting.scope === 'shared') return sharedHolder(setting.id);
     return user === null ? null : userHolder(user);
   }
 
@@ -52,8 +53,9 @@ export function createCredentialWork(context: Context, issue: Issue | undefined)
     const { displayName, source } = setting;
     if (holder === null) return { revision: null, missing: 'it is not known whose the device is' };
     const { status, keyStored } = newest ?? { status: null, keyStored: false };
-    if (source === 'user-provided') {
-      const again = `the user has to upload a file for ${JSON.stringify(displayName)}`;
+    if (source !== 'issued') {
+      const who = source === 'single-file' ? 'an administrator' : 'the user';
+      const again = `${who} has to upload a file for ${JSON.stringify(displayName)}`;
       if (newest === undefined) return { revision: null, missing: again };
       const revision = newest.fingerprint;
       if (!keyStored) return { revision, missing: `the private key was deleted: ${again} again` };
@@ -76,7 +78,11 @@ export function createCredentialWork(context: Context, issue: Issue | undefined)
       id: enrolment.id,
       user: userOf(known, options.userFields),
     }));
-    const holders = people.flatMap(({ id, user }) => [deviceHolder(id), ...(user === null ? [] : [userHolder(user)])]);
+    const shared = settings.filter(({ scope }) => scope === 'shared').map(({ id }) => sharedHolder(id));
+    const holders = [
+      ...shared,
+      ...people.flatMap(({ id, user }) => [deviceHolder(id), ...(user === null ? [] : [userHolder(user)])]),
+    ];
     const newest = new Map<string, CredentialSummary>();
     for (const row of await store.credentials.newestOf(holders)) newest.set(`${row.settingId}\n${row.holder}`, row);
     return new Map(
@@ -105,7 +111,7 @@ export function createCredentialWork(context: Context, issue: Issue | undefined)
     if (missing !== null || holder === null) {
       return { outcome: 'gone', reason: missing ?? 'there is no holder' } as const;
     }
-    const there = before !== null && (setting.source === 'user-provided' || revision === `r${before.revision}`);
+    const there = before !== null && (setting.source !== 'issued' || revision === `r${before.revision}`);
     if (there) return { outcome: 'there', credential: before, revision, setting } as const;
     const made = await issue?.({ setting, holder, ...row, userId, before });
     if (made == null) return { outcome: 'hold', reason: 'the issuer holds it back' } as const;

@@ -7,8 +7,8 @@ const text = z.string();
 const base64 = z.custom<Uint8Array | string>().meta({ type: 'string', contentEncoding: 'base64' });
 const options = z.record(z.string(), z.unknown());
 
-const source = z.enum(['user-provided', 'issued']);
-const scope = z.enum(['user', 'device']);
+const source = z.enum(['user-provided', 'single-file', 'issued']);
+const scope = z.enum(['user', 'device', 'shared']);
 const generation = z.enum(['early', 'on-demand']);
 export const credentialStatus = z.enum(['active', 'expiring', 'expired', 'superseded', 'revoked', 'discarded']);
 
@@ -63,7 +63,10 @@ export const newCredentialSetting = z.strictObject({
   source,
   scope: scope
     .exactOptional()
-    .meta({ description: 'Issued: a user’s, the same on all devices, or a device’s (default).' }),
+    .meta({
+      description:
+        'Issued: a user’s, the same on all devices, or a device’s (default); else it follows from the source.',
+    }),
   ...changeable,
 });
 export const credentialSettingChange = z.strictObject({ name: text.min(1).max(255).exactOptional(), ...changeable });
@@ -107,6 +110,14 @@ export const upload = z.strictObject({
     .max(400_000)
     .meta({ description: 'PKCS#12 with exactly one private key, base64; at most 256 KiB.' }),
   password: text.max(1_000).exactOptional().meta({ description: 'Of the file; it is not kept.' }),
+});
+
+export const uploadFiles = z.strictObject({
+  files: z
+    .array(upload.extend({ file: upload.shape.file.meta({ description: 'PKCS#12, PEM or DER, base64.' }) }))
+    .min(1)
+    .max(16)
+    .meta({ description: 'One private key with its certificate and its issuers; 256 KiB together at most.' }),
 });
 
 /** What a user may upload, and has. */

@@ -89,6 +89,22 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
         await credentials.upload({ ...rest, settingId, userId, file: fileOf(file) }),
     }),
     operation({
+      id: 'uploadCredentialFiles',
+      method: 'PUT',
+      path: `${settings}/{id}/files`,
+      tag,
+      summary: 'Uploads the one identity of a single-file setting in the place of the one before; its devices get it.',
+      params: idParam,
+      body: shape.uploadFiles,
+      response: shape.credential,
+      refusals: [404, 409, 413],
+      handle: async ({ params: { id: settingId }, body: { files } }) =>
+        await credentials.uploadFiles({
+          settingId,
+          files: files.map(({ file, ...rest }) => ({ ...rest, file: fileOf(file) })),
+        }),
+    }),
+    operation({
       id: 'listCredentials',
       method: 'GET',
       path: '/credentials',
