@@ -1,5 +1,6 @@
 // Identities from end to end: simulated devices at a real host get them by ACME and SCEP, renew them, and lose them.
 import { createHash } from 'node:crypto';
+import { accessRight, accessRightNames, allAccessRights } from '@espalier/apple-mdm';
 import {
   createEngine,
   createKeyRing,
@@ -276,6 +277,41 @@ describe('an identity by ACME', () => {
     const thief = to.device({ seed: 'thief' });
     await expect(thief.enrol(profile)).rejects.toMatchObject({ code: 'simulator.acme' });
     expect(await statuses(to)).toEqual(['in-force']);
+  });
+});
+
+describe('access rights', () => {
+  it('are taken away by sending the profile again, and given by enrolling anew only', async () => {
+    const to = await world();
+    const phone = to.device();
+    await to.enrol(phone);
+    await phone.poll();
+    const state = async () => (await (await to.api('GET', `/devices/${phone.udid}/mdm-profile`)).json()) as unknown;
+    expect((await to.api('GET', '/mdm-profile')).status).toBe(404);
+    expect(await state()).toMatchObject({ state: 'up-to-date', missing: [], surplus: [] });
+    const most = accessRightNames(allAccessRights).filter((name) => name !== 'AllowDeviceErase');
+    const set = async (accessRights: readonly string[]) =>
+      (await to.api('PUT', '/mdm-profile', { accessRights })).status;
+    expect(await set(['AllowInstallationRemoval'])).toBe(400);
+    expect(await set(most)).toBe(200);
+    expect(await state()).toMatchObject({ state: 'updating', surplus: ['AllowDeviceErase'] });
+    await to.engine.tick();
+    // The simulated device refuses a profile that widens its rights, as Apple's do.
+    expect((await phone.poll()).commands).toMatchObject([{ requestType: 'InstallProfile', status: 'Acknowledged' }]);
+    expect(await state()).toMatchObject({ state: 'up-to-date', held: { accessRights: most } });
+    expect(phone.state().mdm?.accessRights).toBe(allAccessRights & ~accessRight.AllowDeviceErase);
+    const erase = { target: { enrolmentIds: [phone.udid] }, requestType: 'EraseDevice' };
+    expect((await to.api('POST', '/commands', erase)).status).toBe(409);
+    expect(await set(accessRightNames(allAccessRights))).toBe(200);
+    await to.engine.tick();
+    expect((await phone.poll()).commands).toEqual([]);
+    expect(await state()).toMatchObject({ state: 'blocked-until-reenrolment', missing: ['AllowDeviceErase'] });
+    // A renewal of the identity still goes through: it says what the device has.
+    expect(await to.engine.certificates.renew(phone.udid)).toBe(true);
+    expect((await phone.poll()).commands).toMatchObject([{ requestType: 'InstallProfile', status: 'Acknowledged' }]);
+    expect(await (await to.api('GET', '/mdm-profile/summary')).json()).toMatchObject({
+      'blocked-until-reenrolment': 1,
+    });
   });
 });
 

@@ -8,6 +8,7 @@ export type * from './api/credentials.ts';
 export type * from './api/declarations.ts';
 export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
+export type * from './api/mdm-profile.ts';
 export type * from './api/migration.ts';
 export type * from './api/push-certificates.ts';
 export type * from './api/recipes.ts';

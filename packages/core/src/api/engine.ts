@@ -19,6 +19,7 @@ import type { Ade } from './ade.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Credentials } from './credentials.ts';
 import type { Declarations } from './declarations.ts';
+import type { MdmProfiles } from './mdm-profile.ts';
 import type { Migration } from './migration.ts';
 import type { PushCertificates } from './push-certificates.ts';
 import type { Escrow, Recipes } from './recipes.ts';
@@ -446,6 +447,7 @@ export interface Engine {
   readonly certificates: Certificates;
   readonly credentials: Credentials;
   readonly pushCertificates: PushCertificates;
+  readonly mdmProfile: MdmProfiles;
   readonly migration: Migration;
   readonly events: Events;
   readonly clock: Clock;

@@ -160,6 +160,7 @@ export interface InvitationBinding {
   readonly account?: EnrolmentAccount;
   /** The access rights that its profile gives (the mask of `AccessRights`). */
   readonly accessRights?: number;
+  readonly checkOutWhenRemoved?: boolean;
 }
 
 /** An account-driven enrolment: by whose account, and of what kind. */
@@ -331,6 +332,9 @@ export type EventType =
   | 'ade.profile-refused'
   | 'ade.device-locked'
   | 'ade.bypass-code-read'
+  | 'mdm-profile.changed'
+  | 'mdm-profile.updated'
+  | 'mdm-profile.user-needed'
   | 'webhook.disabled'
   | 'keys.rotation-started'
   | 'keys.rotation-finished'

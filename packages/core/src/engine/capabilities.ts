@@ -3,6 +3,7 @@ import { checkCommand, type Issue, platforms, type RawPayload, type Target } fro
 import type { RefusedTarget } from '../api/engine.ts';
 import type { DeviceRow, Enrolment } from '../api/records.ts';
 import { CoreError } from '../errors.ts';
+import { RIGHTS_TOKEN } from '../mdm-profile/service.ts';
 import { type Context, chunks } from './context.ts';
 
 /** A command that is about to be queued. */
@@ -41,6 +42,17 @@ export function targetOf(enrolment: Enrolment, facts: DeviceRow['facts']): Targe
   };
 }
 
+/** The rights that the profile of a device gave (CFG-3), as far as they are known; a User Enrolment has none of them. */
+function rightsHeld(
+  enrolment: Enrolment,
+  facts: DeviceRow['facts'],
+  otherwise: Context['accessRights'],
+): number | null {
+  if (enrolment.kind.startsWith('user-enrolment')) return null;
+  const held = facts[RIGHTS_TOKEN];
+  return typeof held === 'number' ? held : (otherwise?.(enrolment) ?? null);
+}
+
 /** The target of one enrolment: `undefined` when there is none, `null` when too little is known of it. */
 export async function targetFor(
   { store, accessRights }: Context,
@@ -52,7 +64,7 @@ export async function targetFor(
   const [parent] = enrolment.parent === null ? [] : await store.inventory.rows([enrolment.parent]);
   const target = targetOf(enrolment, { ...parent?.facts, ...facts });
   if (target === null) return null;
-  const rights = accessRights?.(enrolment) ?? null;
+  const rights = rightsHeld(enrolment, { ...parent?.facts, ...facts }, accessRights);
   return rights === null ? { target } : { target, accessRights: rights };
 }
 
@@ -122,7 +134,7 @@ async function reasonsFor(
     const device = enrolment.parent === null ? facts : { ...parents.get(enrolment.parent)?.facts, ...facts };
     const target = targetOf(enrolment, device);
     if (target === null) continue;
-    const rights = accessRights?.(enrolment) ?? null;
+    const rights = rightsHeld(enrolment, device, accessRights);
     const key = JSON.stringify([target, rights]);
     let reasons = known.get(key);
     if (reasons === undefined) {

@@ -10,6 +10,7 @@ import { createCredentials } from '../credentials/service.ts';
 import { CREDENTIAL_SOURCE, createCredentialWork } from '../credentials/work.ts';
 import { createDeclarationEngine } from '../declarations/index.ts';
 import { createVault } from '../keys/vault.ts';
+import { createMdmProfiles } from '../mdm-profile/service.ts';
 import { createMetrics } from '../metrics/registry.ts';
 import { measureStore } from '../metrics/store.ts';
 import { createMigration } from '../migration/service.ts';
@@ -121,6 +122,7 @@ export function createEngine(input: EngineInput): Engine {
   const stored = input.openPush && createStoredPusher(context, pushCertificates, input.openPush);
   const notifier = createNotifier(context, push ?? stored);
   const renewals = createRenewals(context, input.renewal);
+  const mdmProfile = createMdmProfiles(context, renewals);
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
   const retireLapsed = createLapse(context);
@@ -129,6 +131,7 @@ export function createEngine(input: EngineInput): Engine {
     await retireLapsed();
     await declarations.keepHouse();
     await watchPushCertificate();
+    await mdmProfile.run();
   });
 
   // The pace: each interval earns its share of pushes, at most one second's worth at once.
@@ -184,6 +187,7 @@ export function createEngine(input: EngineInput): Engine {
     certificates: createCertificates(context, renewals),
     credentials: createCredentials(context),
     pushCertificates,
+    mdmProfile,
     migration: createMigration(context, labels, ade),
     events: {
       list: ({ enrolmentId, type, order = 'newest', ...page } = {}) =>

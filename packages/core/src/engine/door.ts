@@ -1,6 +1,7 @@
 // Letting a device in by its certificate: the one it is pinned to, or one that was issued to it since.
 import type { DeviceIdentity } from '../api/engine.ts';
 import { cameBack } from '../lifecycle/phases.ts';
+import { profileArrived } from '../mdm-profile/service.ts';
 import type { Context } from './context.ts';
 import { refuse } from './refuse.ts';
 import type { Renewals } from './renewal.ts';
@@ -50,6 +51,8 @@ export function createDoor(context: Context, renewals: Renewals): Door {
       // Somebody else may have done it at the same moment: another request of this device.
       return (await store.enrolments.get(id))?.certificateFingerprint === fingerprint;
     }
+    // The identity came with the profile, whose answer may never come.
+    await profileArrived(context, id);
     bus.poke();
     logger.info({ enrolmentId: id, fingerprint }, 'a device uses its renewed certificate');
     return true;

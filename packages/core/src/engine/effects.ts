@@ -6,6 +6,7 @@ import type { AssignmentRecord } from '../contracts/configurations.ts';
 import type { InventoryReport } from '../contracts/inventory.ts';
 import { CoreError } from '../errors.ts';
 import { eraseEnded, RETIRE_ORIGIN, removalEnded } from '../lifecycle/phases.ts';
+import { profileArrived } from '../mdm-profile/service.ts';
 import { escrowRecoveryKey } from '../recipes/escrow.ts';
 import { advanceRecipe, recipeOf } from '../recipes/run.ts';
 import type { Context } from './context.ts';
@@ -14,6 +15,7 @@ import type { LabelService } from './labels.ts';
 import { confirmLockPin } from './lock.ts';
 import { isListed } from './plan.ts';
 import { assignmentEvent } from './reconciler.ts';
+import { RENEWAL_ORIGIN } from './renewal.ts';
 
 /** Applies the ends of commands. Every effect may be applied again without harm. */
 export interface Effects {
@@ -128,7 +130,9 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       await eraseEnded(context, outcome);
       return;
     }
-    if (origin === RETIRE_ORIGIN) await removalEnded(context, outcome);
+    if (origin === RENEWAL_ORIGIN) {
+      if (state === 'acknowledged') await profileArrived(context, enrolmentId);
+    } else if (origin === RETIRE_ORIGIN) await removalEnded(context, outcome);
     else if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
       await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
     } else if (state !== 'acknowledged') {

@@ -6,7 +6,7 @@ import type { InvitationRecord } from '../contracts/invitations.ts';
 import { CoreError } from '../errors.ts';
 import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
 import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
-import { accountOf, checkInvitationBinding, mergeBinding, openInvitation } from './invitation-binding.ts';
+import { accountOf, bindInvitation, checkInvitationBinding, openInvitation } from './invitation-binding.ts';
 import { checkBinding, configurationOf, secretFor } from './issuing.ts';
 import { createScepRequests, grantOf } from './scep-requests.ts';
 import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
@@ -90,21 +90,7 @@ export function createEnrolling(context: Context): Enrolling {
       return invitation;
     },
 
-    async bind(invitationId, wanted) {
-      await vault.ready();
-      for (;;) {
-        const record = await store.invitations.get(invitationId);
-        if (record === null) {
-          throw new CoreError('core.invitation.unknown', 'not-found', 'there is no such invitation');
-        }
-        const { binding, ...secrets } = openInvitation(context, record);
-        const next = mergeBinding(binding ?? null, checkInvitationBinding(wanted) ?? {});
-        const ref = { kind: 'invitation', key: [invitationId] } as const;
-        const blob = vault.seal(JSON.stringify({ ...secrets, binding: next }), ref);
-        // Somebody else may bind it at the same moment: then what both want has to fit.
-        if (await store.secrets.reseal({ ref, expected: record.sealed, blob })) return next;
-      }
-    },
+    bind: (invitationId, wanted) => bindInvitation(context, invitationId, wanted),
 
     accountOf: (fingerprint) => accountOf(context, fingerprint),
 

@@ -21,7 +21,7 @@ export function openInvitation({ vault }: Context, { id, sealed }: InvitationRec
 
 /** A binding without what is absent; `null` when nothing is left. */
 export function checkInvitationBinding(wanted: InvitationBinding): InvitationBinding | null {
-  const { serialNumber, udid, account, accessRights } = wanted;
+  const { serialNumber, udid, account, accessRights, checkOutWhenRemoved } = wanted;
   for (const [name, text] of Object.entries({ serialNumber, udid, account: account?.managedAppleAccount })) {
     if (text !== undefined && (text.trim() === '' || text.length > 320)) {
       throw new CoreError('core.invitation.bad_option', 'invalid', `${name} has 1 to 320 characters`, {
@@ -34,6 +34,7 @@ export function checkInvitationBinding(wanted: InvitationBinding): InvitationBin
     ...(udid === undefined ? {} : { udid: udid.trim() }),
     ...(account === undefined ? {} : { account }),
     ...(accessRights === undefined ? {} : { accessRights }),
+    ...(checkOutWhenRemoved === undefined ? {} : { checkOutWhenRemoved }),
   };
   return Object.keys(binding).length === 0 ? null : binding;
 }
@@ -52,6 +53,27 @@ export function mergeBinding(before: InvitationBinding | null, more: InvitationB
     });
   }
   return { ...before, ...more };
+}
+
+/** Binds an invitation. @throws CoreError `core.invitation.unknown`, `core.invitation.bound` */
+export async function bindInvitation(
+  context: Context,
+  invitationId: string,
+  wanted: InvitationBinding,
+): Promise<InvitationBinding> {
+  const { store, vault } = context;
+  await vault.ready();
+  for (;;) {
+    const record = await store.invitations.get(invitationId);
+    if (record === null) throw new CoreError('core.invitation.unknown', 'not-found', 'there is no such invitation');
+    const { binding, ...secrets } = openInvitation(context, record);
+    const next = mergeBinding(binding ?? null, checkInvitationBinding(wanted) ?? {});
+    if (JSON.stringify(next) === JSON.stringify(binding)) return next;
+    const ref = { kind: 'invitation', key: [invitationId] } as const;
+    const blob = vault.seal(JSON.stringify({ ...secrets, binding: next }), ref);
+    // Somebody else may bind it at the same moment: then what both want has to fit.
+    if (await store.secrets.reseal({ ref, expected: record.sealed, blob })) return next;
+  }
 }
 
 const same = (a: string | undefined, b: string | undefined): boolean => a?.toLowerCase() === b?.toLowerCase();
@@ -98,11 +120,13 @@ function accountIn(facts: Readonly<Record<string, unknown>> | undefined): Enrolm
 export function factsOf(
   binding: InvitationBinding | null,
   kind: Enrolment['kind'],
-): Readonly<Record<string, string | number | null>> {
+): Readonly<Record<string, string | number | boolean | null>> {
   const account = binding?.account;
   return {
     'ios.account_driven': account === undefined ? null : kind === 'user-enrolment-device' ? 'BYOD' : 'ADDE',
     ...(account === undefined ? {} : { 'ios.managed_apple_id': account.managedAppleAccount }),
     'ios.mdm_access_rights': kind === 'user-enrolment-device' ? null : (binding?.accessRights ?? null),
+    'ios.mdm_check_out_when_removed': binding?.checkOutWhenRemoved ?? null,
+    'ios.mdm_profile_offered': null,
   };
 }

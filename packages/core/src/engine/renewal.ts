@@ -9,6 +9,9 @@ import type { RenewalOptions } from './options.ts';
 /** The dedupe key of a queued renewal. */
 export const RENEWAL_KEY = 'certificate-renewal';
 
+/** The origin of renewals. */
+export const RENEWAL_ORIGIN = 'renewal';
+
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 const BATCH = 200;
@@ -43,9 +46,9 @@ export function createRenewals(context: Context, renewal: RenewalOptions | undef
       dedupeKey: RENEWAL_KEY,
       onDuplicate: 'replace',
       expiresAt: clock.now() + ttlMs,
-      origin: 'renewal',
-      // The profile is the enrolment's own, not a configuration's.
-      followUp: false,
+      origin: RENEWAL_ORIGIN,
+      // The profile is the enrolment's own, not a configuration's: what follows is that the device holds what it says.
+      followUp: true,
     });
   }
 

@@ -17,6 +17,7 @@ import { declarationOperations, declarationSetOperations, deviceDeclarationOpera
 import { deviceOperations } from './devices.ts';
 import { enrollingOperations } from './enrolling.ts';
 import { eventOperations } from './events.ts';
+import { mdmProfileOperations } from './mdm-profile.ts';
 import { migrationOperations, migrationRoute } from './migration.ts';
 import { openApi } from './openapi.ts';
 import { routeOf } from './operation.ts';
@@ -48,6 +49,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...certificateOperations(api.engine),
     ...credentialOperations(api.engine),
     ...pushCertificateOperations(api.engine, api.pushVendor),
+    ...mdmProfileOperations(api.engine),
     ...migrationOperations(api.engine),
     ...deviceOperations(api.engine),
     ...actionOperations(api.engine),

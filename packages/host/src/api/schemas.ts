@@ -189,6 +189,7 @@ const invitationBinding = z
     udid: text.optional(),
     account: z.object({ mode: z.enum(['BYOD', 'ADDE']), managedAppleAccount: text }).optional(),
     accessRights: z.number().int().optional(),
+    checkOutWhenRemoved: z.boolean().optional(),
   })
   .meta({ description: 'For whom it is: certificates issued for it enrol this device and no other.' });
 

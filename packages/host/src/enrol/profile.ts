@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   type AccountEnrolmentMode,
   type AcmeIdentity,
+  allAccessRights,
   enrolmentProfile,
   type ScepIdentity,
   type ServerCapability,
@@ -31,6 +32,8 @@ export interface ProfileOptions {
   readonly identifier?: string;
   /** Access rights of the MDM payload (default: all). */
   readonly accessRights?: number;
+  /** Whether devices tell when the profile is removed (default true). `engine.mdmProfile` outweighs this and the rights. */
+  readonly checkOutWhenRemoved?: boolean;
   /**
    * What the server claims to answer (default: per-user connections and bootstrap tokens). Add `com.apple.mdm.token` with
    * the engine's hook `getToken`.
@@ -127,6 +130,13 @@ export async function signedEnrolmentProfile(
   purpose: ProfilePurpose,
 ): Promise<Uint8Array> {
   const { account } = purpose;
+  const content = await engine.mdmProfile.content(
+    'invitation' in purpose ? { invitationId: purpose.invitation.id } : { enrolmentId: purpose.enrolment.id },
+    {
+      accessRights: options.accessRights ?? allAccessRights,
+      checkOutWhenRemoved: options.checkOutWhenRemoved ?? true,
+    },
+  );
   const profile = enrolmentProfile({
     organisation: options.organisation,
     displayName: options.displayName ?? `${options.organisation} device management`,
@@ -139,7 +149,8 @@ export async function signedEnrolmentProfile(
     ...(account === undefined
       ? {}
       : { enrolmentMode: account.mode, assignedManagedAppleId: account.managedAppleAccount }),
-    ...(options.accessRights === undefined || account?.mode === 'BYOD' ? {} : { accessRights: options.accessRights }),
+    ...(account?.mode === 'BYOD' ? {} : { accessRights: content.accessRights }),
+    checkOutWhenRemoved: content.checkOutWhenRemoved,
     identity: await identityOf(engine, options, issuing, urls, purpose),
     ...trusted(options, issuing.ca),
     signMessage: true,
