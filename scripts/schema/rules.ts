@@ -11,7 +11,7 @@ export interface FileRules {
   values?: Record<string, string>;
   /** Another file, all of whose keys this one takes, too. */
   includes?: string;
-  /** Keys at the top -> values that are allowed besides those of the schema's list. */
+  /** Paths of keys (`*` = any key) -> values that are allowed besides those of the schema's list. */
   also?: Record<string, (string | number)[]>;
 }
 
@@ -64,10 +64,16 @@ function include(item: Item, other: Item | undefined): void {
   item.rules = [...(item.rules ?? []), ...(other.rules ?? [])];
 }
 
-function allowAlso(item: Item, name: string, values: readonly (string | number)[]): void {
-  const key = item.keys.find((candidate) => candidate.key === name);
-  if (key?.rangelist === undefined) throw new Error(`rules.yaml: ${item.file} has no list of values for ${name}`);
-  key.rangelist = [...values, ...key.rangelist];
+function allowAlso(item: Item, path: string, values: readonly (string | number)[]): void {
+  let found: Key[] = [{ key: '', type: 'dictionary', subkeys: item.keys }];
+  for (const name of path.split('/')) {
+    found = found.flatMap((key) => (key.subkeys ?? []).filter((sub) => name === '*' || sub.key === name));
+  }
+  if (found.length === 0) throw new Error(`rules.yaml: ${item.file} has no key ${path}`);
+  for (const key of found) {
+    if (key.rangelist === undefined) throw new Error(`rules.yaml: ${item.file} has no list of values for ${path}`);
+    key.rangelist = [...values, ...key.rangelist];
+  }
 }
 
 /** Adds every rule to `items` (by file path) in place. */
@@ -76,7 +82,7 @@ export function applyRules(items: Map<string, Item>, files: readonly FileRules[]
     const item = items.get(file);
     if (item === undefined) throw new Error(`rules.yaml: no file ${file}`);
     if (includes !== undefined) include(item, items.get(includes));
-    for (const [name, allowed] of Object.entries(also)) allowAlso(item, name, allowed);
+    for (const [path, allowed] of Object.entries(also)) allowAlso(item, path, allowed);
     for (const [path, id] of Object.entries(values)) linkValues(items, item, path, id);
     for (const { at, ...rule } of rules) {
       for (const path of at) {

@@ -28,13 +28,16 @@ export interface ProfileServiceInput {
   readonly displayName?: string;
   readonly description?: string;
   readonly identifier?: string;
-  /** Default: UDID, VERSION, PRODUCT, SERIAL, IMEI, MEID. */
+  /** Default: UDID, VERSION, PRODUCT, SERIAL, IMEI, MEID. VERSION and PRODUCT, without which no answer is read, are added. */
   readonly attributes?: readonly DeviceAttribute[];
   /** Accept `http:`: for simulators and tests. */
   readonly allowHttp?: boolean;
 }
 
 const usual: readonly DeviceAttribute[] = ['UDID', 'VERSION', 'PRODUCT', 'SERIAL', 'IMEI', 'MEID'];
+
+/** What `readMachineInfo` needs. */
+const needed: readonly DeviceAttribute[] = ['VERSION', 'PRODUCT'];
 
 /**
  * Builds the profile, unsigned; sign it and serve it as `profileContentType`. The same input gives the same bytes.
@@ -46,7 +49,8 @@ export function profileService(input: ProfileServiceInput): Uint8Array {
     throw new MdmError('mdm.profile.bad_key', 'URL is not an https: URL', { at: { path: '/PayloadContent/URL' } });
   }
   const identifier = input.identifier ?? 'com.espalier.profile-service';
-  const content = { URL: input.url, DeviceAttributes: [...(input.attributes ?? usual)], Challenge: input.challenge };
+  const attributes = [...new Set([...(input.attributes ?? usual), ...needed])];
+  const content = { URL: input.url, DeviceAttributes: attributes, Challenge: input.challenge };
   return encodePlist({
     PayloadContent: content,
     PayloadOrganization: input.organisation,

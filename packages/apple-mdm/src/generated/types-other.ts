@@ -142,7 +142,7 @@ export interface MachineInfo {
 export interface ManifestURL {
  items: ({
   assets: ({
-   kind: 'asset-pack-manifest' | 'display-image' | 'full-size-image';
+   kind: 'software-package' | 'asset-pack-manifest' | 'display-image' | 'full-size-image';
    /** Integer. */
    "md5-size"?: number;
    md5s?: string[];
