@@ -41,7 +41,14 @@ export {
 } from './business/client.ts';
 export { type BusinessEndpoint, businessEndpoints } from './business/endpoints.ts';
 export { type BusinessErrorFacts, businessErrors, tokenErrors } from './business/errors.ts';
-export type { AppleCareCoverage, AuditEvent, DeviceActivity, MdmServer, OrgDevice } from './business/types.ts';
+export type {
+  AppleCareCoverage,
+  AuditEvent,
+  DeviceActivity,
+  MdmServer,
+  MdmServerChange,
+  OrgDevice,
+} from './business/types.ts';
 export type { Clock } from './clock.ts';
 export type { CsvFault } from './csv/parse.ts';
 export {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { folder, need, run } from '../../../test/support/tools.ts';
 import { clientAssertion, importApiKey } from '../src/business/assertion.ts';
 import {
+  type AdeError,
   type BusinessClientOptions,
   businessEndpoints,
   businessErrors,
@@ -319,5 +320,67 @@ describe('errors', () => {
     await expect(client.activity('x')).rejects.toMatchObject({ code: 'ade.http.answer' });
     apple.respond(() => Response.json({ nothing: true }));
     await expect(all(client.devices())).rejects.toMatchObject({ code: 'ade.http.answer', at: { path: 'data' } });
+  });
+});
+
+/** The code that a call is refused with. */
+const refusal = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'nothing was thrown',
+    (error: AdeError) => error.code,
+  );
+
+describe('servers of the organisation', () => {
+  const certificate = Uint8Array.from(Buffer.from('MIIDXTCCAkWgAwIBAgIJALx0', 'base64'));
+
+  it('are added, changed and deleted, but not while they have devices', async () => {
+    const { client, apple } = setting({ count: 5 });
+    const made = await client.createServer({
+      serverName: 'Marketing',
+      certificate,
+      enableMdmDisownFlag: true,
+      defaultProductFamilies: ['IPAD'],
+    });
+    expect(made).toMatchObject({
+      ...{ serverName: 'Marketing', serverType: 'MDM', status: 'ACTIVE', deviceCount: 0, enableMdmDisownFlag: true },
+      defaultProductFamilies: ['IPAD'],
+    });
+    expect(await client.server(made.id)).toEqual(made);
+    const changed = await client.updateServer(made.id, { serverName: 'Sales', defaultProductFamilies: [] });
+    expect(changed).toMatchObject({ id: made.id, serverName: 'Sales', enableMdmDisownFlag: true });
+    expect(changed.defaultProductFamilies).toEqual([]);
+    expect((await all(client.servers())).flat().map((server) => server.serverName)).toEqual([
+      'Simulated server',
+      'Sales',
+    ]);
+    const { serialNumber } = apple.organisation.device(1);
+    expect(await client.assignedServerId(serialNumber)).toBe(undefined);
+    await client.finished((await client.assign(made.id, [serialNumber])).id);
+    expect(await client.assignedServerId(serialNumber)).toBe(made.id);
+    expect((await client.server(made.id))?.deviceCount).toBe(1);
+    expect(await refusal(client.deleteServer(made.id))).toBe('ade.business.conflict');
+    await client.finished((await client.unassign(made.id, [serialNumber])).id);
+    await client.deleteServer(made.id);
+    expect(await client.server(made.id)).toBe(undefined);
+    expect(await refusal(client.deleteServer(made.id))).toBe('ade.business.not_found');
+    expect(await refusal(client.updateServer(made.id, { serverName: 'x' }))).toBe('ade.business.not_found');
+  });
+
+  it('that do not fit are refused, and nothing is added twice', async () => {
+    const { client, apple } = setting();
+    const server = { serverName: 'Marketing', certificate };
+    expect(await refusal(client.createServer({ ...server, serverName: 'Simulated server' }))).toBe(
+      'ade.business.conflict',
+    );
+    expect(await refusal(client.createServer({ ...server, defaultProductFamilies: ['PHONE'] }))).toBe(
+      'ade.business.unprocessable',
+    );
+    apple.respond(({ number }) => (number === 1 ? new Response('', { status: 503 }) : undefined));
+    expect(await refusal(client.createServer(server))).toMatch(/^ade\./);
+    expect(apple.counters.get('POST /v1/mdmServers')).toBe(3);
+    const school = setting({ manager: 'school' }).client;
+    for (const call of [school.createServer(server), school.updateServer('x', {}), school.deleteServer('x')]) {
+      expect(await refusal(call)).toBe('ade.business.not_there');
+    }
   });
 });

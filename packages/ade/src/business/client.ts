@@ -10,6 +10,8 @@ import {
   type AuditEvent,
   type DeviceActivity,
   type MdmServer,
+  type MdmServerChange,
+  mdmServerAttributes,
   type OrgDevice,
   readActivity,
   readAuditEvent,
@@ -71,6 +73,19 @@ export interface BusinessClient {
   server(id: string): Promise<MdmServer | undefined>;
   /** The serial numbers of the devices that are assigned to a server. */
   serverDevices(serverId: string): AsyncIterable<readonly string[]>;
+  /** Adds a server to the organisation. Apple Business Manager only. @throws AdeError `ade.business.not_there` */
+  createServer(
+    server: MdmServerChange & Required<Pick<MdmServerChange, 'serverName' | 'certificate'>>,
+  ): Promise<MdmServer>;
+  /** Changes what is given of a server. Apple Business Manager only. @throws AdeError `ade.business.not_there` */
+  updateServer(id: string, change: MdmServerChange): Promise<MdmServer>;
+  /**
+   * Deletes a server that has no devices. Apple Business Manager only.
+   * @throws AdeError `ade.business.conflict` while it has devices, `ade.business.not_there`
+   */
+  deleteServer(id: string): Promise<void>;
+  /** The id of the server that a device is assigned to; undefined for none. */
+  assignedServerId(deviceId: string): Promise<string | undefined>;
   /** The server that a device is assigned to; undefined for none. */
   assignedServer(deviceId: string): Promise<MdmServer | undefined>;
   /** Begins to assign devices to a server. It takes effect later: see `finished`. */
@@ -94,6 +109,10 @@ export interface BusinessClient {
 
 /** A request of the client. */
 interface Call {
+  /** Default GET, and POST with a body. */
+  readonly method?: 'PATCH' | 'DELETE';
+  /** Whether it may be sent again when nobody knows what became of it. Default true. */
+  readonly repeatable?: boolean;
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -159,17 +178,17 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
     return getting;
   }
 
-  async function send({ path, query, body }: Call): Promise<Answer> {
+  async function send({ method, repeatable = true, path, query, body }: Call): Promise<Answer> {
     const url = new URL(path, origin);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
     let token = await tokenFor();
     for (let renewed = false; ; renewed = true) {
       const used = token;
       const answer = await sender.send({
-        method: body === undefined ? 'GET' : 'POST',
+        method: method ?? (body === undefined ? 'GET' : 'POST'),
         url,
         // An activity that was begun twice does the same twice.
-        repeatable: true,
+        repeatable,
         headers() {
           const headers = new Headers({ Authorization: `Bearer ${used}`, Accept: 'application/json' });
           if (body !== undefined) headers.set('Content-Type', 'application/json');
@@ -222,6 +241,10 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
     const data = { type: 'orgDeviceActivities', attributes: { activityType }, relationships: { mdmServer, devices } };
     return one({ path: '/v1/orgDeviceActivities', body: { data } }, readActivity);
   };
+  const onlyBusiness = (what: string): void => {
+    if (manager === 'business') return;
+    throw new AdeError('ade.business.not_there', `Apple School Manager has no ${what} for its API`);
+  };
   const path = (...parts: readonly string[]): string => `/v1/${parts.map(encodeURIComponent).join('/')}`;
 
   const client: BusinessClient = {
@@ -230,6 +253,25 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
     servers: () => pages('/v1/mdmServers', {}, readMdmServer),
     server: (id) => unlessMissing(() => one({ path: path('mdmServers', id) }, readMdmServer)),
     serverDevices: (id) => pages(path('mdmServers', id, 'relationships', 'devices'), {}, (object) => object.text('id')),
+    async createServer(server) {
+      onlyBusiness('servers to change');
+      const data = { type: 'mdmServers', attributes: mdmServerAttributes(server) };
+      // Sent again, it might be there twice.
+      return one({ path: '/v1/mdmServers', body: { data }, repeatable: false }, readMdmServer);
+    },
+    async updateServer(id, change) {
+      onlyBusiness('servers to change');
+      const data = { type: 'mdmServers', id, attributes: mdmServerAttributes(change) };
+      return one({ method: 'PATCH', path: path('mdmServers', id), body: { data } }, readMdmServer);
+    },
+    async deleteServer(id) {
+      onlyBusiness('servers to change');
+      await send({ method: 'DELETE', path: path('mdmServers', id) });
+    },
+    assignedServerId: (id) =>
+      unlessMissing(() =>
+        one({ path: path('orgDevices', id, 'relationships', 'assignedServer') }, (object) => object.text('id')),
+      ),
     assignedServer: (id) => unlessMissing(() => one({ path: path('orgDevices', id, 'assignedServer') }, readMdmServer)),
     assign: (serverId, ids) => begin('ASSIGN_DEVICES', serverId, ids),
     unassign: (serverId, ids) => begin('UNASSIGN_DEVICES', serverId, ids),
@@ -257,9 +299,7 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
       }),
     appleCare: (id) => pages(path('orgDevices', id, 'appleCareCoverage'), {}, readCoverage),
     auditEvents(query) {
-      if (manager !== 'business') {
-        throw new AdeError('ade.business.not_there', 'Apple School Manager has no audit events for its API');
-      }
+      onlyBusiness('audit events');
       const filters = {
         'filter[startTimestamp]': query.start.toISOString(),
         'filter[endTimestamp]': query.end.toISOString(),

@@ -80,11 +80,49 @@ export interface MdmServer {
   readonly serverType?: string;
   readonly createdDateTime?: string;
   readonly updatedDateTime?: string;
+  /** How it does, in Apple's word: `ACTIVE` … */
+  readonly status?: string;
+  readonly lastConnectedDateTime?: string;
+  readonly lastConnectedIp?: string;
+  readonly deviceCount?: number;
+  /** Whether it may release devices from the organisation. */
+  readonly enableMdmDisownFlag?: boolean;
+  /** Of which devices it is the default: `IPHONE`, `IPAD`, `MAC`, `APPLE_TV`, `VISION`, `WATCH`, `IPOD`. */
+  readonly defaultProductFamilies?: readonly string[];
+}
+
+/** What a server is to be. Source: Apple Business API, "Create a Device Management Service". */
+export interface MdmServerChange {
+  readonly serverName?: string;
+  /** The certificate that its tokens are encrypted to, DER: `createTokenKeyPair` makes one. */
+  readonly certificate?: Uint8Array;
+  readonly enableMdmDisownFlag?: boolean;
+  readonly defaultProductFamilies?: readonly string[];
 }
 
 /** Reads a server; undefined without an id. */
 export function readMdmServer(object: JsonObject): MdmServer | undefined {
-  return resource(object, ['serverName', 'serverType', 'createdDateTime', 'updatedDateTime']);
+  const names = ['serverName', 'serverType', 'createdDateTime', 'updatedDateTime', 'status'] as const;
+  const server: MdmServer | undefined = resource(object, [...names, 'lastConnectedDateTime', 'lastConnectedIp']);
+  const attributes = object.object('attributes');
+  const deviceCount = attributes?.number('deviceCount');
+  const enableMdmDisownFlag = attributes?.boolean('enableMdmDisownFlag');
+  const defaultProductFamilies = attributes?.texts('defaultProductFamilies');
+  return (
+    server && {
+      ...server,
+      ...(deviceCount !== undefined && { deviceCount }),
+      ...(enableMdmDisownFlag !== undefined && { enableMdmDisownFlag }),
+      ...(defaultProductFamilies !== undefined && { defaultProductFamilies }),
+    }
+  );
+}
+
+/** A change as the API takes it. */
+export function mdmServerAttributes({ certificate, ...plain }: MdmServerChange): object {
+  if (certificate === undefined) return plain;
+  const data = Buffer.from(certificate).toString('base64');
+  return { ...plain, serverCertificate: { name: 'device-enrolment.cer', data } };
 }
 
 /** Something that is being done with devices. */

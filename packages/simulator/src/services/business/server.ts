@@ -4,6 +4,7 @@ import { bodyOf, type Handler, json } from '../answers.ts';
 import { createOrganisation, type Organisation, type OrganisationOptions } from '../organisation.ts';
 import { missing, pageOf, problem } from './documents.ts';
 import { type ApiAccount, judgeTokenRequest, readPublicKey } from './oauth.ts';
+import { createServers } from './servers.ts';
 
 /** Options of {@link createSimulatedBusinessApi}. */
 export interface SimulatedBusinessOptions extends OrganisationOptions {
@@ -80,13 +81,15 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     publicKey: readPublicKey(options.publicKey),
     scope: `${manager}.api`,
   };
-  const created = now();
-  const servers = (options.servers ?? ['Simulated server']).map((name) => ({
-    id: random.uuid().replaceAll('-', ''),
-    name,
-  }));
+  const countOf = (id: string): number => [...assigned.values()].filter((server) => server === id).length;
+  const servers = createServers(
+    options.servers ?? ['Simulated server'],
+    () => random.uuid().replaceAll('-', ''),
+    now,
+    (id) => countOf(id),
+  );
   /** Which server a device is assigned to; devices that are not here have none. */
-  const assigned = new Map<number, number>();
+  const assigned = new Map<number, string>();
   const locks = new Map<number, 'MDM' | 'USER'>();
   const tokens = new Map<string, number>();
   const used = new Set<string>();
@@ -110,7 +113,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     for (const activity of activities.values()) {
       if (activity.done || now() < activity.created + activityMs) continue;
       activity.done = true;
-      const server = servers.findIndex((item) => item.id === activity.serverId);
+      const server = activity.serverId;
       const assigns = activity.type === 'ASSIGN_DEVICES';
       for (const number of activity.numbers) {
         if (assigns) assigned.set(number, server);
@@ -119,7 +122,8 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
         events.push({ at: activity.created + activityMs, type, number });
       }
       const serials = activity.numbers.map((number) => organisation.device(number).serialNumber);
-      options.onAssigned?.(serials, assigns ? servers[server]!.name : null);
+      const name = servers.list.find((item) => item.id === server)?.name ?? null;
+      options.onAssigned?.(serials, assigns ? name : null);
     }
   }
 
@@ -145,12 +149,6 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     };
   }
 
-  const describeServer = (server: (typeof servers)[number]): object => {
-    const date = new Date(created).toISOString();
-    const attributes = { serverName: server.name, serverType: 'MDM', createdDateTime: date, updatedDateTime: date };
-    return { type: 'mdmServers', id: server.id, attributes };
-  };
-
   function describeActivity(activity: Activity): object {
     const ended = new Date(activity.created + activityMs).toISOString();
     const state = activity.done
@@ -168,7 +166,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
   const page = (url: URL, size: number, at: (index: number) => object | undefined): Response =>
     pageOf(url, maxPage, size, at);
 
-  function readDevice(url: URL, id: string, part: string | undefined): Response {
+  function readDevice(url: URL, id: string, part: string | undefined, relation: string | undefined): Response {
     const number = organisation.find(id);
     if (number < 0) return missing('orgDevices', id);
     if (part === undefined) return json({ data: describe(number) });
@@ -187,9 +185,12 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
       };
       return page(url, 1, () => ({ type: part, id: `${id}-warranty`, attributes }));
     }
-    const server = assigned.get(number);
-    if (part !== 'assignedServer' || server === undefined) return missing('mdmServers', id);
-    return json({ data: describeServer(servers[server]!) });
+    const server = servers.list.find((item) => item.id === assigned.get(number));
+    if (server === undefined) return missing('mdmServers', id);
+    if (part === 'relationships' && relation === 'assignedServer') {
+      return json({ data: { type: 'mdmServers', id: server.id }, links: { self: url.href } });
+    }
+    return part === 'assignedServer' ? json({ data: servers.describe(server) }) : missing('orgDevices', url.pathname);
   }
 
   function begin(body: ReadonlyMap<string, unknown> | undefined): Response {
@@ -207,7 +208,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     }
     if (devices.length === 0) return problem(422, 'ENTITY_UNPROCESSABLE', 'devices');
     const serverId = data.relationships?.mdmServer?.data?.id;
-    const server = servers.find((item) => item.id === serverId);
+    const server = servers.list.find((item) => item.id === serverId);
     const numbers = devices.map((device) => organisation.find(String(device.id)));
     if (server === undefined || numbers.some((number) => number < 0)) {
       return problem(409, 'ENTITY_ERROR.RELATIONSHIP.INVALID', server === undefined ? 'mdmServer' : 'devices');
@@ -260,15 +261,15 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     const [version, kind, id, part, relation] = url.pathname.slice(1).split('/').map(decodeURIComponent);
     if (version !== 'v1' || request.method !== 'GET') return undefined;
     if (kind === 'orgDevices') {
-      return id === undefined ? page(url, organisation.size, describe) : readDevice(url, id, part);
+      return id === undefined ? page(url, organisation.size, describe) : readDevice(url, id, part, relation);
     }
     if (kind === 'mdmServers') {
-      if (id === undefined) return page(url, servers.length, (index) => describeServer(servers[index]!));
-      const server = servers.findIndex((item) => item.id === id);
-      if (server < 0) return missing('mdmServers', id);
-      if (part === undefined) return json({ data: describeServer(servers[server]!) });
+      if (id === undefined) return page(url, servers.list.length, (index) => servers.describe(servers.list[index]!));
+      const server = servers.list.find((item) => item.id === id);
+      if (server === undefined) return missing('mdmServers', id);
+      if (part === undefined) return json({ data: servers.describe(server) });
       if (part !== 'relationships' || relation !== 'devices') return undefined;
-      const found = [...assigned].filter(([, item]) => item === server).map(([number]) => number);
+      const found = [...assigned].filter(([, item]) => item === id).map(([number]) => number);
       return page(url, found.length, (index) => ({
         type: 'orgDevices',
         id: organisation.device(found[index]!).serialNumber,
@@ -285,7 +286,9 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     clientId: account.clientId,
     keyId: account.keyId,
     organisation,
-    servers,
+    get servers() {
+      return servers.list;
+    },
     counters,
     revoked: false,
     async fetch(request) {
@@ -299,6 +302,12 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
       if (!((tokens.get(token) ?? 0) > now())) return problem(401, 'NOT_AUTHORIZED', 'the access token is not valid');
       settle();
       if (name === 'POST /v1/orgDeviceActivities') return begin(await bodyOf(request));
+      const [, , kind, id = '', ...rest] = url.pathname.split('/').map(decodeURIComponent);
+      const { method } = request;
+      if (manager === 'business' && kind === 'mdmServers' && rest.length === 0) {
+        if (method === 'POST' && id === '') return servers.change(method, id, await bodyOf(request));
+        if (method === 'PATCH' || method === 'DELETE') return servers.change(method, id, await bodyOf(request));
+      }
       return route(request, url) ?? problem(404, 'NOT_FOUND', url.pathname);
     },
     lock(serial, type) {
