@@ -19,6 +19,7 @@ export { FACT_KEY_LENGTH, LABEL_ID_TOKEN } from './contracts/search.ts';
 export { declareSoftwareUpdate } from './declarations/software-update.ts';
 export { createEngine } from './engine/create.ts';
 export { type ServerColumns, serverColumns } from './engine/facts.ts';
+export type { IssuerStatus } from './engine/issuer-check.ts';
 export { type Binding, bindingOf } from './engine/issuing.ts';
 export {
   type CompileConfiguration,

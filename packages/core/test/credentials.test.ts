@@ -322,12 +322,13 @@ describe('an identity that the server issues', () => {
   async function begin(
     setting: Omit<CredentialSettingInput, 'name' | 'source'>,
     devices: Record<string, string | null>,
+    input: Partial<EngineInput> = {},
   ) {
     const own = new TestClock();
     asked.length = 0;
     count = 0;
     hold = false;
-    const world = await start({ source: 'issued', ...setting }, devices, { ...issuing(own), clock: own });
+    const world = await start({ source: 'issued', ...setting }, devices, { ...issuing(own), clock: own, ...input });
     return { ...world, clock: own };
   }
 
@@ -401,6 +402,35 @@ describe('an identity that the server issues', () => {
     expect(asked.length).toBe(2);
   });
 
+  it('that its issuer revoked is found out within a day, and made anew', async () => {
+    const revoked = new Set<string>();
+    let away = false;
+    const issuerStatus: NonNullable<EngineInput['issuerStatus']> = async ({ fingerprint }) => {
+      if (away) throw new Error('the list cannot be fetched');
+      if (!revoked.has(fingerprint)) return { status: 'good' };
+      return { status: 'revoked', revokedAt: 0, reason: 'keyCompromise' };
+    };
+    const world = await begin({}, { A: 'ann' }, { issuerStatus });
+    await world.work();
+    const [certificate] = (await world.engine.certificates.list()).items;
+    revoked.add(certificate!.fingerprint);
+    away = true;
+    world.clock.advance(DAY);
+    await world.work();
+    expect(world.logs.some(({ message }) => message.includes('issuer could not be asked'))).toBe(true);
+    away = false;
+    world.clock.advance(DAY);
+    await world.work();
+    expect(await world.engine.certificates.get(certificate!.fingerprint)).toMatchObject({
+      ...{ status: 'revoked', revocationReason: 'keyCompromise' },
+    });
+    expect((await world.told('certificate.revoked')).map(({ by }) => by)).toEqual(['issuer']);
+    expect(world.devices['A']?.installed).toEqual(['device A 1', 'device A 2']);
+    await expect(world.engine.credentials.reissue('nothing')).rejects.toMatchObject({
+      code: 'core.credential.unknown',
+    });
+  });
+
   it('waits while its issuer holds it back or is away, and keeps nothing else from the device', async () => {
     const world = await begin({}, { A: 'ann' });
     hold = true;
@@ -424,6 +454,10 @@ describe('an identity that the server issues', () => {
     await world.work();
     expect((await world.engine.credentials.get(a!.credentialId!))?.status).toBe('revoked');
     expect(asked.length).toBe(3);
+    expect(await world.engine.credentials.reissue(a!.credentialId!)).toBe(true);
+    expect(await world.engine.credentials.reissue(a!.credentialId!)).toBe(false);
+    await world.work();
+    expect(world.devices['A']?.installed).toEqual(['device A 1', 'device A 4']);
     const thief = new ScriptedDevice(world.engine, 'X');
     thief.identity = { fingerprint: b!.fingerprint, certificate: b!.certificate, source: 'mdm-signature' };
     await expect(thief.authenticate()).rejects.toMatchObject({ code: 'core.enrolment.identity_mismatch' });

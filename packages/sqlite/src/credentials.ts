@@ -204,6 +204,18 @@ export function sqliteCredentials(db: Database): CredentialStore {
         return true;
       }),
 
+    supersede: ({ id, at, event }) =>
+      db.write(() => {
+        const changed = db.run(
+          `UPDATE credentials SET status = 'superseded' WHERE id = ? AND status IN ${CURRENT}`,
+          id,
+        );
+        if (changed === 0) return false;
+        end(id, at, 'replaced');
+        appendEvents(db, [event]);
+        return true;
+      }),
+
     deleteOldKeys: ({ at, limit }) =>
       db.write(() => {
         const rows = db.all<ChangedCredential>(

@@ -201,6 +201,12 @@ export interface Credentials {
   ): Promise<Page<Credential>>;
   /** What a user may upload, and has. */
   ofUser(userId: string): Promise<readonly UserCredential[]>;
+  /**
+   * Has an issued credential made anew at the next delivery, which is begun: the present one was lost, or revoked. False
+   * when another took its place already.
+   * @throws CoreError `core.credential.unknown` (not-found), `core.credential.not_issued` (conflict: users upload these)
+   */
+  reissue(id: string): Promise<boolean>;
   /** The user of a device by its facts, as the key that credentials are kept under; `null` where none is known. */
   userOf(facts: Facts): string | null;
 }

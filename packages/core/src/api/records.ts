@@ -323,6 +323,7 @@ export type EventType =
   | 'credential.key-deleted'
   | 'credential.discarded'
   | 'credential.withheld'
+  | 'credential.reissue-requested'
   | 'ade.account-changed'
   | 'ade.page-synced'
   | 'ade.sync-failed'

@@ -263,6 +263,26 @@ export function credentialTests({ test, expect }: Suite): void {
     ]);
   });
 
+  test('one is superseded though nothing follows it yet', async (store) => {
+    await addSetting(store);
+    await putIssued(store, credential('a'));
+    await putIssued(store, credential('b', { holder: 'user:bob' }));
+    const revoked = { fingerprint: 'fingerprint b', reason: 'keyCompromise', at: T0 } as const;
+    await store.certificates.revoke({ ...revoked, event: event('certificate.revoked') });
+    const supersede = (id: string) =>
+      store.credentials.supersede({ id, at: T0 + HOUR, event: event('credential.reissue-requested') });
+    expect([await supersede('a'), await supersede('b'), await supersede('none')]).toEqual([true, true, false]);
+    expect(await supersede('a')).toBe(false);
+    expect(await store.credentials.get('a')).toMatchObject({
+      ...{ status: 'superseded', sealed: null, keyDeletedAt: T0 + HOUR, keyDeletedBy: 'replaced' },
+    });
+    expect(await store.credentials.get('b')).toMatchObject({ status: 'superseded', keyDeletedBy: 'revoked' });
+    expect((await registerOf(store, 'fingerprint a'))?.[0]).toBe('superseded');
+    expect((await registerOf(store, 'fingerprint b'))?.[0]).toBe('revoked');
+    expect(await putIssued(store, credential('c', { revision: 2 }), 'a')).toBe('stored');
+    expect((await eventTypes(store)).filter((type) => type === 'credential.reissue-requested').length).toBe(2);
+  });
+
   test('a revoked certificate takes its credential along', async (store) => {
     await addSetting(store);
     await putIssued(store, credential('a'));

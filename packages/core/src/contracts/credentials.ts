@@ -90,6 +90,13 @@ export interface CredentialStore {
   delivered(input: { readonly id: string; readonly at: number; readonly event: NewEvent }): Promise<boolean>;
 
   /**
+   * Turns a credential into `superseded` though nothing follows it yet: its key is deleted (by `replaced`), its certificate in
+   * the register, unless it is revoked, becomes `superseded`. False (nothing changed): unknown, or `superseded` or
+   * `discarded` already.
+   */
+  supersede(input: { readonly id: string; readonly at: number; readonly event: NewEvent }): Promise<boolean>;
+
+  /**
    * Deletes up to `limit` keys that are older than their setting's `deleteKeysAfterDays` at `at` (by `age`); a
    * `credential.key-deleted` event (data `{ credentialId, settingId, holder, by }`) is appended for each.
    */

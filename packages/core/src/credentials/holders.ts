@@ -82,6 +82,21 @@ export async function devicesOf(context: Context, holders: readonly string[]): P
   return [...ids];
 }
 
+/** Asks for another issued credential in the place of this one. False when there is another already. */
+export async function requestReissue(
+  context: Context,
+  { id, settingId, holder }: { readonly id: string; readonly settingId: string; readonly holder: string },
+  by: 'admin' | 'issuer',
+): Promise<boolean> {
+  const at = context.clock.now();
+  const data = { credentialId: id, settingId, holder, by };
+  const event = { type: 'credential.reissue-requested', at, enrolmentId: null, data } as const;
+  if (!(await context.store.credentials.supersede({ id, at, event }))) return false;
+  context.bus.poke();
+  await markDevices(context, [holder]);
+  return true;
+}
+
 /** Has the devices of these holders reconciled: what they are to have may be another one now. */
 export async function markDevices(context: Context, holders: readonly string[]): Promise<void> {
   if (holders.length === 0) return;

@@ -3,7 +3,7 @@ import type { Credential, Credentials, UserCredential } from '../api/credentials
 import type { CredentialRecord } from '../contracts/credentials.ts';
 import { type Context, pageOf } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
-import { deviceHolder, markDevices, sharedHolder, userHolder, userKey, userOf } from './holders.ts';
+import { deviceHolder, markDevices, requestReissue, sharedHolder, userHolder, userKey, userOf } from './holders.ts';
 import { type KeptIdentity, newCredential, publicCredential } from './keep.ts';
 import { createCredentialSettings, unknownSetting } from './settings.ts';
 import { readFiles, readUpload } from './upload.ts';
@@ -80,6 +80,12 @@ export function createCredentials(context: Context): Credentials {
 
     async deleteKey(id, by = 'admin') {
       return await dropKey(await found(id), by);
+    },
+
+    async reissue(id) {
+      const row = await found(id);
+      if (row.origin === 'issued') return await requestReissue(context, row, 'admin');
+      throw new CoreError('core.credential.not_issued', 'conflict', 'users upload these identities themselves');
     },
 
     async deleteKeysOf(userId) {

@@ -33,6 +33,7 @@ import { createFactIndex, withFactRows } from './fact-index.ts';
 import { STATUS_TOKENS } from './facts.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createInstruments, measureQueue } from './instruments.ts';
+import { createIssuerCheck } from './issuer-check.ts';
 import { createLabels } from './labels.ts';
 import { createLapse } from './lapse.ts';
 import { createLateBinder } from './late.ts';
@@ -126,9 +127,11 @@ export function createEngine(input: EngineInput): Engine {
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
   const retireLapsed = createLapse(context);
+  const checkIssuers = createIssuerCheck(context, input.issuerStatus);
   const housekeeping = createHousekeeping(context, effects, labels, index, renewals, async () => {
     await credentialWork.upkeep();
     await retireLapsed();
+    await checkIssuers();
     await declarations.keepHouse();
     await watchPushCertificate();
     await mdmProfile.run();

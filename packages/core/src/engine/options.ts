@@ -11,6 +11,7 @@ import type { Store } from '../contracts/store.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { ClosablePusher } from '../push-certificates/pusher.ts';
+import type { IssuerStatus } from './issuer-check.ts';
 
 /** A logger as the engine uses it; pino's fits. Never given secrets. */
 export interface Logger {
@@ -162,6 +163,8 @@ export interface EngineOptions {
   readonly retireLapsed?: boolean;
   /** How often certificates that are due are looked for (default one hour). */
   readonly renewalIntervalMs?: number;
+  /** How often the issuer is asked what it revoked (default 24 hours). */
+  readonly issuerCheckIntervalMs?: number;
   /** How long a queued renewal and its credential are good; after that another one is queued (default 7 days). */
   readonly renewalTtlMs?: number;
   /**
@@ -259,6 +262,11 @@ export interface EngineInput {
    * (`issueIdentity` of `@espalier/pki`). `null` holds it back (a device that is not compliant). Without it there are none.
    */
   readonly issueIdentity?: (request: IdentityRequest) => Promise<IssuedIdentity | null>;
+  /**
+   * Asks the issuer about a certificate, where others issue and revoke (`createCrlChecker` of `@espalier/pki`, or `status` of the
+   * authority): daily for each that lives. A revoked one opens nothing any more; a credential is issued anew.
+   */
+  readonly issuerStatus?: IssuerStatus;
   /** Without it certificates are renewed only by devices themselves. */
   readonly renewal?: RenewalOptions;
   readonly logger?: Logger;
@@ -304,6 +312,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   retireLapsed: true,
   renewalIntervalMs: HOUR,
   renewalTtlMs: 7 * DAY,
+  issuerCheckIntervalMs: DAY,
   revokeOnCheckOut: false,
   rewipe: false,
   enrolmentProfileIdentifier: 'com.espalier.enrolment',

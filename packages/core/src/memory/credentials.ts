@@ -159,6 +159,16 @@ export function memoryCredentials(state: MemoryState): CredentialStore {
       return true;
     },
 
+    async supersede({ id, at, event }) {
+      state.open();
+      const row = state.credentials.get(id);
+      if (row === undefined || !isCurrent(row)) return false;
+      end(row, at, 'replaced');
+      row.status = 'superseded';
+      state.appendEvents([event]);
+      return true;
+    },
+
     async deleteOldKeys({ at, limit }) {
       state.open();
       const old = [...state.credentials.values()].filter((row) => {

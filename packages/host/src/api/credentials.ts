@@ -142,6 +142,17 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
       handle: async ({ params: { id } }) => ({ deleted: await credentials.deleteKey(id) }),
     }),
     operation({
+      id: 'reissueCredential',
+      method: 'POST',
+      path: '/credentials/{id}/reissue',
+      tag,
+      summary: 'Has an issued identity made anew and delivered: the present one was lost, or revoked.',
+      params: idParam,
+      response: z.object({ requested: z.boolean() }),
+      refusals: [404, 409],
+      handle: async ({ params: { id } }) => ({ requested: await credentials.reissue(id) }),
+    }),
+    operation({
       id: 'deleteUserKeys',
       method: 'DELETE',
       path: '/users/{userId}/credential-keys',

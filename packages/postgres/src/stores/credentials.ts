@@ -49,6 +49,13 @@ export function postgresCredentials(db: Database): CredentialStore {
           key_deleted_by = CASE WHEN sealed IS NULL THEN key_deleted_by ELSE 'replaced' END, sealed = NULL
         WHERE id = $1 RETURNING id, fingerprint
       ) ${supersede}`,
+    supersede: `WITH ended AS (
+        UPDATE ${s}.credential SET status = 'superseded',
+          key_deleted_at = CASE WHEN sealed IS NULL THEN key_deleted_at ELSE $2 END,
+          key_deleted_by = CASE WHEN sealed IS NULL THEN key_deleted_by ELSE 'replaced' END, sealed = NULL
+        WHERE id = $1 AND status IN ${CURRENT} RETURNING id, fingerprint
+      ), registered AS (${supersede})
+      SELECT id FROM ended`,
     get: `SELECT ${columns}, sealed FROM ${s}.credential WHERE id = $1`,
     newestOf: `SELECT DISTINCT ON (holder, setting_id) id, setting_id AS "settingId", holder, revision, status,
         sealed IS NOT NULL AS "keyStored", fingerprint
@@ -201,6 +208,13 @@ export function postgresCredentials(db: Database): CredentialStore {
     delivered: ({ id, at, event }) =>
       db.transaction(async (q) => {
         if ((await q.query('credentials.delivered', text.delivered, [id, at])).length === 0) return false;
+        await appendEvents(q, s, [event]);
+        return true;
+      }),
+
+    supersede: ({ id, at, event }) =>
+      db.transaction(async (q) => {
+        if ((await q.query('credentials.supersede', text.supersede, [id, at])).length === 0) return false;
         await appendEvents(q, s, [event]);
         return true;
       }),
