@@ -25,7 +25,8 @@ import {
   scepEnrol,
   toPem,
 } from '@espalier/pki';
-import { createSimulatedAttestation, createSimulatedDevice } from '@espalier/simulator';
+import { decodeDict, type PlistDict } from '@espalier/plist';
+import { createKeyPool, createSimulatedAttestation, createSimulatedDevice } from '@espalier/simulator';
 import { expect, type TestContext, test } from 'vitest';
 import { folder, need, run } from './support/tools.ts';
 
@@ -58,6 +59,7 @@ interface World {
 }
 
 const attestation = await createSimulatedAttestation({ clock });
+const keyPool = createKeyPool();
 
 /** A host that listens, over an authority. */
 async function world(
@@ -87,7 +89,9 @@ async function world(
   return {
     ...{ engine, host, url },
     async enrol(seed = 'external') {
-      const device = createSimulatedDevice({ ...{ kind: 'iPhone', seed, attestation, retry: { attempts: 2 } } });
+      const device = createSimulatedDevice({
+        ...{ kind: 'iPhone', seed, attestation, keyPool, retry: { attempts: 2 } },
+      });
       context.onTestFinished(() => device.close());
       const { token } = await engine.enrolling.invite();
       const { certificate } = await device.enrol(`${url}/enrol/${token}`);
@@ -269,6 +273,13 @@ test('an authority of one’s own, without its key at hand, issues by SCEP and A
   for (const by of ['scep', 'acme'] as const) {
     const scepRegistrar = await registrarOf(own);
     const to = await world(context, ca, { by, scepRegistrar, identityCertificate });
+    const { token } = await to.engine.enrolling.invite();
+    const profile = new Uint8Array(await (await fetch(`${to.url}/enrol/${token}`)).arrayBuffer());
+    const payloads = decodeDict(profile)['PayloadContent'] as PlistDict[];
+    const trusted = (type: string) =>
+      payloads.filter((item) => item['PayloadType'] === type).map((item) => item['PayloadContent']);
+    expect(trusted('com.apple.security.root')).toEqual([new Uint8Array(root)]);
+    expect(trusted('com.apple.security.pkcs1')).toEqual([new Uint8Array(ca.certificate)]);
     const certificate = await to.enrol(by);
     const write = (name: string, der: Uint8Array) => {
       writeFileSync(join(dir, name), toPem(der));

@@ -369,6 +369,29 @@ describe('labels', () => {
 });
 
 describe('configurations', () => {
+  it('that no device could get are not saved, with the place of what is wrong', async () => {
+    const to = await world({}, { compile: compileConfiguration });
+    const refused = async (type: string, settings: object, path: string) => {
+      const answer = await to.api('POST', '/configurations', { name: type, type, settings });
+      expect([answer.status, await answer.json()]).toMatchObject([400, { code: 'host.input.invalid', path }]);
+    };
+    await refused('scep', { subject: 'CN=$NOBODY$' }, '/settings/subject');
+    await refused('acme', { subject: 'CN=x', keySize: 100 }, '/settings/keySize');
+    await refused('passcode', { minLength: 400 }, '/settings/minLength');
+    const { id } = await ok(
+      to,
+      'POST',
+      '/configurations',
+      { name: 'A', type: 'scep', settings: { subject: 'CN=x' } },
+      201,
+    );
+    const worse = await to.api('PATCH', `/configurations/${id}`, { settings: { subject: 'C=USA' } });
+    expect(await worse.json()).toMatchObject({ path: '/settings/subject' });
+    expect(await to.engine.configurations.get(id)).toMatchObject({ version: 1, settings: { subject: 'CN=x' } });
+    // A type of the product's own.
+    await ok(to, 'POST', '/configurations', { name: 'B', type: 'own', settings: { anything: 1 } }, 201);
+  });
+
   it('are made, assigned, counted, exported and deleted', async () => {
     const to = await world({}, { compile: compileConfiguration });
     await enrol(to, 'A1', { DeviceName: '=cmd|"a"' });

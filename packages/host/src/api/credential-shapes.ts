@@ -61,12 +61,9 @@ const changeable = {
 export const newCredentialSetting = z.strictObject({
   name: text.min(1).max(255),
   source,
-  scope: scope
-    .exactOptional()
-    .meta({
-      description:
-        'Issued: a user’s, the same on all devices, or a device’s (default); else it follows from the source.',
-    }),
+  scope: scope.exactOptional().meta({
+    description: 'Issued: a user’s, the same on all devices, or a device’s (default); else it follows from the source.',
+  }),
   ...changeable,
 });
 export const credentialSettingChange = z.strictObject({ name: text.min(1).max(255).exactOptional(), ...changeable });

@@ -1,6 +1,8 @@
 // Admin API: labels and their members, configurations and where they stand.
 import type { Engine } from '@espalier/core';
+import { configurationType, credentialConfigurationType, validateSettings } from '@espalier/policy';
 import { z } from 'zod';
+import { HostError } from '../errors.ts';
 import { unknown } from './devices.ts';
 import { type Operation, operation } from './operation.ts';
 import * as shape from './schemas.ts';
@@ -132,6 +134,15 @@ export function labelOperations({ labels }: Engine): Operation[] {
   ];
 }
 
+/** What no device could get is not saved. Types that a product adds to its compiler are its own to check. */
+function checkSettings(type: string, settings: Readonly<Record<string, unknown>>): void {
+  if (configurationType(type) === undefined && credentialConfigurationType(type) === undefined) return;
+  const wrong = validateSettings(type, settings).find(({ severity }) => severity === 'error');
+  if (wrong === undefined) return;
+  const path = `/settings${wrong.path === '/' ? '' : wrong.path}`;
+  throw new HostError('invalid', 'host.input.invalid', wrong.message, { at: { path }, remedy: wrong.remedy });
+}
+
 /** The operations on configurations. */
 export function configurationOperations(engine: Engine): Operation[] {
   const { configurations } = engine;
@@ -163,7 +174,10 @@ export function configurationOperations(engine: Engine): Operation[] {
       status: 201,
       response: shape.configuration,
       refusals: [404, 409],
-      handle: async ({ body }) => await configurations.create(body),
+      handle: async ({ body }) => {
+        checkSettings(body.type, body.settings);
+        return await configurations.create(body);
+      },
     }),
     operation({
       id: 'getConfiguration',
@@ -186,7 +200,10 @@ export function configurationOperations(engine: Engine): Operation[] {
       body: shape.configurationChange,
       response: shape.configuration,
       refusals: [404, 409],
-      handle: async ({ params: { id }, body }) => await configurations.update(id, body),
+      handle: async ({ params: { id }, body }) => {
+        if (body.settings !== undefined) checkSettings((await known(id)).type, body.settings);
+        return await configurations.update(id, body);
+      },
     }),
     operation({
       id: 'deleteConfiguration',
