@@ -5,9 +5,15 @@ import { type Predicate, parsePredicate, printPredicate, schema, validate } from
 import { decodeDict, encodeXml } from '@espalier/plist';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { compareVersions, platformOf } from '../src/catalogue.ts';
+import { newDeclarativeState } from '../src/device/declarations/state.ts';
+import { statusItems } from '../src/device/declarations/status.ts';
+import { createState } from '../src/device/factory.ts';
 import {
+  createRandom,
   createSimulatedDevice,
   type DeviceState,
+  type DeviceTraits,
   declarationTypes,
   knownStatusItems,
   PredicateFault,
@@ -17,6 +23,41 @@ import {
   type SimulatedDeviceOptions,
   UnreadablePredicate,
 } from '../src/index.ts';
+
+interface SchemaScopes {
+  readonly introduced: string;
+  readonly 'allowed-enrollments'?: readonly string[];
+  readonly 'allowed-scopes'?: readonly string[];
+  readonly sharedipad?: { readonly 'allowed-scopes'?: readonly string[] };
+}
+
+/** What the client reports by itself, what is no item, and the one that is an error. */
+const notTold = [
+  'any',
+  'status-reason',
+  'test.error-value',
+  'management.client-capabilities',
+  'management.declarations',
+];
+
+const ofUser = (state: DeviceState): DeviceState => ({
+  ...state,
+  user: { shortName: 'a' } as NonNullable<DeviceState['user']>,
+});
+const inUserEnrolment = (state: DeviceState): DeviceState => ({
+  ...state,
+  mdm: { userEnrolment: true } as NonNullable<DeviceState['mdm']>,
+});
+
+function withAccounts(state: DeviceState): DeviceState {
+  const payload = { VisibleName: 'Work', HostName: 'h', Port: 1, IncomingServer: { HostName: 'i' }, CalendarURL: 'u' };
+  const types = ['caldav', 'carddav', 'exchange', 'google', 'ldap', 'mail', 'subscribed-calendar'];
+  const declarations = types.map((name) => {
+    const type = `com.apple.configuration.account.${name}`;
+    return { kind: 'configuration' as const, identifier: type, serverToken: '1', type, payload };
+  });
+  return { ...state, declarative: { ...newDeclarativeState(), declarations } };
+}
 
 const numRuns = process.env['ESPALIER_NIGHTLY'] === '1' ? 20_000 : 500;
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
@@ -393,12 +434,53 @@ describe('facts and predicates', () => {
     }
   });
 
-  test('the status items are Apple’s schema', () => {
+  test('the status items are Apple’s schema, all but the one that is an error', () => {
+    const all = schema.names('status').filter((name) => !['any', 'status-reason'].includes(name));
+    expect(all.filter((name) => !Object.hasOwn(knownStatusItems, name))).toEqual(['test.error-value']);
     for (const [name, os] of Object.entries(knownStatusItems)) {
-      for (const platform of ['iOS', 'macOS', 'tvOS'] as const) {
+      for (const platform of ['iOS', 'macOS', 'tvOS', 'visionOS', 'watchOS'] as const) {
         const since = schema.status(name)?.supportedOS?.[platform]?.introduced;
         expect(os[platform], `${name} ${platform}`).toBe(since === 'n/a' ? undefined : since);
       }
+    }
+  });
+
+  const tellers: readonly (readonly [
+    what: string,
+    traits: DeviceTraits,
+    change?: (state: DeviceState) => DeviceState,
+  ])[] = [
+    ['an iPhone', { kind: 'iPhone', osVersion: '18.3' }],
+    ['a supervised iPhone with iOS 27', { kind: 'iPhone', osVersion: '27.0', supervised: true }, withAccounts],
+    ['an iPhone in a User Enrolment', { kind: 'iPhone', osVersion: '27.0' }, inUserEnrolment],
+    ['a Shared iPad', { kind: 'iPad', osVersion: '27.0', supervised: true, sharedIpad: true }],
+    ['the user of a Shared iPad', { kind: 'iPad', osVersion: '27.0', supervised: true, sharedIpad: true }, ofUser],
+    ['a Mac', { kind: 'Mac', osVersion: '27.0' }],
+    ['the user of a Mac', { kind: 'Mac', osVersion: '27.0' }, (state) => ofUser(withAccounts(state))],
+    ['a Mac in a User Enrolment', { kind: 'Mac', osVersion: '27.0' }, inUserEnrolment],
+    ['an Apple TV', { kind: 'AppleTV', osVersion: '27.0', supervised: true }],
+    ['an Apple Vision Pro', { kind: 'VisionPro', osVersion: '27.0' }],
+    ['a watch', { kind: 'Watch', osVersion: '27.0', supervised: true }],
+  ];
+  const rows = tellers.map(([what, traits, change = (same) => same]) => ({ what, traits, change }));
+  test.each(rows)('$what tells the status items that the schema gives it, with valid values', ({ traits, change }) => {
+    const state = change(createState(traits, createRandom('status')));
+    const platform = platformOf(state.kind);
+    const byUser = state.mdm?.userEnrolment === true;
+    const enrolment = byUser ? 'user' : state.supervised || platform === 'macOS' ? 'supervised' : 'device';
+    const scope = state.user === undefined ? 'system' : 'user';
+    const wanted = schema.all('status').flatMap(({ id, supportedOS = {} }) => {
+      const os = supportedOS[platform] as SchemaScopes | undefined;
+      if (os === undefined || os.introduced === 'n/a' || notTold.includes(id)) return [];
+      if (compareVersions(traits.osVersion!, os.introduced) < 0) return [];
+      if (!(os['allowed-enrollments'] ?? [enrolment]).includes(enrolment)) return [];
+      const scopes = state.sharedIpad ? os.sharedipad?.['allowed-scopes'] : os['allowed-scopes'];
+      return (scopes ?? ['system']).includes(scope) ? [id] : [];
+    });
+    const items = statusItems(state);
+    expect(Object.keys(items).sort()).toEqual(wanted.sort());
+    for (const [name, value] of Object.entries(items)) {
+      expect([name, validate('status', value(state), null, { name })]).toEqual([name, []]);
     }
   });
 

@@ -1,5 +1,4 @@
 // The simulated device: enrols, is woken, polls, answers, and remembers.
-import { readCertificate, verifyTrust } from '@espalier/pki';
 import type { DeviceKind } from '../catalogue.ts';
 import { acknowledged, type CommandResult, failed, installationFailed } from '../commands/handler.ts';
 import { SimulatorError } from '../errors.ts';
@@ -9,15 +8,15 @@ import { createRandom, type Random } from '../random.ts';
 import { Channel } from './channel.ts';
 import { acquireIdentities } from './credentials.ts';
 import { DeclarationClient, type DeclarationVerdict } from './declarations/client.ts';
+import { enrolmentSigner, installEnrolment } from './enrolling/install.ts';
 import { createSimulatedDeviceAuthority, factoryIdentity } from './enrolling/machine-info.ts';
 import { obtainProfile } from './enrolling/obtain.ts';
 import { Reauthentication } from './enrolling/reauthentication.ts';
-import { assertAllowed } from './enrolling/rules.ts';
-import type { EnrolmentType, EnrolmentWay } from './enrolling/types.ts';
+import type { EnrolmentWay } from './enrolling/types.ts';
 import { createState } from './factory.ts';
 import { makeKey, renewIdentity, requestIdentityOf, type ScepContext } from './identity.ts';
 import { authenticateMessage, checkOutMessage, tokenUpdateMessage } from './messages.ts';
-import { openProfile, ProfileProblem, readEnrolment } from './profile.ts';
+import { ProfileProblem } from './profile.ts';
 import { returnToService } from './return-to-service.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { checkState, type DeviceState, type EnrolmentPhase, fromBase64, type MdmSettings, toBase64 } from './state.ts';
@@ -158,7 +157,7 @@ class Device implements SimulatedDevice {
       // Whoever enrolled with a Managed Apple Account is signed in with it.
       if (state.account !== undefined) await fetchToken(state, this.#channel, 'com.apple.maid');
     }
-    const signer = this.#signer();
+    const signer = enrolmentSigner(state, this.#environment.trustedRoots ?? [], this.#now());
     return { certificate: fromBase64(state.certificate!), ...(signer === undefined ? {} : { signer }) };
   }
 
@@ -177,26 +176,13 @@ class Device implements SimulatedDevice {
         this.#channel.anchors = roots;
       },
     });
-    try {
-      const opened = openProfile(profile, false);
-      const mdm = readEnrolment(opened);
-      const byUser = type === 'profile' && mdm.userEnrolment === true;
-      const enrolledBy: EnrolmentType = byUser ? 'user-profile' : type;
-      if (byUser) assertAllowed(state, 'user-profile');
-      this.#forget('none');
-      state.mdm = mdm;
-      apply(state);
-      if (mdm.userEnrolment === true) state.enrolmentId = this.#random.uuid();
-      state.enrolledBy = enrolledBy;
-      state.profiles = [opened.stored];
-      state.phase = 'profile';
-      if (typeof source === 'object' && 'type' in source && source.type === 'account')
-        this.#signIns.user = source.signIn;
-    } catch (error) {
-      if (!(error instanceof ProfileProblem)) throw error;
-      const code = error.code === 1004 ? 'simulator.signature' : 'simulator.profile';
-      throw new SimulatorError(code, `${error.domain} ${error.code}: ${error.message}`, { cause: error });
-    }
+    installEnrolment(
+      state,
+      { profile, type, apply },
+      () => this.#forget('none'),
+      () => this.#random.uuid(),
+    );
+    if (typeof source === 'object' && 'type' in source && source.type === 'account') this.#signIns.user = source.signIn;
   }
 
   /** What the ways to a profile need. */
@@ -274,20 +260,6 @@ class Device implements SimulatedDevice {
     const { status } = await this.#channel.deliver({ kind }, body, this.#channel.plan(kind));
     if (status >= 200 && status < 300) return;
     throw new SimulatorError('simulator.refused', `the server answered HTTP ${status} to ${kind}`, { status });
-  }
-
-  #signer(): EnrolResult['signer'] {
-    const profile = this.#state.profiles.find((item) => item.identifier === this.#state.mdm?.profileIdentifier);
-    const [first, ...chain] = (profile?.signers ?? []).map(fromBase64);
-    if (first === undefined) return undefined;
-    let trusted = true;
-    try {
-      const anchors = this.#environment.trustedRoots ?? [];
-      verifyTrust(first, { anchors, intermediates: chain, now: this.#now() });
-    } catch {
-      trusted = false; // the device shows such a profile as not verified, and installs it all the same
-    }
-    return { certificate: first, subject: readCertificate(first).subject, trusted };
   }
 
   poll(): Promise<SessionResult> {
