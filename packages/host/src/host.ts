@@ -83,6 +83,8 @@ export interface HostOptions {
   readonly rollover?: {
     readonly next?: CaCertificate;
     readonly earlier?: readonly (CaCertificate & { readonly signer?: Signer })[];
+    /** Takes an earlier one, by key identifier, out of where they are kept: for the admin API. */
+    readonly retire?: (keyId: string) => Promise<boolean>;
   };
   /** How devices prove who they are. */
   readonly identity: IdentityOptions;
@@ -300,6 +302,7 @@ export function createHost(given: HostOptions): Host {
     ...(revocation?.routes ?? []),
     ...apiRoutes({
       engine,
+      authorities: { ...rollover, current: ca },
       basePath,
       checkToken,
       limiter: tokenLimiter,
@@ -425,7 +428,9 @@ const hasSigner = <T extends { readonly signer?: Signer }>(ca: T): ca is T & { r
 function withRollover(options: HostOptions): HostOptions {
   const { ca, rollover, identity, profile } = options;
   if (rollover === undefined) return options;
-  const { anchors } = createCaSet({ current: ca, ...rollover, clock: options.engine.clock });
+  const { next, earlier } = rollover;
+  const around = { ...(next === undefined ? {} : { next }), ...(earlier === undefined ? {} : { earlier }) };
+  const { anchors } = createCaSet({ current: ca, ...around, clock: options.engine.clock });
   const known = new Set(anchors.map((anchor) => readCertificate(anchor).fingerprintSha256));
   const others = identity.anchors.filter((anchor) => !known.has(readCertificate(anchor).fingerprintSha256));
   return {

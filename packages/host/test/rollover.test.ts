@@ -29,6 +29,7 @@ async function start(dir: string, store: Store, rollover?: DataFolderOptions['ro
     ...{ engine, ca: data.ca, rollover: data.rollover, publicUrl: ORIGIN },
     identity: { anchors: [data.ca.certificate] },
     profile: { organisation: 'Example', topic: TOPIC, sign: data.signProfile },
+    adminTokens: [data.adminTokenHash],
   });
   const fetch = (input: string | URL | Request, init?: RequestInit) => host.fetch(new Request(input, init));
   const bytes = async (path: string, init?: RequestInit) => {
@@ -39,6 +40,12 @@ async function start(dir: string, store: Store, rollover?: DataFolderOptions['ro
   const scep = { url: `${ORIGIN}/scep`, fetch, subject: 'CN=device', clock };
   return {
     ...{ data, engine, bytes },
+    async authorities(token: string, remove?: string) {
+      const [method, path] = remove === undefined ? ['GET', ''] : ['DELETE', `/${remove}`];
+      const init = { method, headers: { authorization: `Bearer ${token}` } };
+      const answer = await fetch(`${ORIGIN}/api/v1/authorities${path}`, init);
+      return { status: answer.status, body: answer.status === 204 ? null : ((await answer.json()) as unknown) };
+    },
     enrol: async () => scepEnrol({ ...scep, challenge: (await engine.enrolling.challenge()).challenge }),
     renew: (identity: Identity) => scepEnrol({ ...scep, renew: identity }),
     /** Sends one message as the device does; its status. */
@@ -76,6 +83,7 @@ describe('a change of the authority', () => {
     const store = createMemoryStore();
     const before = await start(dir, store);
     const old = before.data.ca.certificate;
+    const token = before.data.adminToken!;
     const device = await before.enrol();
     const udid = await checkIn(before, device, 'S1');
 
@@ -93,8 +101,12 @@ describe('a change of the authority', () => {
       new Uint8Array(next),
     );
     expect(readCertificate(next).subject).toBe('CN=Example root 2,O=Example');
-    const { token } = await notice.engine.enrolling.invite();
-    const profile = decodeDict(verifyCms(await notice.bytes(`/enrol/${token}`)).content);
+    expect((await notice.authorities(token)).body).toMatchObject([
+      { id: idOf(old), role: 'current', inUse: 1, action: 'none' },
+      { id: idOf(next), role: 'next', inUse: 0, action: 'none' },
+    ]);
+    const invitation = await notice.engine.enrolling.invite();
+    const profile = decodeDict(verifyCms(await notice.bytes(`/enrol/${invitation.token}`)).content);
     const roots = (profile['PayloadContent'] as PlistDict[]).filter(
       (item) => item['PayloadType'] === 'com.apple.security.root',
     );
@@ -113,6 +125,10 @@ describe('a change of the authority', () => {
     // Devices that have not had the new root yet still trust the server.
     expect(verifies(context, old, fromPem(after.data.tls.cert))).toBe(true);
     expect(readFileSync(join(dir, 'ca.pem'), 'utf8')).toBe(toPem(old) + toPem(next));
+
+    // Its certificates are in use: it cannot go yet, and neither can any other.
+    expect(await after.authorities(token, idOf(old))).toMatchObject({ status: 409, body: { code: 'host.ca.in_use' } });
+    expect(await after.authorities(token, idOf(next))).toMatchObject({ status: 404 });
 
     // The device renews: the new certificate is the new authority's, and takes the place of the old one.
     const renewed = await after.renew(device);
@@ -150,6 +166,20 @@ describe('a change of the authority', () => {
       expect(ocsp.stdout).toMatch(/(?:^|: )revoked$/m);
     }
     expect(await after.bytes('/ca.crl')).toEqual(await after.bytes(`/ca.crl/${idOf(next)}`));
+
+    // Nobody needs the old one any more: it goes, and is trusted until the next start.
+    expect((await after.authorities(token)).body).toMatchObject([
+      { id: idOf(next), role: 'current', action: 'none' },
+      { id: idOf(old), role: 'earlier', inUse: 0, action: 'retire', subject: 'CN=Example root,O=Example' },
+    ]);
+    expect((await after.authorities(token, idOf(old))).status).toBe(204);
+    expect((await after.authorities(token)).body).toMatchObject([{ id: idOf(next) }]);
+    expect((await after.authorities(token, idOf(old))).status).toBe(404);
+    const last = await start(dir, store);
+    expect(last.data.rollover.earlier).toEqual([]);
+    expect(verifies(context, next, fromPem(last.data.tls.cert))).toBe(true);
+    expect(await last.say(renewed, '/mdm/connect', idle(udid))).toBe(200);
+    expect(await last.say(device, '/mdm/connect', idle(udid))).toBe(401);
   }, 60_000);
 
   it('goes on where it was cut off, and is done once however often it is asked for', async (context) => {

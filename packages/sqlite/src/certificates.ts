@@ -144,6 +144,15 @@ export function sqliteCertificates(db: Database): CertificateStore {
         return pageOf(rows, limit, (row) => row.nr, certificateOf);
       }),
 
+    inUse: (at) =>
+      db.read(() =>
+        db.all<{ authorityKeyId: string | null; count: number }>(
+          `SELECT authority_key_id AS authorityKeyId, count(*) AS count FROM certificates
+           WHERE status IN ('issued', 'in-force') AND not_after > ? GROUP BY authority_key_id`,
+          at,
+        ),
+      ),
+
     revoke: ({ fingerprint, reason, at, event }) =>
       db.write(() => {
         const row = db.get<{ status: string }>('SELECT status FROM certificates WHERE fingerprint = ?', fingerprint);

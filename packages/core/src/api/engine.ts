@@ -402,6 +402,8 @@ export interface Certificates {
    * @throws CoreError `core.certificate.unknown` (not-found)
    */
   revoke(fingerprint: string, reason?: RevocationReason): Promise<void>;
+  /** How many certificates of each authority live, by key identifier: an earlier one without any may go (CERT-12). */
+  inUse(): Promise<readonly { readonly authorityKeyId: string | null; readonly count: number }[]>;
   /** For an OCSP responder: how the certificate of this serial number (lower-case hex) and authority stands. */
   status(serialNumber: string, authorityKeyId?: string): Promise<CertificateStatus>;
   /**

@@ -132,6 +132,22 @@ export function certificateTests({ test, expect }: Suite): void {
     expect(await store.certificates.findBySerial('02')).toBe(null);
   });
 
+  test('counts what lives of each authority', async (store) => {
+    const inUse = async (at: number) => {
+      const rows = await store.certificates.inUse(at);
+      return rows.map(({ authorityKeyId, count }) => `${authorityKeyId} ${count}`).sort();
+    };
+    expect(await inUse(T0)).toEqual([]);
+    await enrolWith(store, 'A', 'a');
+    await add(store, 'b', { notAfter: T0 + 2 * HOUR });
+    await add(store, 'other', { authorityKeyId: 'other' });
+    await add(store, 'unknown', { authorityKeyId: null });
+    await add(store, 'revoked', { authorityKeyId: 'other' });
+    await revoke(store, 'revoked');
+    expect(await inUse(T0)).toEqual(['ca 2', 'null 1', 'other 1']);
+    expect(await inUse(T0 + HOUR)).toEqual(['ca 1']);
+  });
+
   test('lists by enrolment, status and expiry', async (store) => {
     await enrolWith(store, 'A', 'a');
     await add(store, 'b', { notAfter: T0 + 2 * HOUR });

@@ -91,6 +91,8 @@ export interface CertificateStore {
   findBySerial(serialNumber: string, authorityKeyId?: string): Promise<CertificateRecord | null>;
   /** Newest first. */
   list(filter: CertificateFilter, page: StorePage): Promise<Page<IssuedCertificate>>;
+  /** How many certificates of each authority are `issued` or `in-force` and end after `at`; in no order. */
+  inUse(at: number): Promise<readonly { readonly authorityKeyId: string | null; readonly count: number }[]>;
   /**
    * Revokes, takes the pin of whichever enrolment has this certificate off it, so that it opens nothing from now on,
    * and counts the setting {@link REVOCATIONS_SETTING} up by one; all or nothing. A credential that it was made for becomes

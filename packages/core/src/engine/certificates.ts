@@ -51,6 +51,8 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
         pageOf(page),
       ),
 
+    inUse: () => store.certificates.inUse(clock.now()),
+
     async revoke(fingerprint, reason = 'unspecified') {
       const at = clock.now();
       const found = await store.certificates.get(fingerprint);

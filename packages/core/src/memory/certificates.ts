@@ -74,6 +74,16 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       return pageOf(all, (certificate) => certificate.fingerprint, page);
     },
 
+    async inUse(at) {
+      state.open();
+      const counts = new Map<string | null, number>();
+      for (const { authorityKeyId, status, notAfter } of state.certificates.values()) {
+        if ((status !== 'issued' && status !== 'in-force') || notAfter <= at) continue;
+        counts.set(authorityKeyId, (counts.get(authorityKeyId) ?? 0) + 1);
+      }
+      return [...counts].map(([authorityKeyId, count]) => ({ authorityKeyId, count }));
+    },
+
     async revoke({ fingerprint, reason, at, event }) {
       state.open();
       const certificate = state.certificates.get(fingerprint);

@@ -11,6 +11,7 @@ import type { Webhooks } from '../webhooks/types.ts';
 import { actionOperations } from './actions.ts';
 import { adeOperations } from './ade.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
+import { authorityOperations, type HostAuthorities } from './authorities.ts';
 import { certificateOperations } from './certificates.ts';
 import { credentialOperations } from './credentials.ts';
 import { declarationOperations, declarationSetOperations, deviceDeclarationOperations } from './declarations.ts';
@@ -36,6 +37,7 @@ export interface ApiContext {
   readonly checkToken: TokenCheck;
   readonly limiter: Limiter;
   readonly bodyLimits: BodyLimits;
+  readonly authorities: HostAuthorities;
   readonly pushVendor?: PushVendor;
   readonly webhooks?: Webhooks;
   readonly adeService?: AdeService;
@@ -47,6 +49,7 @@ export function apiRoutes(api: ApiContext): Route[] {
   const operations = [
     ...enrollingOperations(api.engine, api.urls),
     ...certificateOperations(api.engine),
+    ...authorityOperations(api.engine, api.authorities),
     ...credentialOperations(api.engine),
     ...pushCertificateOperations(api.engine, api.pushVendor),
     ...mdmProfileOperations(api.engine),

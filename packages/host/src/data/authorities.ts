@@ -50,7 +50,7 @@ export async function openAuthorities(
     next = null;
   }
   if (step === 'promote' && next !== null) {
-    await writeIdentity(path, `ca-earlier-${fingerprintSha256(current.certificate).slice(0, 16)}`, keys, current);
+    await writeIdentity(path, earlierName(current), keys, current);
     await writeIdentity(path, 'ca', keys, next);
     await rm(join(path, 'ca-next.json'), { force: true });
     return { current: next, next: null, earlier: living([...earlier, current], clock) };
@@ -61,6 +61,16 @@ export async function openAuthorities(
     next = await prepare(path, keys, organisationOf(current) ?? organisation, clock, earlier.length + 2);
   }
   return { current, next, earlier: living(earlier, clock) };
+}
+
+/** Takes an earlier authority, by key identifier, out of the folder; false when there is none. */
+export async function retireAuthority(path: string, keys: KeyRing, keyId: string): Promise<boolean> {
+  const found = (await readEarlier(path, keys)).find(
+    ({ certificate }) => readCertificate(certificate).subjectKeyIdentifier === keyId,
+  );
+  if (found === undefined) return false;
+  await rm(join(path, `${earlierName(found)}.json`), { force: true });
+  return true;
 }
 
 /** Writes `ca.pem`, a copy for people, to be trusted by browsers; the truth is in the sealed files. */
@@ -102,6 +112,8 @@ async function readEarlier(path: string, keys: KeyRing): Promise<Identity[]> {
   const start = ({ certificate }: Identity): number => readCertificate(certificate).notBefore.getTime();
   return found.sort((a, b) => start(a) - start(b));
 }
+
+const earlierName = ({ certificate }: Identity): string => `ca-earlier-${fingerprintSha256(certificate).slice(0, 16)}`;
 
 const endOf = (certificate: Uint8Array): number => readCertificate(certificate).notAfter.getTime();
 

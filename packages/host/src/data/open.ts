@@ -22,7 +22,7 @@ import {
 import { createAdminToken, hashAdminToken } from '../api/auth.ts';
 import { publicUrls } from '../enrol/profile.ts';
 import { HostError } from '../errors.ts';
-import { openAuthorities, serverIssuer, writeRoots } from './authorities.ts';
+import { openAuthorities, retireAuthority, serverIssuer, writeRoots } from './authorities.ts';
 import { prepareFolder, readWhole, removeLeftovers, writeWhole } from './files.ts';
 import { lockFolder } from './lock.ts';
 import {
@@ -82,6 +82,8 @@ export interface DataFolder {
   readonly rollover: {
     readonly next?: { readonly certificate: Uint8Array };
     readonly earlier: readonly { readonly certificate: Uint8Array; readonly signer: Signer }[];
+    /** Takes an earlier one out of the folder, by key identifier: it is trusted until the next start. */
+    readonly retire: (keyId: string) => Promise<boolean>;
   };
   /** Key and chain in PEM for `node:https`: for localhost, 127.0.0.1, ::1 and the host of `publicUrl`. */
   readonly tls: { readonly key: string; readonly cert: string };
@@ -158,7 +160,11 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
       file,
       keys,
       ca,
-      rollover: { ...(next === null ? {} : { next: { certificate: next.certificate } }), earlier },
+      rollover: {
+        ...(next === null ? {} : { next: { certificate: next.certificate } }),
+        earlier,
+        retire: (keyId) => retireAuthority(path, keys, keyId),
+      },
       tls: { key: toPem(tls.privateKey, 'PRIVATE KEY'), cert: toPem(tls.certificate) },
       signProfile: (profile) =>
         signCms(profile, { ...signing, chain: [own.certificate], signingTime: new Date(clock.now()) }),

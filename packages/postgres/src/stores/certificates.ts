@@ -42,6 +42,8 @@ export function postgresCertificates(db: Database): CertificateStore {
         AND ($3::bigint IS NULL OR not_after < $3) AND ($4::bigint IS NULL OR not_after >= $4)
         AND ($5::text IS NULL OR n < (SELECT n FROM ${s}.certificate WHERE fingerprint = $5))
       ORDER BY n DESC LIMIT $6`,
+    inUse: `SELECT authority_key_id AS "authorityKeyId", count(*) AS count FROM ${s}.certificate
+      WHERE status IN ('issued', 'in-force') AND not_after > $1 GROUP BY authority_key_id`,
     // In the order in which everybody takes locks: the enrolment before its certificate.
     lockHolders: `SELECT l.id FROM ${s}.live l WHERE l.id IN (SELECT e.id FROM ${s}.enrolment e WHERE e.pin = $1)
       ORDER BY l.id FOR NO KEY UPDATE`,
@@ -161,6 +163,8 @@ export function postgresCertificates(db: Database): CertificateStore {
         (row) => row,
       );
     },
+
+    inUse: (at) => db.query<{ authorityKeyId: string | null; count: number }>('certificates.inUse', text.inUse, [at]),
 
     revoke: ({ fingerprint, reason, at, event }) =>
       db.transaction(async (q) => {
