@@ -55,6 +55,7 @@ export {
   rawCommand,
   readCommand,
 } from './command/command.ts';
+export { type RejectionFacts, rejectionReasons } from './command/rejection.ts';
 export {
   type CommandResponse,
   type CommandStatus,

@@ -132,6 +132,13 @@ describe('devices', () => {
     await ok(to, 'POST', '/devices/A1/refresh', undefined, 202);
     const lock = await ok(to, 'POST', '/devices/A1/lock', { message: 'Please call', phoneNumber: '+1 555' }, 202);
     const history = await ok(to, 'GET', '/devices/A1/commands');
+    const log = await ok(to, 'GET', '/devices/A1/activity?state=queued,sent&limit=1000');
+    expect(log.items.length).toBe(history.items.length);
+    expect(log.items[0]).toMatchObject({ ...history.items[0], failure: null });
+    expect((await ok(to, 'GET', '/devices/A1/activity?from=1&to=2')).items).toEqual([]);
+    expect((await ok(to, 'GET', '/devices/A1/activity?action=EraseDevice&state=error')).items).toEqual([]);
+    expect(await refused(to, 'GET', '/devices/A1/activity?state=nonsense')).toMatchObject({ status: 400 });
+    expect(await refused(to, 'GET', '/devices/Z9/activity')).toMatchObject({ status: 404 });
     expect(history.items[0]).toMatchObject({
       commandUuid: lock.commandUuid,
       requestType: 'DeviceLock',

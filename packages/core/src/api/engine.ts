@@ -27,6 +27,7 @@ import type {
   Assignment,
   CommandEntry,
   CommandOutcome,
+  CommandState,
   Configuration,
   DeviceDetail,
   DeviceRow,
@@ -165,9 +166,38 @@ export interface Commands {
   capabilities(enrolmentId: string): Promise<readonly Capability[]>;
   /** Pending and finished commands of one enrolment, newest first. */
   history(enrolmentId: string, page?: PageRequest): Promise<Page<CommandEntry>>;
+  /**
+   * The same as an activity log (ABM-26): filtered, each entry with what went wrong and what helps. A page may have fewer entries
+   * than its limit, or none, and still a `next`: one call looks at some thousands of commands at most.
+   */
+  activity(enrolmentId: string, query?: ActivityQuery): Promise<Page<ActivityEntry>>;
   get(enrolmentId: string, commandUuid: string): Promise<CommandOutcome | null>;
   /** Sizes, for metrics. */
   stats(): Promise<QueueStats>;
+}
+
+/** Which entries of an activity log. Times are epoch milliseconds, of what happened last to the command. */
+export interface ActivityQuery extends PageRequest {
+  readonly from?: number;
+  readonly to?: number;
+  readonly states?: readonly CommandState[];
+  /** `InstallApplication` … */
+  readonly requestType?: string;
+}
+
+/** Why a command failed. */
+export interface ActivityFailure {
+  /** Apple's `RejectionReason`, or the domain and code of the first link of the error chain. */
+  readonly reason: string;
+  readonly cause: string;
+  readonly remedy: string | null;
+}
+
+/** An entry of a device's activity log. */
+export interface ActivityEntry extends CommandEntry {
+  /** When it ended, else when it was sent, else when it was queued. */
+  readonly at: number;
+  readonly failure: ActivityFailure | null;
 }
 
 /** Devices and what is known of them. */

@@ -4,6 +4,7 @@ import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
 import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
 import { eraseQueued } from '../lifecycle/phases.ts';
+import { listActivity } from './activity.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
 import { lateBody } from './late.ts';
@@ -189,6 +190,7 @@ export function createCommands(context: Context): Commands {
     },
 
     history: (enrolmentId, page) => store.queue.list(enrolmentId, pageOf(page)),
+    activity: (enrolmentId, query = {}) => listActivity(context, enrolmentId, query),
 
     async get(enrolmentId, commandUuid) {
       const outcome = await store.queue.get(enrolmentId, commandUuid);

@@ -162,6 +162,26 @@ export function deviceOperations(engine: Engine): Operation[] {
       },
     }),
     operation({
+      id: 'listActivity',
+      method: 'GET',
+      path: '/devices/{id}/activity',
+      tag: 'Commands',
+      summary:
+        'The activity log of one device: its commands by time, state and kind, with what went wrong and what helps.',
+      params: shape.idParam,
+      query: shape.activityQuery,
+      response: shape.pageOf(shape.activityEntry),
+      refusals: [404],
+      handle: async ({ params: { id }, query: { state, action, ...query } }) => {
+        await known(id);
+        return await commands.activity(id, {
+          ...query,
+          ...(state === undefined ? {} : { states: state }),
+          ...(action === undefined ? {} : { requestType: action }),
+        });
+      },
+    }),
+    operation({
       id: 'getCommand',
       method: 'GET',
       path: '/devices/{id}/commands/{commandUuid}',

@@ -143,6 +143,30 @@ const commandFields = {
   errorChain: z.array(z.object({ code: z.number(), domain: text, description: text })).readonly(),
 };
 export const commandEntry = z.object(commandFields).meta({ id: 'CommandEntry' });
+export const activityQuery = pageQuery.extend({
+  from: z.coerce.number().int().exactOptional().meta({ description: 'Milliseconds since the Unix epoch.' }),
+  to: z.coerce.number().int().exactOptional(),
+  state: z
+    .string()
+    .max(200)
+    .transform((states) => states.split(','))
+    .pipe(z.array(commandFields.state).max(10))
+    .exactOptional()
+    .meta({ description: 'States, with commas between them.' }),
+  action: z
+    .string()
+    .min(1)
+    .max(100)
+    .exactOptional()
+    .meta({ description: 'The kind of command: `InstallApplication` …' }),
+});
+export const activityEntry = z
+  .object({
+    ...commandFields,
+    at: time.meta({ description: 'When it ended, else when it was sent, else when it was queued.' }),
+    failure: z.object({ reason: text, cause: text, remedy: maybeText }).nullable(),
+  })
+  .meta({ id: 'ActivityEntry' });
 export const commandOutcome = z
   .object({
     ...commandFields,
