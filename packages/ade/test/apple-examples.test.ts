@@ -21,8 +21,7 @@ function playing(exchanges: readonly Exchange[]): { readonly client: AppsClient;
     clock,
     random: () => 0.5,
     sleep: async (ms) => clock.move(ms),
-    async fetch(input, init) {
-      const request = new Request(input, init);
+    async fetch(request) {
       const url = new URL(request.url);
       const wanted = left.shift();
       expect(`${request.method} ${url.pathname}${url.search}`).toBe(wanted?.request);
