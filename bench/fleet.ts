@@ -9,10 +9,11 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRootCa, generateKeyPair, openCa } from '@espalier/pki';
-import { createFleet, createKeyPool, runLimited, type SimulatedDevice } from '@espalier/simulator';
+import { createFleet, createKeyPool, type DeviceEnvironment, restoreDevice, runLimited } from '@espalier/simulator';
 import pg from 'pg';
 import { startServer, type TestServer } from '../packages/postgres/test/server.ts';
 import type { FleetFigures, FleetRequest, FleetResponse } from './fleet/server.ts';
+import { createPackedStates, type PackedStates } from './fleet/states.ts';
 import { type Child, startChild } from './mdm/child.ts';
 import { cpuOfFamily, memoryOf, memoryOfFamily } from './mdm/cpu.ts';
 import { reportProfile } from './mdm/profile.ts';
@@ -29,7 +30,9 @@ const SETTINGS = ['shared_buffers=1GB', 'max_wal_size=8GB', 'checkpoint_timeout=
 
 /** What a run works with. */
 interface Run {
-  readonly devices: readonly SimulatedDevice[];
+  readonly count: number;
+  readonly environment: DeviceEnvironment;
+  readonly states: PackedStates;
   readonly server: Child<FleetRequest>;
   readonly databasePid: number;
   readonly progress: Progress;
@@ -56,17 +59,24 @@ export async function run(args: readonly string[] = []): Promise<BenchResult[]> 
     const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
     const certificate = await ca.issue({ publicKey, subject: 'CN=Profiles', template: 'device' });
     await server.ask({ ask: 'start', url: database.url, ca: root, signing: { certificate, privateKey } });
-    const devices = createFleet({
-      count,
-      seed: 'bench',
+    const environment = {
       fetch: fetchFrom(server),
       keyPool: createKeyPool(),
       trustedRoots: [root.certificate],
-    });
+    };
     const databasePid = await postmasterOf(database);
     const results: BenchResult[] = [];
     if (profiles !== undefined) mkdirSync(profiles, { recursive: true });
-    await measure({ devices, server, databasePid, progress, profiles, results });
+    await measure({
+      count,
+      environment,
+      states: createPackedStates(),
+      server,
+      databasePid,
+      progress,
+      profiles,
+      results,
+    });
     results.push(...(await sizes(database, server, databasePid, count)));
     return results;
   } finally {
@@ -93,55 +103,66 @@ async function postmasterOf({ dataDir }: TestServer): Promise<number> {
 }
 
 async function measure(run: Run): Promise<void> {
-  const { devices, server, results } = run;
-  const enrol = async (batch: readonly SimulatedDevice[], timed: Timed): Promise<void> => {
-    const urls = await server.ask<string[]>({ ask: 'invite', count: batch.length });
-    await runLimited(batch, CONCURRENCY, (device, i) => timed(() => device.enrol(urls[i]!)));
+  const { count, environment, states, server, results } = run;
+  const enrol: Step = async (from, to, timed) => {
+    const urls = await server.ask<string[]>({ ask: 'invite', count: to - from });
+    // Made when their turn comes, and packed away after it: a hundred thousand of them would not fit into a heap.
+    const fleet = createFleet({ ...environment, count: to - from, seed: `bench ${from}` });
+    await runLimited(fleet, CONCURRENCY, async (device, i) => {
+      await timed(() => device.enrol(urls[i]!));
+      states.set(from + i, device.state());
+      device.close();
+    });
   };
   let commands = 0;
-  const poll = async (batch: readonly SimulatedDevice[], timed: Timed): Promise<void> => {
-    await runLimited(batch, CONCURRENCY, (device) =>
-      timed(async () => {
+  const poll: Step = async (from, to, timed) => {
+    const indexes = Array.from({ length: to - from }, (_, i) => from + i);
+    await runLimited(indexes, CONCURRENCY, async (index) => {
+      const device = restoreDevice(states.get(index), environment);
+      await timed(async () => {
         const session = await device.poll();
         if (session.ended !== 'idle') throw new Error(`${device.udid}: the session ended as ${session.ended}`);
         commands += session.commands.length;
-      }),
-    );
+      });
+      states.set(index, device.state());
+      device.close();
+    });
   };
   await phase(run, 0, 'enrolment', 'devices', enrol);
   const { active } = await server.ask<FleetFigures>({ ask: 'figures' });
-  if (active !== devices.length) throw new Error(`${active} of ${devices.length} devices are enrolled`);
+  if (active !== count) throw new Error(`${active} of ${count} devices are enrolled`);
   await phase(run, 0.5, 'first session: the inventory', 'devices', poll);
-  results.push({ name: 'first session: commands of a device', value: commands / devices.length, unit: 'commands' });
+  results.push({ name: 'first session: commands of a device', value: commands / count, unit: 'commands' });
   run.progress.at(0.8, 'one command for everybody');
   const began = performance.now();
   const queued = await server.ask<number>({ ask: 'command' });
   results.push({ name: 'one command for everybody: queueing', value: (performance.now() - began) / 1_000, unit: 's' });
-  if (queued !== devices.length) throw new Error(`queued for ${queued} of ${devices.length} devices`);
+  if (queued !== count) throw new Error(`queued for ${queued} of ${count} devices`);
   commands = 0;
   await phase(run, 0.8, 'poll with one command', 'devices', poll);
-  if (commands !== devices.length) throw new Error(`${commands} commands were executed, not ${devices.length}`);
+  if (commands !== count) throw new Error(`${commands} commands were executed, not ${count}`);
   const { pending } = await server.ask<FleetFigures>({ ask: 'figures' });
   if (pending > 0) throw new Error(`${pending} commands are still pending`);
-  for (const device of devices) device.close();
 }
 
 type Timed = (task: () => Promise<unknown>) => Promise<void>;
+/** Does something with the devices from one number to another. */
+type Step = (from: number, to: number, timed: Timed) => Promise<void>;
 
 /** Does one thing with all devices, in batches; the time of the first and the last tenth tells whether it scales. */
 async function phase(
-  { devices, server, databasePid, progress, profiles, results }: Run,
+  { count, server, databasePid, progress, profiles, results }: Run,
   from: number,
   name: string,
   unit: string,
-  step: (batch: readonly SimulatedDevice[], timed: Timed) => Promise<void>,
+  step: Step,
 ): Promise<void> {
   const share = from === 0 ? 0.5 : from === 0.5 ? 0.3 : 0.2;
-  const times = createTimeCounts();
+  const latencies = createTimeCounts();
   const timed: Timed = async (task) => {
     const start = performance.now();
     await task();
-    times.add(performance.now() - start);
+    latencies.add(performance.now() - start);
   };
   const cpu = async () => ({
     ...(await server.ask<FleetFigures>({ ask: 'figures' })),
@@ -153,11 +174,11 @@ async function phase(
   const began = performance.now();
   /** Server CPU at each tenth, in milliseconds. */
   const tenths = [before.cpu];
-  for (let at = 0; at < devices.length; at += BATCH) {
-    progress.at(from + (at / devices.length) * share, `${name}: ${at.toLocaleString('en-US')}`);
-    await step(devices.slice(at, at + BATCH), timed);
-    const done = Math.min(devices.length, at + BATCH);
-    if (done >= (devices.length / 10) * tenths.length) {
+  for (let at = 0; at < count; at += BATCH) {
+    progress.at(from + (at / count) * share, `${name}: ${at.toLocaleString('en-US')}`);
+    const done = Math.min(count, at + BATCH);
+    await step(at, done, timed);
+    if (done >= (count / 10) * tenths.length) {
       tenths.push((await server.ask<FleetFigures>({ ask: 'figures' })).cpu);
     }
   }
@@ -168,23 +189,23 @@ async function phase(
   }
   const own = after.cpu - before.cpu;
   results.push(
-    { name, value: seconds, unit: 's', p50: times.quantile(0.5), p99: times.quantile(0.99) },
-    { name: `${name}, by the clock`, value: devices.length / seconds, unit: `${unit}/s` },
-    { name: `${name}, CPU of the server`, value: own / devices.length, unit: 'ms/device' },
+    { name, value: seconds, unit: 's', p50: latencies.quantile(0.5), p99: latencies.quantile(0.99) },
+    { name: `${name}, by the clock`, value: count / seconds, unit: `${unit}/s` },
+    { name: `${name}, CPU of the server`, value: own / count, unit: 'ms/device' },
   );
   if (before.database !== null && after.database !== null) {
-    const value = (after.database - before.database) / devices.length;
+    const value = (after.database - before.database) / count;
     results.push({ name: `${name}, CPU of the database`, value, unit: 'ms/device' });
   }
   const used = process.cpuUsage(before.devices);
-  const value = (used.user + used.system) / 1_000 / devices.length;
+  const value = (used.user + used.system) / 1_000 / count;
   results.push({ name: `${name}, CPU of the devices`, value, unit: 'ms/device' });
   const made = statementsBetween(before, after);
-  const all = made.reduce((sum, { count }) => sum + count, 0);
-  results.push({ name: `${name}, statements`, value: all / devices.length, unit: 'statements/device' });
+  const all = made.reduce((sum, { times }) => sum + times, 0);
+  results.push({ name: `${name}, statements`, value: all / count, unit: 'statements/device' });
   if (profiles !== undefined) {
-    const lines = made.map(({ name: statement, count, ms }) => {
-      const [each, time] = [count, ms].map((number) => (number / devices.length).toFixed(2).padStart(8));
+    const lines = made.map(({ name: statement, times, ms }) => {
+      const [each, time] = [times, ms].map((number) => (number / count).toFixed(2).padStart(8));
       return `${each} times, ${time} ms  ${statement}\n`;
     });
     process.stderr.write(`\n${name}, statements of a device:\n${lines.slice(0, 40).join('')}`);
@@ -200,9 +221,9 @@ function statementsBetween(before: FleetFigures, after: FleetFigures) {
   return Object.entries(after.statements)
     .map(([name, [count, ms]]) => {
       const [earlier, earlierMs] = before.statements[name] ?? [0, 0];
-      return { name, count: count - earlier, ms: ms - earlierMs };
+      return { name, times: count - earlier, ms: ms - earlierMs };
     })
-    .filter(({ count }) => count > 0)
+    .filter(({ times }) => times > 0)
     .sort((a, b) => b.ms - a.ms);
 }
 
@@ -216,6 +237,12 @@ async function sizes(
   const client = new pg.Client(database.url);
   await client.connect();
   try {
+    // What grows with the fleet: rows read one after the other. A few at the beginning, before there are statistics, are normal.
+    const { rows: scans } = await client.query<{ name: string; rows: string }>(
+      `SELECT relname AS name, seq_tup_read AS rows FROM pg_stat_user_tables
+       WHERE seq_tup_read > $1 ORDER BY seq_tup_read DESC LIMIT 8`,
+      [count],
+    );
     await client.query('VACUUM ANALYZE');
     const { rows } = await client.query<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes');
     const { rows: tables } = await client.query<{ name: string; bytes: string }>(
@@ -238,6 +265,11 @@ async function sizes(
         : [{ name: 'memory of the database, with what its processes share', value: all, unit: 'MB' }]),
       { name: 'size of the database', value: size / MB, unit: 'MB' },
       { name: 'size of the database, of a device', value: size / 1_024 / count, unit: 'KB/device' },
+      ...scans.map(({ name, rows: read }) => ({
+        name: `rows of ${name} read in sequence`,
+        value: Number(read) / count,
+        unit: 'rows/device',
+      })),
       ...tables.map(({ name, bytes }) => ({
         name: `size of the table ${name}`,
         value: Number(bytes) / MB,
