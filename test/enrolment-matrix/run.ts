@@ -68,8 +68,13 @@ export async function runPairs(
     device: (await engine.declarations.createSet({ name: 'matrix', identifiers: [declaration] })).id,
     user: (await engine.declarations.createSet({ name: 'users', channel: 'user', identifiers: [declaration] })).id,
   };
-  const phone = pairs.some(({ wayName }) => wayName === 'watch') ? await pairedPhone(world, keyPool) : undefined;
-  const enrolled = await runLimited(pairs, concurrency, (pair) => enrolPair(world, pair, keyPool, phone));
+  const phones = new Map<Pair['identity'], SimulatedDevice>();
+  for (const { wayName, identity } of pairs) {
+    if (wayName === 'watch' && !phones.has(identity)) phones.set(identity, await pairedPhone(world, keyPool, identity));
+  }
+  const enrolled = await runLimited(pairs, concurrency, (pair) =>
+    enrolPair(world, pair, keyPool, phones.get(pair.identity)),
+  );
   const there = enrolled.filter(({ refused }) => refused === null);
   const ids = {
     device: there.map(({ device }) => idOf(device.state())),
@@ -201,7 +206,8 @@ async function sourceOf(
       return { type: 'watch', phone };
     default: {
       const mode = wayName.startsWith('user') ? 'BYOD' : 'ADDE';
-      return { type: 'account', user: world.user(identity, mode), discovery: world.origin, signIn };
+      const by = wayName.endsWith('oauth') ? 'oauth' : 'web';
+      return { type: 'account', user: world.user(identity, by, mode), discovery: world.origin, signIn };
     }
   }
 }
@@ -213,10 +219,10 @@ async function logIn(world: MatrixWorld, { kind }: Pair, device: SimulatedDevice
   return [await device.logIn(), await device.logIn(world.directory)];
 }
 
-/** A supervised iPhone whose declaration lets a watch enrol. */
-async function pairedPhone(world: MatrixWorld, keyPool: KeyPool): Promise<SimulatedDevice> {
+/** A supervised iPhone whose declaration lets a watch enrol, for an identity of this kind. */
+async function pairedPhone(world: MatrixWorld, keyPool: KeyPool, identity: Pair['identity']): Promise<SimulatedDevice> {
   const { engine } = world;
-  const seed = `${world.origin} paired`;
+  const seed = `${world.origin} paired ${identity}`;
   const phone = createSimulatedDevice({
     ...environment(world, keyPool),
     kind: 'iPhone',
@@ -225,10 +231,11 @@ async function pairedPhone(world: MatrixWorld, keyPool: KeyPool): Promise<Simula
     seed,
   });
   await phone.enrol(`${world.base('scep')}/enrol/${(await engine.enrolling.invite()).token}`);
-  const url = `${world.base('scep')}/enrol/ade`;
+  const url = `${world.base(identity)}/enrol/ade`;
   const type = 'com.apple.configuration.watch.enrollment';
-  await engine.declarations.put({ identifier: 'matrix.watch', type, payload: { EnrollmentProfileURL: url } });
-  const set = await engine.declarations.createSet({ name: 'watches', identifiers: ['matrix.watch'] });
+  const identifier = `matrix.watch.${identity}`;
+  await engine.declarations.put({ identifier, type, payload: { EnrollmentProfileURL: url } });
+  const set = await engine.declarations.createSet({ name: identifier, identifiers: [identifier] });
   await engine.declarations.setMembers(set.id, { add: [phone.udid] });
   await engine.tick();
   await settle(await phone.poll());

@@ -36,8 +36,6 @@ export interface Way {
   readonly kinds: readonly KindName[];
   /** What becomes of the others: the device refuses, or does what it does without this. */
   readonly others: 'refuses' | 'ignores it';
-  /** How identities are got: each is a pair of its own. */
-  readonly identities: readonly ('scep' | 'acme')[];
   /** What the server has of the device channel. */
   readonly enrolment: EnrolmentKind;
   readonly enrolledBy: EnrolmentType;
@@ -52,7 +50,6 @@ export const ways = {
     title: 'Profile, by link',
     kinds: [...phones, 'Mac', 'Apple TV', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['scep', 'acme'],
     enrolment: 'device',
     enrolledBy: 'profile',
     source: 'schema, mdm/profiles/com.apple.mdm.yaml: allowmanualinstall',
@@ -61,7 +58,6 @@ export const ways = {
     title: 'Profile, by registration PIN',
     kinds: [...phones, 'Mac', 'Apple TV', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['scep'],
     enrolment: 'device',
     enrolledBy: 'profile',
     source: 'schema, mdm/profiles/com.apple.mdm.yaml: allowmanualinstall',
@@ -70,7 +66,6 @@ export const ways = {
     title: 'Profile service (over the air)',
     kinds: [...phones, 'Mac'],
     others: 'refuses',
-    identities: ['scep', 'acme'],
     enrolment: 'device',
     enrolledBy: 'profile-service',
     source: 'Apple, Over-the-Air Profile Delivery and Configuration',
@@ -79,7 +74,6 @@ export const ways = {
     title: 'Automated Device Enrolment',
     kinds: [...phones, 'Shared iPad', 'Mac', 'Apple TV', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['scep', 'acme'],
     enrolment: 'device',
     enrolledBy: 'ade',
     source: 'schema, other/machineinfo.yaml; mdm/commands/device.configured.yaml for visionOS 2',
@@ -88,7 +82,6 @@ export const ways = {
     title: 'Automated Device Enrolment, software-update gate',
     kinds: [...phones, 'Shared iPad', 'Mac'],
     others: 'ignores it',
-    identities: ['scep'],
     enrolment: 'device',
     enrolledBy: 'ade',
     source: 'schema, other/machineinfo.yaml: MDM_CAN_REQUEST_SOFTWARE_UPDATE; mdm/errors/softwareupdate.required.yaml',
@@ -97,7 +90,6 @@ export const ways = {
     title: 'Automated Device Enrolment, web sign-in',
     kinds: [...phones, 'Shared iPad', 'Mac'],
     others: 'ignores it',
-    identities: ['acme'],
     enrolment: 'device',
     enrolledBy: 'ade-web',
     source: 'Apple, Authenticating through web views: iOS 13, macOS 10.15',
@@ -106,7 +98,6 @@ export const ways = {
     title: 'Account-driven User Enrolment, `apple-as-web`',
     kinds: [...phones, 'Mac', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['scep'],
     enrolment: 'user-enrolment-device',
     enrolledBy: 'account-user',
     source: 'schema, mdm/profiles/com.apple.mdm.yaml: EnrollmentMode; Apple, the simple authentication flow',
@@ -115,7 +106,6 @@ export const ways = {
     title: 'Account-driven User Enrolment, `apple-oauth2`',
     kinds: [...phones, 'Mac', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['acme'],
     enrolment: 'user-enrolment-device',
     enrolledBy: 'account-user',
     source: 'schema, mdm/profiles/com.apple.mdm.yaml: EnrollmentMode; Apple, the OAuth 2 flow',
@@ -124,7 +114,6 @@ export const ways = {
     title: 'Account-driven Device Enrolment, `apple-as-web`',
     kinds: [...phones, 'Mac', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['scep'],
     enrolment: 'device',
     enrolledBy: 'account-device',
     source: 'Apple, Onboarding users with account-driven enrollment: iOS 17, macOS 14, visionOS 1.1',
@@ -133,7 +122,6 @@ export const ways = {
     title: 'Account-driven Device Enrolment, `apple-oauth2`',
     kinds: [...phones, 'Mac', 'Apple Vision Pro'],
     others: 'refuses',
-    identities: ['acme'],
     enrolment: 'device',
     enrolledBy: 'account-device',
     source: 'Apple, Onboarding users with account-driven enrollment: iOS 17, macOS 14, visionOS 1.1',
@@ -142,7 +130,6 @@ export const ways = {
     title: 'Apple Watch, paired with a managed iPhone',
     kinds: ['Apple Watch'],
     others: 'refuses',
-    identities: ['scep'],
     enrolment: 'device',
     enrolledBy: 'watch',
     source:
@@ -158,23 +145,29 @@ export interface Pair {
   readonly kind: Kind;
   readonly wayName: WayName;
   readonly way: Way;
+  /** How the device gets its identity: two pairs, of one number. */
   readonly identity: 'scep' | 'acme';
+  readonly number: number;
   /** Whether it enrols in this way, or without what is special about it, or not at all. */
   readonly outcome: 'enrols' | 'ignores it' | 'refuses';
 }
 
-/** Every kind in every way. */
-export const pairs: readonly Pair[] = kinds.flatMap((kind: Kind & { readonly name: KindName }) =>
-  (Object.entries(ways) as [WayName, Way][]).flatMap(([wayName, way]) => {
+const identities = ['scep', 'acme'] as const;
+
+/** Every kind in every way, with an identity by SCEP and by ACME. */
+export const pairs: readonly Pair[] = kinds.flatMap((kind: Kind & { readonly name: KindName }, kindNumber) =>
+  (Object.entries(ways) as [WayName, Way][]).flatMap(([wayName, way], wayNumber) => {
     // What is special about ADE means nothing to who does not come by it.
     const base: Way = way.others === 'ignores it' ? ways.ade : way;
     const outcome = way.kinds.includes(kind.name) ? 'enrols' : base.kinds.includes(kind.name) ? way.others : 'refuses';
-    return (outcome === 'enrols' ? way.identities : way.identities.slice(0, 1)).map((identity) => ({
-      name: `${kind.name}: ${wayName}${outcome === 'enrols' ? `, ${identity}` : ` (${outcome})`}`,
+    const number = kindNumber * Object.keys(ways).length + wayNumber;
+    return identities.map((identity) => ({
+      name: `${kind.name}: ${wayName}${outcome === 'enrols' ? '' : ` (${outcome})`}, ${identity}`,
       kind,
       wayName,
       way,
       identity,
+      number,
       outcome,
     }));
   }),

@@ -1,10 +1,10 @@
-// A server for the matrix: one engine on a store, two hosts over it (SCEP with Apple's simple sign-in, ACME with OAuth 2), an
-// authorisation server, all behind one TLS listener of Express, Koa or bare Node.
+// A server for the matrix: one engine on a store, four hosts over it (identities by SCEP and ACME, sign-in by Apple's redirect and
+// by OAuth 2), an authorisation server, all behind one TLS listener of Express, Koa or bare Node.
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:https';
 import { digestHash, pairingTokenMissing, verifyDigest } from '@espalier/apple-mdm';
 import { createEngine, createKeyRing, type Engine, type Store } from '@espalier/core';
-import { type AccountUser, createHost, type FetchHandler, type HostOptions } from '@espalier/host';
+import { type AccountOptions, type AccountUser, createHost, type FetchHandler, type HostOptions } from '@espalier/host';
 import { toExpress } from '@espalier/host/express';
 import { toKoa } from '@espalier/host/koa';
 import { listen, toNodeListener } from '@espalier/host/node';
@@ -54,6 +54,9 @@ export const adapters = {
   node: (fetch: FetchHandler) => toNodeListener(fetch),
 };
 
+type Identity = 'scep' | 'acme';
+type SignInWay = 'web' | 'oauth';
+
 /** What one server is. */
 export interface MatrixWorld {
   readonly origin: string;
@@ -63,10 +66,10 @@ export interface MatrixWorld {
   readonly checkins: ReadonlySet<string>;
   /** The device's side of a directory. */
   readonly directory: { readonly shortName: string; readonly userId: string; readonly password: string };
-  /** The base of the host that uses this identity: with SCEP users sign in at its page, with ACME by OAuth 2. */
-  base(identity: 'scep' | 'acme'): string;
-  /** The user whose discovery leads to that host, and to this kind of enrolment. */
-  user(identity: 'scep' | 'acme', mode: 'BYOD' | 'ADDE'): string;
+  /** The base of a host that gives identities in this way. */
+  base(identity: Identity): string;
+  /** The user whose discovery leads to a host of this sign-in, and to this kind of enrolment. */
+  user(identity: Identity, signIn: SignInWay, mode: 'BYOD' | 'ADDE'): string;
   close(): Promise<void>;
 }
 
@@ -106,7 +109,7 @@ export async function startWorld(
   const visits = new Map<string, () => Promise<string>>();
   const checkins = new Set<string>();
   let origin = '';
-  let hosts: { readonly scep: FetchHandler; readonly acme: FetchHandler };
+  const hosts = new Map<string, FetchHandler>();
 
   const common = (): Omit<HostOptions, 'profile' | 'account' | 'basePath' | 'publicUrl'> => ({
     engine,
@@ -134,7 +137,7 @@ export async function startWorld(
       },
     },
   });
-  const profile = (identity: 'scep' | 'acme'): HostOptions['profile'] => ({
+  const profile = (identity: Identity): HostOptions['profile'] => ({
     organisation: 'Matrix',
     topic,
     identity,
@@ -158,15 +161,15 @@ export async function startWorld(
       if (profileUrl === undefined || form.get('password') !== signInPassword) return html('<p>No.</p>', 403);
       return new Response(null, { status: 303, headers: { location: await profileUrl() } });
     }
-    if (url.pathname.startsWith('/.well-known/')) {
-      const who = url.searchParams.get('user-identifier') ?? '';
-      return await (who.endsWith('@oauth.example.com') ? hosts.acme : hosts.scep)(request, info);
-    }
     if (request.method === 'PUT') {
       const { MessageType: type } = decodeDict(new Uint8Array(await request.clone().arrayBuffer()));
       if (typeof type === 'string') checkins.add(type);
     }
-    return await (url.pathname.startsWith('/acme-host') ? hosts.acme : hosts.scep)(request, info);
+    // Each host has a path, and a domain whose discovery it answers.
+    const domain = (url.searchParams.get('user-identifier') ?? '').split('@').at(-1)?.split('.')[0];
+    const name = url.pathname.startsWith('/.well-known/') ? domain : url.pathname.split('/')[1];
+    const host = hosts.get(name ?? '');
+    return host === undefined ? html('<p>Nothing.</p>', 404) : await host(request, info);
   };
   const server = createServer(
     { ...authorities.tls, requestCert: true, rejectUnauthorized: false },
@@ -174,57 +177,46 @@ export async function startWorld(
   );
   const listening = await listen(server, { port: 0, address: '127.0.0.1' });
   origin = `https://localhost:${listening.port}`;
-  hosts = {
-    scep: createHost({
-      ...common(),
-      profile: profile('scep'),
-      basePath: '/scep-host',
-      publicUrl: `${origin}/scep-host`,
-      account: {
-        ...accounts,
-        signIn: {
-          method: 'apple-as-web',
-          page: async (request, { userIdentifier, accept }) => {
-            if (request.method === 'GET') {
-              const value = (userIdentifier ?? '').replaceAll(/[^\w@.-]/g, '');
-              return html(
-                `<form method="post"><input type="email" name="user" value="${value}"><input type="password" name="password"></form>`,
-              );
-            }
-            const form = new URLSearchParams(await request.text());
-            if (form.get('password') !== signInPassword) return html('<p>No.</p>', 403);
-            return accept({ managedAppleAccount: form.get('user') ?? '' });
-          },
-        },
+  const signIns = {
+    web: {
+      method: 'apple-as-web',
+      page: async (request, { userIdentifier, accept }) => {
+        if (request.method === 'GET') {
+          const value = (userIdentifier ?? '').replaceAll(/[^\w@.-]/g, '');
+          const fields = `<input type="email" name="user" value="${value}"><input type="password" name="password">`;
+          return html(`<form method="post">${fields}</form>`);
+        }
+        const form = new URLSearchParams(await request.text());
+        if (form.get('password') !== signInPassword) return html('<p>No.</p>', 403);
+        return accept({ managedAppleAccount: form.get('user') ?? '' });
       },
-    }).fetch,
-    acme: createHost({
-      ...common(),
-      profile: profile('acme'),
-      basePath: '/acme-host',
-      publicUrl: `${origin}/acme-host`,
-      account: {
-        ...accounts,
-        signIn: {
-          method: 'apple-oauth2',
-          authorizationUrl: `${origin}/idp/authorize`,
-          tokenUrl: `${origin}/idp/token`,
-          redirectUrl: 'apple-remotemanagement-user-login:/oauth2/redirection',
-          clientId: 'matrix',
-          scope: 'MDM',
-          verify: async (token) => users.get(token) ?? null,
-        },
-      },
-    }).fetch,
-  };
+    },
+    oauth: {
+      method: 'apple-oauth2',
+      authorizationUrl: `${origin}/idp/authorize`,
+      tokenUrl: `${origin}/idp/token`,
+      redirectUrl: 'apple-remotemanagement-user-login:/oauth2/redirection',
+      clientId: 'matrix',
+      scope: 'MDM',
+      verify: async (token) => users.get(token) ?? null,
+    },
+  } as const satisfies { readonly [W in SignInWay]: AccountOptions['signIn'] };
+  for (const identity of ['scep', 'acme'] as const) {
+    for (const way of ['web', 'oauth'] as const) {
+      const name = `${identity}-${way}`;
+      const paths = { basePath: `/${name}`, publicUrl: `${origin}/${name}` };
+      const account = { ...accounts, signIn: signIns[way] };
+      hosts.set(name, createHost({ ...common(), ...paths, profile: profile(identity), account }).fetch);
+    }
+  }
   return {
     origin,
     engine,
     authorities,
     checkins,
     directory,
-    base: (identity) => `${origin}/${identity}-host`,
-    user: (identity, mode) => `${mode.toLowerCase()}@${identity === 'acme' ? 'oauth' : 'web'}.example.com`,
+    base: (identity) => `${origin}/${identity}-web`,
+    user: (identity, signIn, mode) => `${mode.toLowerCase()}@${identity}-${signIn}.example.com`,
     async close() {
       server.closeAllConnections();
       await listening.close();
