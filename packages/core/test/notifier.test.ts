@@ -71,10 +71,15 @@ describe('the notifier', () => {
   it('leaves a device with a dead token alone until its next TokenUpdate', async () => {
     let outcome: PushResult = { outcome: 'token-dead', reason: 'Unregistered' };
     const { engine, pushed, clock } = pushing(() => outcome);
+    const stale = await engine.labels.create({ name: 'Stale', expression: '"common.mdm_managed" = false' });
     const device = new ScriptedDevice(engine, 'U1');
     await device.enrol();
+    expect((await engine.labels.members(stale.id)).items).toEqual([]);
     await engine.tick();
     expect((await engine.devices.get('U1'))?.enrolment.pushable).toBe(false);
+    // It left without a word: searches and labels find it (ABM-28).
+    expect((await engine.labels.members(stale.id)).items.map(({ id }) => id)).toEqual(['U1']);
+    expect((await engine.devices.list({ expression: '"common.mdm_managed" = false' })).total).toBe(1);
     clock.advance(100 * 60 * MINUTE);
     await engine.devices.refresh(['U1']);
     await engine.tick();

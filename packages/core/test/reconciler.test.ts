@@ -1,7 +1,8 @@
 // Configurations from assignment to the verified profile, and back.
+import { encodeXml, type PlistInput } from '@espalier/plist';
 import { describe, expect, it } from 'vitest';
 import type { CompileConfiguration } from '../src/index.ts';
-import { bench, ScriptedDevice } from './support.ts';
+import { bench, identity, ScriptedDevice } from './support.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -294,5 +295,95 @@ describe('a configuration for a fleet', () => {
     }
     expect(uuids.size).toBe(1);
     expect((await engine.configurations.list())[0]?.waiting).toBe(2_500);
+  });
+});
+
+describe('configurations that speak of the user', () => {
+  const ACCOUNT = '$MANAGED_APPLE_ID$';
+
+  it('go to the users of a Shared iPad, each with their own account, and to nobody else', async () => {
+    const { engine } = bench({ compile: compiler({ count: 0 }, false) });
+    const ipad = new ScriptedDevice(engine, 'P1', { ProductName: 'iPad14,1' });
+    await ipad.enrol();
+    const facts = { IsSupervised: true, IsMultiUser: true };
+    await ipad.session((type) => (type === 'DeviceInformation' ? { QueryResponses: facts } : {}));
+    const phone = new ScriptedDevice(engine, 'U1');
+    await phone.enrol();
+    await phone.session((type) => (type === 'DeviceInformation' ? { QueryResponses: { IsMultiUser: false } } : {}));
+    const label = await engine.labels.create({ name: 'all', expression: '"common.manufacturer" = "Apple"' });
+    const labelIds = [label.id];
+    const mail = await engine.configurations.create({
+      name: 'mail',
+      type: 'mail',
+      settings: { account: { address: ACCOUNT, names: [`Mail of ${ACCOUNT}`] } },
+      labelIds,
+    });
+    await engine.configurations.create({ name: 'wifi', type: 'wifi', settings: { ssid: 'x' }, labelIds });
+    const signIn = async (name: string) => {
+      const user = { UserID: 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', UserShortName: name, UserLongName: name };
+      await ipad.tokenUpdate(user);
+      return user;
+    };
+    const installed = async (user: Record<string, string>) => {
+      const profiles: string[] = [];
+      let next = await ipad.say('Idle', user);
+      while (next !== null) {
+        if (next.requestType === 'InstallProfile') {
+          profiles.push(new TextDecoder().decode(next.payload['Payload'] as Uint8Array));
+        } else profiles.push(next.requestType);
+        next = await ipad.say('Acknowledged', { ...user, CommandUUID: next.commandUuid });
+      }
+      return profiles.filter((profile) => profile.startsWith('{') || profile === 'RemoveProfile');
+    };
+    const ann = await signIn('ann@example.com');
+    await engine.tick();
+    expect(await installed(ann)).toEqual([
+      '{"account":{"address":"ann@example.com","names":["Mail of ann@example.com"]}} for iOS',
+    ]);
+    const bob = await signIn('bob@example.com');
+    await engine.tick();
+    expect(await installed(bob)).toEqual([
+      '{"account":{"address":"bob@example.com","names":["Mail of bob@example.com"]}} for iOS',
+    ]);
+    // The devices have the other one, and the reason why not this.
+    const reasons = (await engine.configurations.assignments(mail.id)).items.map((one) => [
+      one.enrolmentId,
+      one.status,
+      one.detail?.slice(0, 19) ?? null,
+    ]);
+    expect(reasons).toEqual([
+      ['P1', 'not-applicable', 'it speaks of $MANAG'],
+      ['P1:ann@example.com', 'applied', null],
+      ['P1:bob@example.com', 'applied', null],
+      ['U1', 'not-applicable', 'NO_MANAGED_APPLE_ID'],
+    ]);
+    // A change reaches the users, and so does its end.
+    await engine.configurations.update(mail.id, { settings: { address: `new ${ACCOUNT}` } });
+    await engine.tick();
+    expect(await installed(ann)).toEqual(['{"address":"new ann@example.com"} for iOS']);
+    await engine.configurations.update(mail.id, { labelIds: [] });
+    await engine.tick();
+    expect(await installed(ann)).toEqual(['RemoveProfile']);
+    expect(await installed(bob)).toEqual(['RemoveProfile']);
+  });
+
+  it('go to a device under User Enrolment with the account that enrolled it', async () => {
+    const { engine } = bench({ compile: compiler() });
+    const own = identity('byod');
+    const send = (message: Record<string, PlistInput>) =>
+      engine.protocol.checkin(encodeXml({ EnrollmentID: 'E1', Topic: 't', ...message }), own);
+    await send({ MessageType: 'Authenticate', ProductName: 'iPhone15,2', OSVersion: '18.0' });
+    await send({ MessageType: 'TokenUpdate', Token: new Uint8Array(32), PushMagic: 'm' });
+    const label = await engine.labels.create({ name: 'all', expression: '"common.manufacturer" = "Apple"' });
+    const settings = { address: ACCOUNT };
+    const { id } = await engine.configurations.create({ name: 'mail', type: 'mail', settings, labelIds: [label.id] });
+    await engine.tick();
+    const state = async () =>
+      (await engine.configurations.assignments(id)).items.map(({ status, detail }) => [status, detail]);
+    expect(await state()).toMatchObject([['not-applicable', expect.stringContaining('NO_MANAGED_APPLE_ID')]]);
+    await engine.devices.learn('E1', { 'ios.managed_apple_id': 'ann@example.com' });
+    await engine.configurations.update(id, { settings: { address: ACCOUNT, again: true } });
+    await engine.tick();
+    expect(await state()).toMatchObject([['pending', null]]);
   });
 });

@@ -180,6 +180,17 @@ export function sqliteEnrolments(db: Database): EnrolmentStore {
           .map(enrolmentOf),
       ),
 
+    usersOf: (deviceIds) =>
+      db.read(() =>
+        db
+          .all<{ id: string }>(
+            `SELECT u.id FROM enrolments d JOIN enrolments u ON u.parent = d.nr AND u.status = 'active'
+             WHERE d.id IN (SELECT value FROM json_each(?))`,
+            JSON.stringify(deviceIds),
+          )
+          .map((row) => row.id),
+      ),
+
     list: (filter, { after, limit }) =>
       db.read(() => {
         const rows = db.all<EnrolmentRow>(

@@ -77,6 +77,7 @@ export function sqliteSearch(db: Database): SearchStore {
     column: serverColumns({
       status: 'e.status',
       phase: 'e.phase',
+      pushable: 'e.pushable = 1',
       enrolledAt: 'e.enrolled_at',
       lastSeenAt: 'e.last_seen_at',
     }),

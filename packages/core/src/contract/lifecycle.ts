@@ -31,6 +31,16 @@ const end = (store: Store, id: string, status: 'retired' | 'wiped') =>
 
 /** Registers the tests. */
 export function lifecycleTests({ test, expect }: Suite): void {
+  test('the active user channels of devices are known', async (store) => {
+    await enrol(store, 'A', 'B', 'C');
+    for (const user of ['ann', 'bob']) await tokenUpdate(store, 'A', { user });
+    await tokenUpdate(store, 'B', { user: 'cem' });
+    await tokenUpdate(store, 'C', { user: 'dan' });
+    await store.enrolments.checkOut({ id: 'A:bob', certificateFingerprint: pinOf('A'), at, events: [] });
+    expect([...(await store.enrolments.usersOf(['A', 'B', 'A', 'nobody']))].sort()).toEqual(['A:ann', 'B:cem']);
+    expect(await store.enrolments.usersOf([])).toEqual([]);
+  });
+
   test('a phase is set on active devices that are in one of the phases given', async (store) => {
     await enrol(store, 'A', 'B', 'C');
     await authenticate(store, 'D');

@@ -181,6 +181,8 @@ export interface EnrolmentStore {
   get(id: string): Promise<Enrolment | null>;
   /** Those of `ids` that exist, in no particular order. */
   getMany(ids: readonly string[]): Promise<readonly Enrolment[]>;
+  /** Ids of the active user channels of these devices, in no particular order. */
+  usersOf(deviceIds: readonly string[]): Promise<readonly string[]>;
   /** Ordered by id. */
   list(filter: EnrolmentFilter, page: StorePage): Promise<Page<Enrolment>>;
   count(filter: EnrolmentFilter): Promise<number>;

@@ -134,6 +134,11 @@ export async function tokenUpdate(
     const userKind = kind === 'shared-ipad-user' ? 'shared-ipad-user' : 'user';
     const facts = tokenUpdateFacts(message, userKind);
     await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });
+    if (kind === 'shared-ipad-user') {
+      // Also later: who signs in may be known by another account than the last time.
+      await store.configurations.mark({ enrolmentIds: [id], at });
+      context.kick.reconciler();
+    }
     if (message.awaitingConfiguration) await releaseWaiting(context, outcome.enrolment);
     return null;
   }

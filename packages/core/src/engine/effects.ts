@@ -48,7 +48,8 @@ export function createEffects(context: Context, labels: LabelService): Effects {
 
   async function markAssigned(enrolmentId: string): Promise<void> {
     const desired = await store.configurations.desired([enrolmentId]);
-    if (desired.size === 0) return;
+    // A user of a Shared iPad has what its device is to have.
+    if (desired.size === 0 && (await assignmentsOf(enrolmentId)).length === 0) return;
     await store.configurations.mark({ enrolmentIds: [enrolmentId], at: clock.now() });
     context.kick.reconciler();
   }

@@ -36,7 +36,8 @@ export const CONTACT_TOKENS: readonly string[] = ['common.last_connected_at', 'c
 export function serverFacts(enrolment: Enrolment): Facts {
   const facts: Record<string, FactValue> = {
     'common.status': statusName(enrolment),
-    'common.mdm_managed': enrolment.status === 'active',
+    // A dead push token: the device has left, though it never said so (ABM-28).
+    'common.mdm_managed': enrolment.status === 'active' && enrolment.pushable,
     'common.retired': statusNames[enrolment.status] === 'Retired',
   };
   if (enrolment.enrolledAt !== null) facts['common.registration_date'] = enrolment.enrolledAt;
@@ -55,6 +56,8 @@ export interface ServerColumns {
   readonly status: string;
   /** Only of active devices; `NULL` for most. */
   readonly phase: string;
+  /** A condition, never `NULL`: whether its push token works, as far as Apple has told. */
+  readonly pushable: string;
   readonly enrolledAt: string;
   readonly lastSeenAt: string;
   /** Where there is an index on it: the day of `lastSeenAt` (days since 1970, UTC), which changes less often. */
@@ -66,7 +69,7 @@ export interface ServerColumns {
  * engine adds to each device. For the `column` of a search's schema.
  */
 export function serverColumns(columns: ServerColumns): (token: string) => SqlColumn | SqlCases | undefined {
-  const { status, phase, enrolledAt, lastSeenAt, lastSeenDay } = columns;
+  const { status, phase, pushable, enrolledAt, lastSeenAt, lastSeenDay } = columns;
   const day = lastSeenDay === undefined ? {} : { coarse: { value: lastSeenDay, unit: 86_400_000 } };
   const names = Object.entries(statusNames);
   const has = (statuses: readonly string[]): string =>
@@ -97,7 +100,15 @@ export function serverColumns(columns: ServerColumns): (token: string) => SqlCol
         ],
       },
     ],
-    ['common.mdm_managed', flag((_, key) => key === 'active')],
+    [
+      'common.mdm_managed',
+      {
+        cases: [
+          { value: true, when: `(${where((_, key) => key === 'active')} AND ${pushable})` },
+          { value: false, when: `NOT (${where((_, key) => key === 'active')} AND ${pushable})` },
+        ],
+      },
+    ],
     ['common.retired', flag((name) => name === 'Retired')],
     ['common.registration_date', { value: enrolledAt }],
     ...CONTACT_TOKENS.map((token) => [token, { value: lastSeenAt, ...day }] as const),

@@ -86,6 +86,8 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
     });
     await store.events.append(targets.map((target, i) => pushEvent(target, results[i]!, dead[i]!, at)));
     for (const { topic, ...counts } of doubted) await tell(topic, counts, at);
+    const gone = targets.flatMap(({ enrolmentId }, i) => (dead[i] ? [enrolmentId] : []));
+    if (gone.length > 0) await context.statusChanged(gone);
     context.bus.poke();
     return targets.length;
   }

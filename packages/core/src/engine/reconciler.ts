@@ -11,6 +11,7 @@ import { allFacts } from './facts.ts';
 import type { CompileConfiguration, CompiledConfiguration, EngineInput, LateValue } from './options.ts';
 import { type PlanStep, planDevice } from './plan.ts';
 import { rememberByReads } from './tracking.ts';
+import { forUser, speaksOfUser } from './user-variable.ts';
 
 /** The dedupe key of all commands about one profile: the newest intent replaces what is pending. */
 export function profileKey(identifier: string): string {
@@ -72,7 +73,9 @@ export function createReconciler(
 
   function compileSafely(configuration: Configuration, device: DeviceRow): CompiledConfiguration {
     try {
-      return compile!(configuration, device);
+      if (!speaksOfUser(configuration)) return compile!(configuration, device);
+      const personal = forUser(configuration, device);
+      return 'applicable' in personal ? personal : compile!(personal, device);
     } catch (error) {
       // Settings that do not compile must not keep the device's other configurations from it.
       context.logger.error({ error, configurationId: configuration.id }, 'a configuration does not compile');
@@ -80,11 +83,21 @@ export function createReconciler(
     }
   }
 
+  /** The devices of user channels. */
+  async function parentsOf(rows: readonly DeviceRow[]): Promise<ReadonlyMap<string, DeviceRow>> {
+    const ids = [...new Set(rows.flatMap(({ enrolment }) => enrolment.parent ?? []))];
+    const found = ids.length === 0 ? [] : await store.inventory.rows(ids);
+    return new Map(found.map((row) => [row.enrolment.id, row]));
+  }
+
   async function plan(marks: readonly ReconcileMark[], work: Work): Promise<void> {
-    const ids = marks.map((mark) => mark.enrolmentId);
-    const [rows, desired, assignments, installed] = await Promise.all([
-      store.inventory.rows(ids),
-      store.configurations.desired(ids),
+    const marked = marks.map((mark) => mark.enrolmentId);
+    // What a Shared iPad is to have, its users may have to have.
+    const ids = [...new Set([...marked, ...(await store.enrolments.usersOf(marked))])];
+    const rows = await store.inventory.rows(ids);
+    const parents = await parentsOf(rows);
+    const [desired, assignments, installed] = await Promise.all([
+      store.configurations.desired([...new Set([...ids, ...parents.keys()])]),
       store.configurations.assignmentsOf(ids),
       store.inventory.profiles(ids),
     ]);
@@ -94,12 +107,16 @@ export function createReconciler(
     }
     const credentialFacts = await credentials.facts(rows);
     for (const row of rows) {
-      const { id, status, channel } = row.enrolment;
-      if (status !== 'active' || channel !== 'device') continue;
+      const { id, status, channel, kind, parent: parentId } = row.enrolment;
+      const parent = parentId === null ? undefined : parents.get(parentId);
+      const ofSharedIpad = kind === 'shared-ipad-user' && parent !== undefined;
+      if (status !== 'active' || (channel !== 'device' && !ofSharedIpad)) continue;
+      const device = ofSharedIpad ? { enrolment: row.enrolment, facts: { ...parent.facts, ...row.facts } } : row;
       const extra = credentialFacts.get(id);
-      const wanted = (desired.get(id) ?? []).flatMap((configurationId) => {
+      const wanted = (desired.get(parentId ?? id) ?? []).flatMap((configurationId) => {
         const configuration = configurations.get(configurationId);
-        return configuration == null ? [] : [{ configuration, compiled: compilerFor(configuration)(row, extra) }];
+        if (configuration == null || (ofSharedIpad && !speaksOfUser(configuration))) return [];
+        return [{ configuration, compiled: compilerFor(configuration)(device, extra) }];
       });
       const steps = planDevice({
         desired: wanted,

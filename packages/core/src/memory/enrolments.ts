@@ -181,6 +181,13 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
       });
     },
 
+    async usersOf(deviceIds) {
+      state.open();
+      return [...new Set(deviceIds)].flatMap((id) =>
+        [...(state.children.get(id) ?? [])].filter((child) => state.enrolments.get(child)?.status === 'active'),
+      );
+    },
+
     async list(filter, page) {
       state.open();
       return idPage(state.sortedIds(), page, (id) => {

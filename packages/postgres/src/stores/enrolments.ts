@@ -33,6 +33,7 @@ export function postgresEnrolments(db: Database): EnrolmentStore {
     refusal: `SELECT ${s}.refusal($1) AS outcome`,
     getMany: `SELECT ${columns} FROM unnest($1::text[]) AS u (id)
       JOIN ${s}.live l ON l.id = u.id JOIN ${s}.enrolment e ON e.id = l.id`,
+    usersOf: `SELECT l.id FROM ${s}.live l WHERE l.parent = ANY ($1::text[]) AND l.status = 'active'`,
     list: `SELECT ${columns} FROM ${s}.live l JOIN ${s}.enrolment e ON e.id = l.id
       WHERE ${filterClause} AND l.id > $3 ORDER BY l.id LIMIT $4`,
     count: `SELECT count(*) AS count FROM ${s}.live l WHERE ${filterClause}`,
@@ -63,6 +64,12 @@ export function postgresEnrolments(db: Database): EnrolmentStore {
 
     get: async (id) => (await getMany([id]))[0] ?? null,
     getMany,
+
+    async usersOf(deviceIds) {
+      if (deviceIds.length === 0) return [];
+      const rows = await db.query<{ id: string }>('enrolments.usersOf', text.usersOf, [[...new Set(deviceIds)]]);
+      return rows.map((row) => row.id);
+    },
 
     async list(filter, { after, limit }) {
       const values = [...filterValues(filter), after ?? '', limit + 1];

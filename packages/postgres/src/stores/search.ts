@@ -17,6 +17,7 @@ export function postgresSearch(db: Database, facts: FactTables): SearchStore {
   const column = serverColumns({
     status: 'l.status',
     phase: 'l.phase',
+    pushable: 'l.pushable',
     enrolledAt: 'l.enrolled_at',
     lastSeenAt: 'l.last_seen_at',
     lastSeenDay: 'l.seen_day',
