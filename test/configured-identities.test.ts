@@ -18,6 +18,7 @@ import {
   createScepServer,
   fromPem,
   openCa,
+  PkiError,
   readCertificate,
   scepEnrol,
   signCms,
@@ -349,6 +350,53 @@ describe('an identity that the server makes', () => {
     await expect(
       to.host.issueIdentity({ setting: bad, enrolment: row.enrolment, facts: row.facts, userId: null, replaces: null }),
     ).rejects.toMatchObject({ code: 'policy.credential.invalid' });
+  });
+});
+
+describe('a test of a certificate', () => {
+  it('says what a device would get, or why not, and issues nothing', async () => {
+    const known: Record<string, string> = { ...values() };
+    let down = false;
+    const behind: CertificateAuthority = {
+      ...ca,
+      async test() {
+        if (down) throw new PkiError('pki.ca.upstream', 'the authority is away', { kind: 'unavailable' });
+      },
+    };
+    const to = await world({
+      ...{ ca: behind, adminTokens: [hashAdminToken(token)], configurationCertificates: { values: () => known } },
+    });
+    const phone = await to.device();
+    const { id } = await to.engine.configurations.create({ name: 'Test', type: 'scep', settings: request });
+    const issued = (await to.engine.certificates.list()).items.length;
+    const ask = async (enrolmentId = phone.udid) => {
+      const answer = await to.fetch(
+        new Request(`${ORIGIN}/api/v1/configurations/${id}/test-certificate`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ enrolmentId }),
+        }),
+      );
+      return [answer.status, await answer.json()];
+    };
+    expect(await ask()).toEqual([
+      200,
+      {
+        subject: `CN=${phone.serialNumber},OU=jo,O=Example`,
+        sans: [
+          { type: 'upn', value: 'jo@corp.example.com' },
+          { type: 'uri', value: `urn:uuid:${id.toUpperCase()}` },
+        ],
+        microsoftSid: true,
+      },
+    ]);
+    delete known['USER_UPN'];
+    expect(await ask()).toMatchObject([400, { code: 'pki.variable.unresolved' }]);
+    expect(await ask('nobody')).toMatchObject([404, { code: 'host.not_found' }]);
+    Object.assign(known, values());
+    down = true;
+    expect(await ask()).toMatchObject([503, { code: 'pki.ca.upstream' }]);
+    expect((await to.engine.certificates.list()).items).toHaveLength(issued);
   });
 });
 

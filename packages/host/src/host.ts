@@ -303,6 +303,7 @@ export function createHost(given: HostOptions): Host {
     ...apiRoutes({
       engine,
       authorities: { ...rollover, current: ca },
+      configured,
       basePath,
       checkToken,
       limiter: tokenLimiter,

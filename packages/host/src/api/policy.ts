@@ -2,6 +2,7 @@
 import type { Engine } from '@espalier/core';
 import { configurationType, credentialConfigurationType, validateSettings } from '@espalier/policy';
 import { z } from 'zod';
+import type { ConfiguredIdentities } from '../ca/configured.ts';
 import { HostError } from '../errors.ts';
 import { unknown } from './devices.ts';
 import { type Operation, operation } from './operation.ts';
@@ -144,7 +145,7 @@ function checkSettings(type: string, settings: Readonly<Record<string, unknown>>
 }
 
 /** The operations on configurations. */
-export function configurationOperations(engine: Engine): Operation[] {
+export function configurationOperations(engine: Engine, configured: Pick<ConfiguredIdentities, 'test'>): Operation[] {
   const { configurations } = engine;
   const tag = 'Configurations';
 
@@ -219,6 +220,23 @@ export function configurationOperations(engine: Engine): Operation[] {
         await configurations.delete(id);
         return undefined;
       },
+    }),
+    operation({
+      id: 'testCertificate',
+      method: 'POST',
+      path: '/configurations/{id}/test-certificate',
+      tag,
+      summary:
+        'What a device’s certificate of a scep or acme configuration would say, and whether the authority can be reached.',
+      params: shape.idParam,
+      body: z.strictObject({ enrolmentId: z.string().min(1).max(300) }),
+      response: z.object({
+        subject: z.string(),
+        sans: z.array(z.object({ type: z.string(), value: z.string() })).readonly(),
+        microsoftSid: z.boolean(),
+      }),
+      refusals: [404],
+      handle: async ({ params: { id }, body }) => await configured.test(id, body.enrolmentId),
     }),
     operation({
       id: 'listAssignments',

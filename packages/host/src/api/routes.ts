@@ -2,6 +2,7 @@
 import type { PushVendor } from '@espalier/apple-mdm';
 import type { Engine } from '@espalier/core';
 import type { AdeService } from '../ade/types.ts';
+import type { ConfiguredIdentities } from '../ca/configured.ts';
 import type { PublicUrls } from '../enrol/profile.ts';
 import type { BodyLimits } from '../http/body.ts';
 import type { Limiter } from '../http/limiter.ts';
@@ -41,6 +42,7 @@ export interface ApiContext {
   readonly pushVendor?: PushVendor;
   readonly webhooks?: Webhooks;
   readonly adeService?: AdeService;
+  readonly configured: Pick<ConfiguredIdentities, 'test'>;
   urls(context: Context): PublicUrls;
 }
 
@@ -58,7 +60,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...actionOperations(api.engine),
     ...recipeOperations(api.engine),
     ...labelOperations(api.engine),
-    ...configurationOperations(api.engine),
+    ...configurationOperations(api.engine, api.configured),
     ...declarationOperations(api.engine, api.urls),
     ...declarationSetOperations(api.engine),
     ...deviceDeclarationOperations(api.engine),

@@ -26,7 +26,7 @@ import {
   type ScepConfiguration,
 } from '@espalier/policy';
 import type { PublicUrls } from '../enrol/profile.ts';
-import { isEspalierError } from '../errors.ts';
+import { HostError, isEspalierError } from '../errors.ts';
 import type { CertificateHolder } from './identity-certificate.ts';
 import { variablesOf } from './variables.ts';
 
@@ -54,8 +54,23 @@ export interface ConfiguredIdentities {
   /** Makes key and certificate: for the engine's `issueIdentity`. */
   readonly issueIdentity: NonNullable<EngineInput['issueIdentity']>;
   contents(issuance: Issuance): Promise<CertificateContents>;
+  /**
+   * What a certificate of a configuration would say for a device, after the way to this server's authority was tried; none is
+   * issued (CERT-18).
+   * @throws HostError `host.not_found`; PkiError `pki.variable.unresolved` and what else would refuse the certificate
+   */
+  test(configurationId: string, enrolmentId: string): Promise<TestedCertificate>;
   /** Whether the configuration asks devices for an attestation; `null` when there is no such configuration. */
   attests(configurationId: string): Promise<boolean | null>;
+}
+
+/** What a certificate would say. */
+export interface TestedCertificate {
+  /** RFC 4514 text. */
+  readonly subject: string;
+  readonly sans: readonly { readonly type: string; readonly value: string }[];
+  /** Whether the user's security identifier would be in an extension. */
+  readonly microsoftSid: boolean;
 }
 
 /** What {@link createConfiguredIdentities} works with. */
@@ -199,6 +214,23 @@ export function createConfiguredIdentities(input: ConfiguredIdentitiesInput): Co
         ...(settings.template === undefined ? {} : { template: settings.template }),
         ...(extensions.length === 0 ? {} : { extensions }),
       };
+    },
+
+    async test(configurationId, enrolmentId) {
+      const [settings, device] = await Promise.all([settingsOf(configurationId), engine.devices.get(enrolmentId)]);
+      if (settings === null || device === null) {
+        const what = settings === null ? 'configuration of SCEP or ACME' : 'device';
+        throw new HostError('not-found', 'host.not_found', `There is no such ${what}.`);
+      }
+      const own = !('url' in settings) && !('directoryUrl' in settings);
+      const values = await valuesFor(device, configurationId);
+      const asked = !own || forwards;
+      const { subject, sans } = resolved(settings, asked ? rowsOf(settings) : settings.sans, values);
+      if (asked) appleSubjectAltName(sans);
+      const extensions = settings.microsoftSid && !asked ? userSidExtensions(values['USER_SID']) : [];
+      if (own) await ca.test?.();
+      const names = sans.flatMap((san) => ('value' in san ? [{ type: san.type, value: String(san.value) }] : []));
+      return { subject: formatName(subject), sans: names, microsoftSid: extensions.length > 0 };
     },
 
     async issueIdentity({ setting, enrolment, facts }) {
