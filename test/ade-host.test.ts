@@ -32,7 +32,12 @@ interface Setting {
   readonly service: AdeService;
   readonly apple: SimulatedEnrolmentService;
   advance(ms: number): void;
-  api(method: string, path: string, body?: unknown): Promise<{ status: number; body: Body }>;
+  api(
+    method: string,
+    path: string,
+    body?: unknown,
+    more?: Readonly<Record<string, string>>,
+  ): Promise<{ status: number; body: Body }>;
   door(serial: string, authorization?: string): Promise<Response>;
   readonly store: ReturnType<typeof createMemoryStore>;
 }
@@ -55,6 +60,7 @@ async function setting(
     profile: { organisation: 'Example', topic: 'com.apple.mgmt.External.test', sign: (bytes) => bytes },
     ade: {
       allowUnsigned: true,
+      isKnown: async (principal) => principal === 'ann@example.com',
       ...(authenticate === undefined ? {} : { authenticate: (user) => authenticate(user) }),
     },
     adeService: service,
@@ -64,8 +70,8 @@ async function setting(
     advance(ms) {
       now += ms;
     },
-    async api(method, path, body) {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    async api(method, path, body, more = {}) {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...more };
       const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
       const answer = await host.fetch(new Request(`${ORIGIN}/api/v1${path}`, init));
       const text = await answer.text();
@@ -361,6 +367,40 @@ describe('the enrolment door', () => {
     expect((await to.door(to.serial, basic('ann', 'sécret:1'))).status).toBe(200);
     const { items } = await to.engine.enrolling.invitations();
     expect(items[0]?.note).toContain('ann@example.com');
+  });
+});
+
+describe('a page on another host', () => {
+  it('gets the profile of the device that it shows, for people who are known or anonymous devices', async () => {
+    const to = await setting({ passwords: true }, async () => null);
+    const id = await linked(to);
+    const make = async (name: string, definition: object): Promise<string> =>
+      (await to.api('POST', `/ade/accounts/${id}/profiles`, { name, definition })).body.profile.id;
+    const open = await make('Open', anonymous);
+    await to.api('PATCH', `/ade/accounts/${id}`, { defaultProfile: await make('Named', { apple: support }) });
+    await to.api('POST', `/ade/accounts/${id}/sync?wait=true`);
+    const serial = (i: number): string => to.apple.organisation.device(i).serialNumber;
+    await to.api('POST', `/ade/accounts/${id}/assignments`, { profile: open, devices: [serial(1)] });
+    const ask = (serialNumber: string, principal?: string) => {
+      const info = encodeXml({ UDID: 'U', SERIAL: serialNumber, PRODUCT: 'iPad13,1', VERSION: '22A1' });
+      const query = principal === undefined ? '' : `?principal=${encodeURIComponent(principal)}`;
+      return to.api('POST', `/ade/enrolment-profile${query}`, undefined, {
+        'x-apple-aspen-deviceinfo': Buffer.from(info).toString('base64'),
+      });
+    };
+    expect((await ask(serial(0), 'nobody')).body.code).toBe('host.enrol.principal');
+    expect((await ask(serial(0))).status).toBe(403);
+    const given = await ask(serial(0), 'ann@example.com');
+    expect(given.status).toBe(200);
+    expect(given.body).toContain('com.apple.mdm');
+    expect((await to.engine.enrolling.invitations()).items[0]).toMatchObject({
+      note: `ADE ${serial(0)} ann@example.com`,
+      binding: { serialNumber: serial(0) },
+    });
+    // An unknown person on an anonymous device is nobody.
+    expect((await ask(serial(1), 'nobody')).status).toBe(200);
+    expect((await to.engine.enrolling.invitations()).items[0]?.note).toBe(`ADE ${serial(1)}`);
+    expect((await to.api('POST', '/ade/enrolment-profile')).status).toBe(400);
   });
 });
 

@@ -24,7 +24,7 @@ import { createRevocation, type RevocationOptions } from './ca/revocation.ts';
 import { hostScepServer, type ScepRegistrar } from './ca/scep.ts';
 import { type AccountDoor, type AccountOptions, accountRoutes, createAccountDoor } from './enrol/account.ts';
 import { type AccountTokens, createAccountTokens } from './enrol/account-token.ts';
-import { type AdeOptions, adeRoutes } from './enrol/ade.ts';
+import { type AdeOptions, createAdeDoor } from './enrol/ade.ts';
 import type { MachineOptions } from './enrol/machine.ts';
 import { otaRoutes } from './enrol/ota.ts';
 import { type ProfileAccount, type ProfileOptions, publicUrls, signedEnrolmentProfile } from './enrol/profile.ts';
@@ -266,6 +266,11 @@ export function createHost(given: HostOptions): Host {
     unenrolUnknown: options.unenrolUnknown ?? false,
     ...(accounts === null ? {} : { accounts: { user: accounts.door.user, of: createAccountLookup(engine) } }),
   };
+  const adeDoor =
+    options.ade === undefined && options.adeService === undefined
+      ? null
+      : createAdeDoor(enrol, options.ade ?? {}, options.adeService);
+
   const router = createRouter([
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
     ...mdmRoutes(mdm),
@@ -274,9 +279,7 @@ export function createHost(given: HostOptions): Host {
       ? []
       : [metricsRoute(engine.metrics, createAuthorise(createTokenCheck(metricsTokens), tokenLimiter))]),
     ...enrolRoutes(enrol),
-    ...(options.ade === undefined && options.adeService === undefined
-      ? []
-      : adeRoutes(enrol, options.ade ?? {}, options.adeService)),
+    ...(adeDoor?.routes ?? []),
     ...(options.profileService === undefined ? [] : otaRoutes(enrol, options.profileService, sessionSecret)),
     ...(accounts === null
       ? []
@@ -312,6 +315,7 @@ export function createHost(given: HostOptions): Host {
       ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.adeService === undefined ? {} : { adeService: options.adeService }),
+      ...(adeDoor === null ? {} : { adeDoor }),
     }),
     ...(options.users === undefined ? [] : userRoutes(engine, options.users, bodyLimits)),
     ...(options.page === false

@@ -32,6 +32,14 @@ const rule = z
   .meta({ id: 'AdeRule', description: 'The first rule whose conditions all fit gives its profile.' });
 
 export const serialParam = z.strictObject({ serial: z.string().min(1).max(64) });
+export const principal = z.strictObject({
+  principal: z
+    .string()
+    .min(1)
+    .max(200)
+    .exactOptional()
+    .meta({ description: 'The person, as the page knows them; not proved here.' }),
+});
 export const link = z.strictObject({ token: file, name: z.string().min(1).max(200).exactOptional() });
 export const token = z.strictObject({ token: file });
 export const wait = z.strictObject({ wait: z.enum(['true', 'false']).exactOptional() });

@@ -1,10 +1,12 @@
 // Admin API: automated device enrolment: accounts, devices, profiles, rules, pre-assignment, locks.
+import { profileContentType } from '@espalier/apple-mdm';
 import type { Engine } from '@espalier/core';
 import { z } from 'zod';
 import type { AdeProfileInput, AdeService } from '../ade/types.ts';
+import type { AdeDoor } from '../enrol/ade.ts';
 import * as shape from './ade-schemas.ts';
 import { unknown } from './devices.ts';
-import { type Operation, operation } from './operation.ts';
+import { invalid, type Operation, operation } from './operation.ts';
 import { idParam, pageOf, pageQuery } from './schemas.ts';
 
 const tag = 'Automated device enrolment';
@@ -288,6 +290,34 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
         const code = await service.bypassCode(serial);
         if (code === null) throw unknown('bypass code');
         return { code };
+      },
+    }),
+  ];
+}
+
+/** The operation for pages on other hosts, which ask in Setup Assistant who the user is (ADE-21). */
+export function adeDoorOperations(door: AdeDoor): Operation[] {
+  return [
+    operation({
+      id: 'issueAdeProfile',
+      method: 'POST',
+      path: '/ade/enrolment-profile',
+      tag,
+      summary:
+        'The enrolment profile for the device whose header x-apple-aspen-deviceinfo is passed on, and for the person whom the page has authenticated: the page answers the device with it.',
+      query: shape.principal,
+      responseType: profileContentType,
+      refusals: [403],
+      handle: async ({ context, query: { principal } }) => {
+        const deviceInfo = context.request.headers.get('x-apple-aspen-deviceinfo');
+        if (deviceInfo === null) {
+          throw invalid('The header x-apple-aspen-deviceinfo is missing.', 'x-apple-aspen-deviceinfo');
+        }
+        return {
+          bytes: await door.profileForPage(context, deviceInfo, principal),
+          type: profileContentType,
+          headers: { 'content-disposition': 'attachment; filename="custom.mobileconfig"' },
+        };
       },
     }),
   ];

@@ -3,6 +3,7 @@ import type { PushVendor } from '@espalier/apple-mdm';
 import type { Engine } from '@espalier/core';
 import type { AdeService } from '../ade/types.ts';
 import type { ConfiguredIdentities } from '../ca/configured.ts';
+import type { AdeDoor } from '../enrol/ade.ts';
 import type { PublicUrls } from '../enrol/profile.ts';
 import type { BodyLimits } from '../http/body.ts';
 import type { Limiter } from '../http/limiter.ts';
@@ -10,7 +11,7 @@ import { json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import type { Webhooks } from '../webhooks/types.ts';
 import { actionOperations } from './actions.ts';
-import { adeOperations } from './ade.ts';
+import { adeDoorOperations, adeOperations } from './ade.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { authorityOperations, type HostAuthorities } from './authorities.ts';
 import { certificateOperations } from './certificates.ts';
@@ -43,6 +44,7 @@ export interface ApiContext {
   readonly webhooks?: Webhooks;
   readonly adeService?: AdeService;
   readonly configured: Pick<ConfiguredIdentities, 'test'>;
+  readonly adeDoor?: AdeDoor;
   urls(context: Context): PublicUrls;
 }
 
@@ -66,6 +68,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...deviceDeclarationOperations(api.engine),
     ...eventOperations(api.engine),
     ...(api.adeService === undefined ? [] : adeOperations(api.engine, api.adeService)),
+    ...(api.adeDoor === undefined ? [] : adeDoorOperations(api.adeDoor)),
     ...(api.webhooks === undefined ? [] : webhookOperations(api.webhooks)),
   ];
 

@@ -14,6 +14,7 @@ import { readBody } from '../http/body.ts';
 import type { Context, Route } from '../http/router.ts';
 import { profileAnswer } from './answer.ts';
 import { bindingOf, type MachineOptions, readMachine } from './machine.ts';
+import { signedEnrolmentProfile } from './profile.ts';
 import { type EnrolContext, isRefusal } from './routes.ts';
 
 /** The system that a device needs before it may enrol. */
@@ -50,12 +51,33 @@ export interface AdeOptions extends MachineOptions {
     user: { readonly name: string; readonly password: string },
     device: MachineInformation,
   ) => Promise<string | null>;
+  /**
+   * Whether this server knows a person whom a page elsewhere names (ADE-21): who is not known enrols only where the device's
+   * profile is anonymous. Default: nobody is known.
+   */
+  readonly isKnown?: (principal: string, device: MachineInformation) => Promise<boolean>;
   /** Answers `GET /enrol/ade/web` and so begins the sign-in; further pages are the product's own. */
   readonly web?: (request: Request, visit: WebVisit) => Promise<Response>;
 }
 
-/** `POST /enrol/ade`, and `GET /enrol/ade/web` where there is a page. */
-export function adeRoutes(host: EnrolContext, options: AdeOptions, service?: Pick<AdeService, 'profileOf'>): Route[] {
+/** The door of automated device enrolment. */
+export interface AdeDoor {
+  /** `POST /enrol/ade`, and `GET /enrol/ade/web` where there is a page. */
+  readonly routes: readonly Route[];
+  /**
+   * The enrolment profile for a page on another host, which has asked who the user is (ADE-21).
+   * @param deviceInfo `x-apple-aspen-deviceinfo` as the device sent it to the page.
+   * @param principal Whom the page names: not proved here, and trusted as far as the page's token is.
+   */
+  profileForPage(context: Context, deviceInfo: string, principal?: string): Promise<Uint8Array>;
+}
+
+/** Makes the door. */
+export function createAdeDoor(
+  host: EnrolContext,
+  options: AdeOptions,
+  service?: Pick<AdeService, 'profileOf'>,
+): AdeDoor {
   async function admitted(device: MachineInformation): Promise<void> {
     const required = options.requiredOs?.(device) ?? null;
     const refusal =
@@ -73,10 +95,12 @@ export function adeRoutes(host: EnrolContext, options: AdeOptions, service?: Pic
       ...bindingOf(device),
     });
 
+  const profileOf = async ({ serialNumber }: MachineInformation) =>
+    serialNumber === undefined ? null : ((await service?.profileOf(serialNumber)) ?? null);
+
   /** Who enrols, as the device's profile wants it: without one anybody whose device is believed. */
   async function invitationFor(context: Context, device: MachineInformation): Promise<Invitation> {
-    const profile =
-      device.serialNumber === undefined ? null : ((await service?.profileOf(device.serialNumber)) ?? null);
+    const profile = await profileOf(device);
     const { type = 'password', saml = false } = profile?.authentication ?? {};
     // With a page of the identity provider, the device comes here only after it.
     if (profile === null || type === 'anonymous') return invite(device);
@@ -128,10 +152,28 @@ export function adeRoutes(host: EnrolContext, options: AdeOptions, service?: Pic
     return await options.web!(context.request, { device, profileUrl });
   }
 
-  return [
-    { methods: ['POST'], path: '/enrol/ade', handle: post },
-    ...(options.web === undefined ? [] : [{ methods: ['GET'], path: '/enrol/ade/web', noHead: true, handle: web }]),
-  ];
+  return {
+    routes: [
+      { methods: ['POST'], path: '/enrol/ade', handle: post },
+      ...(options.web === undefined
+        ? []
+        : [{ methods: ['GET'], path: '/enrol/ade/web', noHead: true, handle: web } as const]),
+    ],
+    async profileForPage(context, deviceInfo, principal) {
+      const device = readMachine(deviceInfo, options);
+      await admitted(device);
+      const profile = await profileOf(device);
+      const known = principal !== undefined && (await options.isKnown?.(principal, device)) === true;
+      const anonymous = profile === null || profile.authentication?.type === 'anonymous';
+      if (!known && !anonymous) {
+        throw new HostError('forbidden', 'host.enrol.principal', 'Nobody is known here by this name.', {
+          remedy: 'Name a person whom ade.isKnown knows, or let the profile’s devices enrol anonymously.',
+        });
+      }
+      const invitation = await invite(device, known ? principal : '');
+      return signedEnrolmentProfile(host.engine, host.profile, host.issuing, host.urls(context), { invitation });
+    },
+  };
 }
 
 /** Setup Assistant asks for name and password (or PIN), with this text. */
