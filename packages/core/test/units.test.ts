@@ -32,6 +32,17 @@ describe('remembering by reads', () => {
     expect(calls).toBe(5);
   });
 
+  it('keeps of many combinations those that were used last', () => {
+    const computed: number[] = [];
+    const remembered = rememberByReads(({ facts }: { facts: Record<string, number> }) => {
+      computed.push(facts['x']!);
+      return facts['x']! * 2;
+    }, 3);
+    const ask = (x: number) => remembered({ facts: { x } });
+    expect([1, 2, 3, 1, 4, 1, 3, 2, 1].map(ask)).toEqual([2, 4, 6, 2, 8, 2, 6, 4, 2]);
+    expect(computed).toEqual([1, 2, 3, 4, 2]);
+  });
+
   it('does not remember what listed keys', () => {
     let calls = 0;
     const remembered = rememberByReads(({ facts }: { facts: Record<string, unknown> }) => {

@@ -12,13 +12,19 @@ export type TrackedInput = object;
 
 /**
  * Wraps a pure function of flat records: its result is computed once for each combination of the values that it read.
+ * Of many combinations those that were used last are kept.
  * A function that lists keys is not remembered for the part that it listed, but computed each time.
  */
-export function rememberByReads<I extends TrackedInput, R>(compute: (input: I) => R, most = 1_000): (input: I) => R {
+export function rememberByReads<I extends TrackedInput, R>(compute: (input: I) => R, most = 100): (input: I) => R {
   const remembered: Remembered<R>[] = [];
   return (input) => {
-    for (const entry of remembered) {
-      if (entry.reads.every(({ path, value }) => read(input, path) === value)) return entry.result;
+    for (const [index, entry] of remembered.entries()) {
+      if (!entry.reads.every(({ path, value }) => read(input, path) === value)) continue;
+      if (index > 0) {
+        remembered.splice(index, 1);
+        remembered.unshift(entry);
+      }
+      return entry.result;
     }
     const reads = new Map<string, { path: Path; value: string }>();
     let listed = false;
@@ -51,7 +57,11 @@ export function rememberByReads<I extends TrackedInput, R>(compute: (input: I) =
       ]),
     ) as I;
     const result = compute(tracked);
-    if (!listed && remembered.length < most) remembered.push({ reads: [...reads.values()], result });
+    if (!listed) {
+      remembered.unshift({ reads: [...reads.values()], result });
+      // Where every input differs, looking through all that is remembered would cost more than computing.
+      if (remembered.length > most) remembered.pop();
+    }
     return result;
   };
 }
