@@ -1,11 +1,14 @@
 // Waking devices: who, when, how often, and what the outcomes do.
 import { describe, expect, it } from 'vitest';
-import type { PushResult } from '../src/index.ts';
+import type { EngineInput, PushResult } from '../src/index.ts';
 import { bench, ScriptedDevice } from './support.ts';
 
 const MINUTE = 60_000;
 
-function pushing(answer: (id: string) => PushResult | Promise<PushResult> = () => ({ outcome: 'delivered' })) {
+function pushing(
+  answer: (id: string) => PushResult | Promise<PushResult> = () => ({ outcome: 'delivered' }),
+  input: Partial<EngineInput> = {},
+) {
   const pushed: string[] = [];
   const push = {
     async push({ token, pushMagic, topic }: { token: Uint8Array; pushMagic: string; topic: string }) {
@@ -16,7 +19,7 @@ function pushing(answer: (id: string) => PushResult | Promise<PushResult> = () =
       return answer(id);
     },
   };
-  return { pushed, ...bench({ push }) };
+  return { pushed, ...bench({ push, ...input }) };
 }
 
 describe('the notifier', () => {
@@ -246,5 +249,47 @@ describe('the notifier', () => {
     await until(15);
     await engine.stop();
     expect(pushed).toHaveLength(15);
+  });
+});
+
+describe('background check-ins', () => {
+  const HOUR = 60 * MINUTE;
+  const answer = () => ({ outcome: 'delivered' }) as const;
+
+  it('ask each silent device once in the interval, spread over it', async () => {
+    const { engine, pushed, clock } = pushing(answer, { options: { checkInIntervalMs: 4 * HOUR } });
+    const devices = Array.from({ length: 8 }, (_, i) => new ScriptedDevice(engine, `U${i}`));
+    for (const device of devices) {
+      await device.enrol();
+      await device.session();
+    }
+    await engine.tick();
+    const rounds: number[] = [];
+    for (let hour = 1; hour <= 12; hour++) {
+      clock.advance(HOUR);
+      pushed.length = 0;
+      // One that comes by itself is left alone.
+      await devices[7]!.idle();
+      await engine.tick();
+      rounds.push(pushed.length);
+      expect(pushed).not.toContain('U7');
+      for (const device of devices) {
+        if (pushed.includes(device.udid)) expect(await device.session()).toContain('DeviceInformation');
+      }
+    }
+    // A quarter with each hour; whoever was enrolled a moment ago is not silent yet.
+    expect(rounds.slice(1, 4)).toEqual([2, 2, 1]);
+    expect(Math.max(...rounds)).toBeLessThanOrEqual(3);
+    expect(rounds.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(2 * 7);
+  });
+
+  it('are off unless an interval is set', async () => {
+    const { engine, pushed, clock } = pushing(answer);
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.enrol();
+    await device.session();
+    clock.advance(100 * HOUR);
+    await engine.tick();
+    expect(pushed).toEqual([]);
   });
 });

@@ -21,6 +21,7 @@ import { createEscrow } from '../recipes/escrow.ts';
 import { createRecipes } from '../recipes/run.ts';
 import { createEventBus } from './bus.ts';
 import { createCertificates } from './certificates.ts';
+import { createCheckIns } from './check-ins.ts';
 import { createCommands } from './commands.ts';
 import { createConfigurations } from './configurations.ts';
 import { type Context, pageOf } from './context.ts';
@@ -124,6 +125,7 @@ export function createEngine(input: EngineInput): Engine {
   const notifier = createNotifier(context, push ?? stored);
   const renewals = createRenewals(context, input.renewal);
   const mdmProfile = createMdmProfiles(context, renewals);
+  const checkIns = createCheckIns(context);
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
   const retireLapsed = createLapse(context);
@@ -135,6 +137,7 @@ export function createEngine(input: EngineInput): Engine {
     await declarations.keepHouse();
     await watchPushCertificate();
     await mdmProfile.run();
+    await checkIns();
   });
 
   // The pace: each interval earns its share of pushes, at most one second's worth at once.

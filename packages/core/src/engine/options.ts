@@ -179,6 +179,11 @@ export interface EngineOptions {
   readonly rewipe?: boolean;
   /** The `PayloadIdentifier` of the enrolment profile, for devices that have not listed their profiles yet. */
   readonly enrolmentProfileIdentifier?: string;
+  /**
+   * How often each device is woken and asked for its inventory if it did not come by itself (ACT-18), spread over the time;
+   * four hours is usual (default 0: never).
+   */
+  readonly checkInIntervalMs?: number;
   /** How many refusals one process keeps as events within an hour (default 600); of one kind about one device, five. */
   readonly refusalsPerHour?: number;
   /** How many devices one action may name (default 1,000). */
@@ -316,6 +321,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   revokeOnCheckOut: false,
   rewipe: false,
   enrolmentProfileIdentifier: 'com.espalier.enrolment',
+  checkInIntervalMs: 0,
   refusalsPerHour: 600,
   actionLimit: 1_000,
   requireActionNotes: false,
