@@ -150,6 +150,25 @@ describe.each(Object.keys(adapters))('%s', (name) => {
     expect((await send('/mdm/connect', messages.idle('A1'), stranger)).status).toBe(401);
   });
 
+  it('finds the certificate that a proxy hands on, however the header is spelled', async () => {
+    const ca = await authority();
+    const to = await world({
+      trustedProxies: ['127.0.0.1'],
+      identity: {
+        anchors: [ca.certificate],
+        sources: ['forwarded'],
+        forwarded: { header: 'X-SSL-Client-Cert', format: 'pem' },
+      },
+    });
+    const port = await plain(to.host.fetch);
+    const phone = await device('A1', ca);
+    const headers = { 'x-Ssl-client-CERT': encodeURIComponent(toPem(phone.certificate)) };
+    const options = { port, path: '/mdm/checkin', method: 'PUT' };
+    const body = encodeXml(messages.authenticate('A1'));
+    expect((await ask({ ...options, headers }, body)).status).toBe(200);
+    expect((await ask(options, body)).status).toBe(401);
+  });
+
   it('answers HEAD without a body', async () => {
     const to = await world();
     const port = await plain(to.host.fetch);

@@ -15,7 +15,7 @@ export function fromNode(incoming: IncomingMessage, outgoing: ServerResponse): I
     url,
     headers: {
       get: (name) => headerOf(incoming, name),
-      has: (name) => incoming.headers[name] !== undefined,
+      has: (name) => headerOf(incoming, name) !== null,
     },
     body: (limits) => readNodeBody(incoming, limits),
     web() {
@@ -33,8 +33,9 @@ function urlOf(incoming: IncomingMessage): string {
   return target.startsWith('/') ? `${secure ? 'https' : 'http'}://${host}${target}` : target;
 }
 
+/** By its name in any case, as `Headers` has it. */
 function headerOf(incoming: IncomingMessage, name: string): string | null {
-  const value = incoming.headers[name];
+  const value = incoming.headers[name.toLowerCase()];
   return value === undefined ? null : Array.isArray(value) ? value.join(', ') : value;
 }
 
