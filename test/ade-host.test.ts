@@ -435,6 +435,9 @@ describe('devices that wait in Setup Assistant', () => {
     expect(await to.service.release()).toBe(1);
     // Once for each time that it waits.
     expect(await to.service.release()).toBe(0);
+    expect(await to.store.secrets.get('ade-mac-administrator', made.body.profile.id)).not.toBe(null);
+    await to.api('DELETE', `/ade/profiles/${made.body.profile.id}?newDefault=none`);
+    expect(await to.store.secrets.get('ade-mac-administrator', made.body.profile.id)).toBe(null);
     const queued = (await to.engine.commands.history('M1')).items.map((item) => item.requestType);
     expect(queued).toContain('AccountConfiguration');
   });

@@ -17,6 +17,7 @@ export interface AdeSecrets {
   keyPair(): Promise<TokenKeyPair>;
   keep(kind: 'hash' | 'bypass', name: string, value: Uint8Array): Promise<void>;
   read(kind: 'hash' | 'bypass', name: string): Promise<Uint8Array | null>;
+  forget(kind: 'hash' | 'bypass', name: string): Promise<void>;
 }
 
 /** Makes it. */
@@ -41,6 +42,9 @@ export function createAdeSecrets(store: Pick<Store, 'secrets'>, keys: KeyRing, n
   return {
     keep,
     read,
+    async forget(kind, name) {
+      await store.secrets.delete(SCOPES[kind], name);
+    },
     async keyPair() {
       const found = await readPair();
       if (found !== null) return found;

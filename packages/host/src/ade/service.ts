@@ -195,6 +195,8 @@ export function createAdeService(options: AdeServiceOptions): AdeService {
     },
 
     async unlink(id) {
+      await account(id);
+      for (const profile of await engine.ade.profiles(id)) await secrets.forget('hash', profile.id);
       if (!(await engine.ade.deleteAccount(id))) throw unknown('account');
       clients.delete(id);
     },
@@ -225,6 +227,20 @@ export function createAdeService(options: AdeServiceOptions): AdeService {
       await keepPassword(id, input);
       jobs.soon(accountId);
       return { profile, warnings };
+    },
+
+    async deleteProfile(id, deletion) {
+      const { accountId } = await profileFor(id);
+      const moved = await engine.ade.deleteProfile(id, deletion);
+      await secrets.forget('hash', id);
+      jobs.soon(accountId);
+      return moved;
+    },
+
+    async assign(accountId, profile, serialNumbers) {
+      const assigned = await engine.ade.assign(accountId, profile, serialNumbers);
+      jobs.soon(accountId);
+      return assigned;
     },
 
     async profileOf(serialNumber) {
@@ -266,7 +282,7 @@ export function createAdeService(options: AdeServiceOptions): AdeService {
         });
       }
       await secrets.keep('bypass', serial, new TextEncoder().encode(code));
-      await store.secrets.delete('ade-bypass-code', `${serial}.next`);
+      await secrets.forget('bypass', `${serial}.next`);
       await tell('ade.device-locked', serial);
     },
 

@@ -134,6 +134,14 @@ export interface AdeService {
     input: AdeProfileInput,
     options?: { readonly expectedVersion?: number },
   ): Promise<WrittenAdeProfile>;
+  /** Deletes a profile, as `engine.ade.deleteProfile` does, and what was kept with it. */
+  deleteProfile(id: string, options?: { readonly newDefault?: string | null }): Promise<{ readonly devices: number }>;
+  /** Gives devices a profile, as `engine.ade.assign` does, and has it done soon. */
+  assign(
+    accountId: string,
+    profile: string | null,
+    serialNumbers: readonly string[],
+  ): Promise<{ readonly devices: number }>;
   /** The profile that a device is to have here, by its serial number; `null` without one. */
   profileOf(serialNumber: string): Promise<EnrolmentProfile | null>;
   /** Reads a pre-assignment file (ABM-6) and does all of it, or nothing. */

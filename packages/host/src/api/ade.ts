@@ -166,7 +166,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
       status: 202,
       response: z.object({ devices: z.number().int() }),
       refusals: [404, 413],
-      handle: async ({ params: { id }, body: { profile, devices } }) => ade.assign(id, profile, devices),
+      handle: async ({ params: { id }, body: { profile, devices } }) => service.assign(id, profile, devices),
     }),
     operation({
       id: 'preAssignAdeDevices',
@@ -257,7 +257,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
       response: z.object({ devices: z.number().int() }),
       refusals: [404, 409],
       handle: async ({ params: { id }, query: { newDefault } }) =>
-        ade.deleteProfile(
+        service.deleteProfile(
           id,
           newDefault === undefined ? {} : { newDefault: newDefault === 'none' ? null : newDefault },
         ),
