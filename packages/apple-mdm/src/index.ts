@@ -55,6 +55,12 @@ export {
   rawCommand,
   readCommand,
 } from './command/command.ts';
+export {
+  accountConfiguration,
+  type MacAccounts,
+  type ManagedAdministrator,
+  macPasswordHash,
+} from './command/mac-accounts.ts';
 export { type RejectionFacts, rejectionReasons } from './command/rejection.ts';
 export {
   type CommandResponse,
