@@ -26,7 +26,7 @@ export async function devicePage(view: View): Promise<Response> {
   const body = html`<p class="crumb"><a href="${view.link('/')}">Devices</a></p>
 <h1>${nameOf(device)}</h1>
 <p class="lead">${summary.join(' · ')}</p>
-${card('Enrolment', enrolmentFields(view, device), state(enrolment.status))}
+${card('Enrolment', enrolmentFields(view, device), state(enrolment.phase ?? enrolment.status))}
 ${card('Commands', commandTable(view, commands.items), all)}
 ${card(
   'Configurations',

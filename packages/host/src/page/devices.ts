@@ -65,7 +65,7 @@ function rowOf(view: View, row: DeviceRow): HtmlValue[] {
     html`<span class="mono">${known(enrolment.serialNumber)}</span>`,
     known(modelOf(row)),
     known(systemOf(row)),
-    state(enrolment.status),
+    state(enrolment.phase ?? enrolment.status),
     when(enrolment.lastSeenAt),
   ];
 }
