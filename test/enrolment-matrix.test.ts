@@ -53,10 +53,13 @@ describe.each(hosts)('%s', (host) => {
     const reports = new Map<string, PairReport>();
     const here = pairsOf(hosts.indexOf(host), Object.keys(stores).indexOf(store));
 
-    beforeAll(async () => {
-      world = await startWorld(await stores[store]!(), host, authorities);
-      for (const report of await runPairs(world, here, keyPool)) reports.set(report.pair.name, report);
-    }, 120_000);
+    beforeAll(
+      async () => {
+        world = await startWorld(await stores[store]!(), host, authorities);
+        for (const report of await runPairs(world, here, keyPool)) reports.set(report.pair.name, report);
+      },
+      nightly ? 600_000 : 180_000,
+    );
     afterAll(() => world?.close());
 
     test.each(here.map(({ name }) => name))('%s', (name) => {
