@@ -66,7 +66,15 @@ describe('wiping', () => {
     const { commandUuid } = await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {});
     expect(await status()).toBe('Wipe Pending');
     await engine.commands.cancel('D1', commandUuid);
-    await engine.tick();
+    expect(await status()).toBe('Active');
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {});
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {}, { dedupeKey: 'k' });
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'ProfileList', {}, { dedupeKey: 'k' });
+    expect(await status()).toBe('Wipe Pending');
+    expect(await engine.commands.clear('D1')).toBe(2);
+    expect(await status()).toBe('Active');
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {}, { dedupeKey: 'k' });
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'ProfileList', {}, { dedupeKey: 'k' });
     expect(await status()).toBe('Active');
     await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {});
     await device.session(() => ({ Status: 'Error', ErrorChain: [] }));
@@ -199,6 +207,16 @@ describe('retiring', () => {
     expect(await status()).toBe('Retired');
     expect(await act('force-retire')).toMatchObject({ outcome: 'refused', code: 'core.action.status' });
     expect(await events('enrolment.retired')).toMatchObject([{ data: { cause: 'forced' } }]);
+  });
+
+  it('is taken back at once with its command, or with whatever takes the place of that', async () => {
+    const { act, status, engine } = await phone();
+    const { commandUuids } = await act('retire');
+    expect(await engine.commands.cancel('D1', commandUuids[0]!)).toBe(true);
+    expect(await status()).toBe('Active');
+    await act('retire');
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'ProfileList', {}, { dedupeKey: 'retire' });
+    expect(await status()).toBe('Active');
   });
 
   it('is refused in lost mode, which nobody could turn off any more, unless forced', async () => {

@@ -63,18 +63,14 @@ export function sqliteQueue(db: Database): QueueStore {
         return rows.length;
       }),
 
-    list: (enrolmentId, { after, limit }) =>
+    list: (enrolmentId, { after, limit, pendingOnly = false }) =>
       db.read(() => {
         const below = after === undefined ? Number.MAX_SAFE_INTEGER : Number(after);
         const enrolment = nrOf(db, enrolmentId);
         const rows = db.all<EntryRow>(
           `SELECT * FROM (
              SELECT w.seq, w.state, w.sent_at, NULL AS finished_at, w.attempts, NULL AS error_chain
-             FROM pending w WHERE w.enrolment = ?1 AND w.seq < ?2
-             UNION ALL
-             SELECT * FROM (
-               SELECT h.seq, h.state, h.sent_at, h.finished_at, h.attempts, h.error_chain
-               FROM history h WHERE h.enrolment = ?1 AND h.seq < ?2 ORDER BY h.seq DESC LIMIT ?3)
+             FROM pending w WHERE w.enrolment = ?1 AND w.seq < ?2${pendingOnly ? '' : finishedToo}
            ) JOIN commands c USING (seq) ORDER BY seq DESC LIMIT ?3`,
           enrolment,
           below,
@@ -180,6 +176,12 @@ function depthOf(db: Database): QueueDepth {
   const oldest = db.get<{ at: number }>('SELECT queued_at AS at FROM commands WHERE seq = ?', pending?.seq ?? null);
   return { pending: pending?.n ?? 0, followUps: count(db, 'follow_ups'), oldestQueuedAt: oldest?.at ?? null };
 }
+
+const finishedToo = `
+             UNION ALL
+             SELECT * FROM (
+               SELECT h.seq, h.state, h.sent_at, h.finished_at, h.attempts, h.error_chain
+               FROM history h WHERE h.enrolment = ?1 AND h.seq < ?2 ORDER BY h.seq DESC LIMIT ?3)`;
 
 interface EntryRow {
   readonly seq: number;

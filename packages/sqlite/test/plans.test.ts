@@ -63,6 +63,7 @@ it('the hot statements search by index', async () => {
   await store.queue.followUps({ before: T0, limit: 10 });
   await store.queue.followUpDone('A', 'c1');
   await store.queue.list('A', { limit: 10 });
+  await store.queue.list('A', { limit: 10, pendingOnly: true });
   await store.queue.get('A', 'c3');
   await store.push.claim({ lease: 'l', at: T0, leaseMs: 1, limit: 10 });
   await store.push.settle({ at: T0, settlements: [{ enrolmentId: 'A', lease: 'l', outcome: 'sent', dueAt: T0 }] });

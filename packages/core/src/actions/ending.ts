@@ -42,7 +42,7 @@ async function withdraw(context: Context, { enrolment: { id } }: ActionDevice): 
   }
   await createRecipes(context).cancel(id, 'erase');
   for (const { commandUuid } of pending) {
-    await store.queue.end({ enrolmentIds: [id], commandUuid, state: 'cancelled', at });
+    await context.commandsEnded(await store.queue.end({ enrolmentIds: [id], commandUuid, state: 'cancelled', at }));
   }
   if ((await pendingOf(context, id, 'EraseDevice')).length > 0) {
     throw new CoreError('core.action.too_late', 'conflict', 'another erase was asked for meanwhile');

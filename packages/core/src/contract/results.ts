@@ -260,6 +260,13 @@ export function resultTests({ test, expect }: Suite): void {
       'c0 queued',
     ]);
     expect((await store.queue.list('nobody', { limit: 3 })).items).toEqual([]);
+    const first = await store.queue.list('A', { limit: 4, pendingOnly: true });
+    const rest = await store.queue.list('A', { limit: 4, pendingOnly: true, after: first.next! });
+    expect([first, rest].map(({ items }) => items.map(({ commandUuid }) => commandUuid))).toEqual([
+      ['c6', 'c5', 'c4', 'c3'],
+      ['c2', 'c0'],
+    ]);
+    expect(rest.next).toBe(null);
   });
 
   test('follow-ups stay until they are done', async (store) => {

@@ -192,8 +192,11 @@ export interface QueueStore {
   /** Deletes up to `limit` history rows finished before `before`, and bodies that nothing refers to any more. Returns how many rows. */
   prune(input: { readonly before: number; readonly limit: number }): Promise<number>;
 
-  /** Pending and finished commands of one enrolment, newest (last enqueued) first. */
-  list(enrolmentId: string, page: StorePage): Promise<Page<CommandEntry>>;
+  /**
+   * Pending and finished commands of one enrolment, newest (last enqueued) first. With `pendingOnly` those that are pending,
+   * without a look at the history.
+   */
+  list(enrolmentId: string, page: StorePage & { readonly pendingOnly?: boolean }): Promise<Page<CommandEntry>>;
   get(enrolmentId: string, commandUuid: string): Promise<StoredOutcome | null>;
   /** The body of a command, while it is kept. */
   body(commandUuid: string): Promise<StoredBytes | null>;

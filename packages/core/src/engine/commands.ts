@@ -3,7 +3,7 @@ import { commandCapabilities, inventoryCommands, type RawPayload, rawCommand } f
 import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
 import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
-import { eraseQueued } from '../lifecycle/phases.ts';
+import { eraseQueued, replaced } from '../lifecycle/phases.ts';
 import { listActivity } from './activity.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
@@ -144,12 +144,15 @@ export function createCommands(context: Context): Commands {
       const { allowed, refused } = await takers(context, enrolmentIds, [{ requestType, payload }], options);
       const command = buildCommand(context, { ...options, requestType, payload });
       const [queued = 0] = await enqueueCommands(context, [command], allowed);
+      // What had this key may have been an erase, or the removal of the profile.
+      if (command.dedupeKey !== null && command.onDuplicate === 'replace') await replaced(context, allowed);
       return { commandUuid: command.commandUuid, queued, refused };
     },
 
     async cancel(enrolmentId, commandUuid) {
       const at = clock.now();
       const ended = await store.queue.end({ enrolmentIds: [enrolmentId], commandUuid, state: 'cancelled', at });
+      await context.commandsEnded(ended);
       context.bus.poke();
       return ended.length > 0;
     },
@@ -158,6 +161,7 @@ export function createCommands(context: Context): Commands {
       const key = dedupeKey === undefined ? {} : { dedupeKey };
       const at = clock.now();
       const ended = await store.queue.end({ enrolmentIds: [enrolmentId], ...key, state: 'cancelled', at });
+      await context.commandsEnded(ended);
       context.bus.poke();
       return ended.length;
     },

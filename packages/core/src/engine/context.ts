@@ -2,6 +2,7 @@
 import type { Clock, RandomBytes } from '../api/common.ts';
 import type { ProtocolHooks } from '../api/hooks.ts';
 import type { Enrolment } from '../api/records.ts';
+import type { EndedCommand } from '../contracts/queue.ts';
 import type { Store } from '../contracts/store.ts';
 import { CoreError } from '../errors.ts';
 import type { Vault } from '../keys/vault.ts';
@@ -37,6 +38,8 @@ export interface Context {
   readonly doorLog: DoorLog;
   /** The status of devices changed (what searches call `common.status`): labels follow. */
   readonly statusChanged: (enrolmentIds: readonly string[]) => Promise<void>;
+  /** Commands ended without an answer: what follows from that, follows at once. */
+  readonly commandsEnded: (ended: readonly EndedCommand[]) => Promise<void>;
   /** A device was checked out, retired or wiped: what it was issued may have to be revoked. */
   readonly ended: (enrolmentId: string) => Promise<void>;
   /** Tells the loops that there is work. */

@@ -97,6 +97,11 @@ export function createEngine(input: EngineInput): Engine {
       return topic === undefined ? [] : [topic];
     },
     doorLog: createDoorLog(store, bus, clock, logger, options.refusalsPerHour),
+    async commandsEnded(ended) {
+      for (const { enrolmentId, commandUuid, followUp } of ended) {
+        if (followUp) await effects.apply(enrolmentId, commandUuid);
+      }
+    },
     ended: (id) => credentialWork.ended(id),
     async statusChanged(ids) {
       await labels.evaluateDevices(ids, STATUS_TOKENS, 'status');

@@ -1,10 +1,10 @@
 // The states between active and gone (ACT-1, ACT-4, ACT-12): what the commands that end a device's management mean for it.
 
 import type { DeviceIdentity } from '../api/engine.ts';
-import type { Enrolment, EnrolmentPhase } from '../api/records.ts';
+import type { CommandEntry, Enrolment, EnrolmentPhase } from '../api/records.ts';
 import type { EndedCommand } from '../contracts/queue.ts';
 import type { NewEvent } from '../contracts/shared.ts';
-import type { Context } from '../engine/context.ts';
+import { allPages, type Context, chunks } from '../engine/context.ts';
 import type { Caller } from '../engine/door.ts';
 import { CoreError } from '../errors.ts';
 import { createRecipes } from '../recipes/run.ts';
@@ -84,6 +84,24 @@ export async function removalEnded(
   }
 }
 
+/**
+ * Something else took the place of pending commands: a device that no erase, and no removal, is pending for any more goes back
+ * to where it was.
+ */
+export async function replaced(context: Context, enrolmentIds: readonly string[]): Promise<void> {
+  for (const part of chunks(enrolmentIds, 1_000)) {
+    for (const { id, phase } of await context.store.enrolments.getMany(part)) {
+      if (phase === 'wipe-pending' && (await pendingOf(context, id, 'EraseDevice')).length === 0) {
+        await changePhase(context, [id], ['wipe-pending'], null, 'erase superseded');
+      } else if (phase === 'retire-pending') {
+        const removals = await pendingOf(context, id, 'RemoveProfile');
+        if (removals.some(({ origin }) => origin === RETIRE_ORIGIN)) continue;
+        await changePhase(context, [id], ['retire-pending'], null, 'removal superseded');
+      }
+    }
+  }
+}
+
 /** Archives a device: nothing is asked of it any more. False when it is retired already, or there is none. */
 export async function retire(context: Context, enrolmentId: string, cause: string): Promise<boolean> {
   const { store, clock, bus } = context;
@@ -103,22 +121,13 @@ export async function retire(context: Context, enrolmentId: string, cause: strin
 
 /** Pending commands of one kind, newest first. */
 export async function pendingOf(
-  { store }: Context,
+  { store }: Pick<Context, 'store'>,
   enrolmentId: string,
   requestType: string,
-): Promise<readonly { readonly commandUuid: string; readonly state: string }[]> {
-  const found: { commandUuid: string; state: string }[] = [];
-  let after: string | null = null;
-  do {
-    // What is pending is newest; a page of finished commands ends the search.
-    const page: Awaited<ReturnType<typeof store.queue.list>> = await store.queue.list(
-      enrolmentId,
-      after === null ? { limit: 200 } : { after, limit: 200 },
-    );
-    const pending = page.items.filter(({ finishedAt }) => finishedAt === null);
-    found.push(...pending.filter((entry) => entry.requestType === requestType));
-    after = page.next;
-  } while (after !== null);
+): Promise<readonly CommandEntry[]> {
+  const found: CommandEntry[] = [];
+  const pages = allPages((page) => store.queue.list(enrolmentId, { ...page, pendingOnly: true }), 200);
+  for await (const page of pages) found.push(...page.filter((entry) => entry.requestType === requestType));
   return found;
 }
 

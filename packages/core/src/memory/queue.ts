@@ -160,7 +160,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       if (enrolment === undefined) return { items: [], next: null };
       const all = [
         ...allPending(enrolment).map((row) => ({ seq: row.command.seq, entry: pendingEntry(enrolment, row) })),
-        ...[...state.history.of(enrolment)].map((row) => ({
+        ...(page.pendingOnly === true ? [] : [...state.history.of(enrolment)]).map((row) => ({
           seq: row.command.seq,
           entry: historyEntry(enrolment, row),
         })),

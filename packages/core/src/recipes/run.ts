@@ -297,7 +297,7 @@ export function createRecipes(context: Context): Recipes {
       // An erase is under way as soon as the device has it (ACT-12): to say that it was withdrawn would be a lie.
       const entry = await context.store.queue.get(enrolmentId, commandUuid);
       if (recipe === 'erase' && entry?.state === 'sent') return false;
-      await context.store.queue.end({
+      const ended = await context.store.queue.end({
         enrolmentIds: [enrolmentId],
         commandUuid,
         state: 'cancelled',
@@ -305,6 +305,7 @@ export function createRecipes(context: Context): Recipes {
       });
       // What is with the device may still come back; nothing follows from it.
       await end(context, enrolmentId, run, 'cancelled', 'withdrawn');
+      await context.commandsEnded(ended);
       return true;
     },
   };

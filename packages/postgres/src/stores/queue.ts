@@ -55,6 +55,8 @@ export function postgresQueue(db: Database): QueueStore {
     requeue: `SELECT ${s}.requeue($1, $2, $3) AS done`,
     prune: `SELECT ${s}.prune_history($1, $2) AS pruned`,
     // Each half is cut to the page before the two are put together, so that neither is read further than that.
+    listPending: `SELECT ${pendingEntry} FROM ${s}.pending p JOIN ${s}.command c ON c.seq = p.seq
+        WHERE p.enrolment_id = $1 AND p.seq < $2 ORDER BY p.seq DESC LIMIT $3`,
     list: `(SELECT ${pendingEntry} FROM ${s}.pending p JOIN ${s}.command c ON c.seq = p.seq
         WHERE p.enrolment_id = $1 AND p.seq < $2 ORDER BY p.seq DESC LIMIT $3)
       UNION ALL
@@ -166,9 +168,11 @@ export function postgresQueue(db: Database): QueueStore {
       return row?.pruned ?? 0;
     },
 
-    async list(enrolmentId, { after, limit }) {
+    async list(enrolmentId, { after, limit, pendingOnly = false }) {
       const values = [enrolmentId, after === undefined ? Number.MAX_SAFE_INTEGER : Number(after), limit + 1];
-      const rows = await db.query<EntryRow>('queue.list', text.list, values);
+      const rows = pendingOnly
+        ? await db.query<EntryRow>('queue.listPending', text.listPending, values)
+        : await db.query<EntryRow>('queue.list', text.list, values);
       return cut(rows, limit, (row) => String(row.seq), entryOf);
     },
 
