@@ -131,9 +131,8 @@ function business(): string[] {
 function apps(): string[] {
   const lines = head('Apple’s page', 'endpoint', 'client method', 'simulated', 'tested');
   for (const { title, method, path, client } of appsEndpoints) {
-    const simulated = client !== undefined && knows(simulator.apps, method, path);
-    const own = client === undefined ? 'not there' : code(client);
-    lines.push(row(title, code(`${method} ${path}`), own, mark(simulated), mark(called(tests.apps, client))));
+    const simulated = knows(simulator.apps, method, path);
+    lines.push(row(title, code(`${method} ${path}`), code(client), mark(simulated), mark(called(tests.apps, client))));
   }
   lines.push('', ...head('number', 'HTTP', '`AdeError` code', 'kind', 'meaning', 'simulated', 'tested'));
   for (const [number, facts] of Object.entries<AppsErrorFacts>(appsErrors)) {

@@ -2,7 +2,6 @@
 export {
   type AppsClient,
   type AppsClientOptions,
-  type AppsPage,
   type AssetChange,
   type AssignmentQuery,
   type ClientConfigChange,
@@ -14,6 +13,16 @@ export {
 export { type AppsEndpoint, appsEndpoints } from './apps/endpoints.ts';
 export { type AppsErrorFacts, type AppsFailure, appsErrors } from './apps/errors.ts';
 export { type AppsNotification, readAppsNotification } from './apps/notification.ts';
+export type {
+  SeatCounts,
+  Subscription,
+  SubscriptionAdmin,
+  SubscriptionAssignment,
+  SubscriptionChange,
+  SubscriptionCounts,
+  SubscriptionMethods,
+  SubscriptionQuery,
+} from './apps/subscriptions.ts';
 export {
   type ContentToken,
   contentTokenState,
@@ -24,6 +33,7 @@ export {
 export type {
   AppsEvent,
   AppsLimits,
+  AppsPage,
   AppsUser,
   Asset,
   AssetReference,

@@ -142,14 +142,12 @@ describe('notifications', () => {
     });
   });
 
-  it.each(['subscriptionCount', 'subscription'] as const)('of what is not known here yet: %s', (name) => {
-    const { notificationId, notificationType, uId } = notifications[name];
-    expect(read(notifications[name])).toEqual({
-      notificationId,
-      notificationType: 'OTHER',
-      type: notificationType,
-      uId,
-    });
+  it('seats of a subscription, and who has them', () => {
+    const { notification: count, ...counted } = notifications.subscriptionCount;
+    expect(read(notifications.subscriptionCount)).toEqual({ ...counted, subscription: count });
+    const { notification, ...rest } = notifications.subscription;
+    const { result, ...content } = notification;
+    expect(read(notifications.subscription)).toEqual({ ...rest, ...content, success: true });
   });
 });
 
@@ -163,6 +161,8 @@ it('the course of setting up and assigning content', async () => {
     maxRevokeClientUserIds: 100,
     maxRevokeSerialNumbers: 100,
     maxUsers: 100,
+    maxSubscriptions: 25,
+    maxSubscriptionClientUserIds: 1000,
   });
   const change = config!.body as Parameters<AppsClient['setClientConfig']>[0];
   expect(await client.setClientConfig(change)).toEqual({

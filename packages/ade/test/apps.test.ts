@@ -334,11 +334,11 @@ describe('notifications', () => {
     }
     expect(code(body({ notificationType: 'ASSET_MANAGEMENT', notification: {} }))).toBe('ade.notification.invalid');
     expect(code('x'.repeat(300_000))).toBe('ade.notification.too_large');
-    expect(readAppsNotification(body({ notificationType: 'SUBSCRIPTION_COUNT' }), 'bearer secret', 'secret')).toEqual({
+    expect(readAppsNotification(body({ notificationType: 'SOMETHING_NEW' }), 'bearer secret', 'secret')).toEqual({
       notificationId: 'n',
       uId: 'u',
       notificationType: 'OTHER',
-      type: 'SUBSCRIPTION_COUNT',
+      type: 'SOMETHING_NEW',
     });
   });
 });

@@ -2,11 +2,14 @@
 import { AdeError } from '../errors.ts';
 import { createSender, type HttpOptions } from '../http/exchange.ts';
 import { type JsonObject, jsonAnswer, lacking } from '../http/json.ts';
+import { batches, unique } from './batches.ts';
 import { appsError } from './errors.ts';
+import { createSubscriptionMethods, type SubscriptionMethods } from './subscriptions.ts';
 import type { ContentToken } from './token.ts';
 import {
   type AppsEvent,
   type AppsLimits,
+  type AppsPage,
   type AppsUser,
   type Asset,
   type AssetReference,
@@ -33,14 +36,6 @@ export interface AppsClientOptions extends HttpOptions {
    * two servers on one location take licences from each other.
    */
   readonly mdmId?: string;
-}
-
-/** A part of a list. */
-export interface AppsPage<T> {
-  readonly items: readonly T[];
-  /** From the first page: what to ask for changes since. */
-  readonly versionId?: string;
-  readonly totalPages?: number;
 }
 
 /** To whom, and what. */
@@ -87,12 +82,12 @@ export interface ClientConfigChange {
   readonly mdmInfo?: MdmInfo;
   readonly notificationUrl?: string;
   readonly notificationAuthToken?: string;
-  /** `ASSET_MANAGEMENT`, `USER_MANAGEMENT`, `USER_ASSOCIATED`, `ASSET_COUNT`. */
+  /** `ASSET_MANAGEMENT`, `USER_MANAGEMENT`, `USER_ASSOCIATED`, `ASSET_COUNT`, `SUBSCRIPTION_MANAGEMENT`, `SUBSCRIPTION_COUNT`. */
   readonly notificationTypes?: readonly string[];
 }
 
 /** Apps and Books, for one location. Every method throws AdeErrors: `ade.apps.*`, `ade.http.*`. */
-export interface AppsClient {
+export interface AppsClient extends SubscriptionMethods {
   /** The limits of requests. The client asks for them itself, every five minutes at most. */
   limits(): Promise<AppsLimits>;
   clientConfig(): Promise<ClientConfig>;
@@ -236,6 +231,7 @@ export function createAppsClient(options: AppsClientOptions): AppsClient {
   }
 
   const client: AppsClient = {
+    ...createSubscriptionMethods({ call, begin, limits: () => client.limits() }),
     async limits() {
       if (sender.now() - limitsAt >= limitsAgeMs) {
         limits = readLimits(await call('GET', '/service/config', { open: true }));
@@ -299,12 +295,4 @@ function otherMdm(info: MdmInfo): AdeError {
     kind: 'conflict',
     remedy: 'Use a location of its own for this server, or take this one over.',
   });
-}
-
-function unique<T>(items: readonly T[], key: (item: T) => unknown = (item) => item): readonly T[] {
-  return [...new Map(items.map((item) => [key(item), item])).values()];
-}
-
-function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }

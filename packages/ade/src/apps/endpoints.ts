@@ -6,8 +6,7 @@ export interface AppsEndpoint {
   readonly title: string;
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  /** Absent: the client does not have it. */
-  readonly client?: keyof AppsClient;
+  readonly client: keyof AppsClient;
 }
 
 /** Source: Apple, Device Management, "App, book, and subscription management". */
@@ -25,6 +24,58 @@ export const appsEndpoints: readonly AppsEndpoint[] = [
   { title: 'Update Users', method: 'POST', path: '/mdm/v2/users/update', client: 'updateUsers' },
   { title: 'Retire Users', method: 'POST', path: '/mdm/v2/users/retire', client: 'retireUsers' },
   { title: 'Event Status', method: 'GET', path: '/mdm/v2/status', client: 'event' },
-  { title: 'Get Subscriptions', method: 'GET', path: '/mdm/v2/subscriptions' },
-  { title: 'Get Subscription Assignments', method: 'GET', path: '/mdm/v2/subscriptions/assignments' },
+  {
+    title: 'Enable Subscriptions',
+    method: 'POST',
+    path: '/mdm/v2/subscriptions/enable',
+    client: 'enableSubscriptions',
+  },
+  {
+    title: 'Disable Subscriptions',
+    method: 'POST',
+    path: '/mdm/v2/subscriptions/disable',
+    client: 'disableSubscriptions',
+  },
+  {
+    title: 'Get Subscriptions',
+    method: 'GET',
+    path: '/mdm/v2/subscriptions',
+    client: 'subscriptions',
+  },
+  {
+    title: 'Get Subscription Assignments',
+    method: 'GET',
+    path: '/mdm/v2/subscriptions/assignments',
+    client: 'subscriptionAssignments',
+  },
+  {
+    title: 'Associate Subscriptions',
+    method: 'POST',
+    path: '/mdm/v2/subscriptions/associate',
+    client: 'associateSubscriptions',
+  },
+  {
+    title: 'Disassociate Subscriptions',
+    method: 'POST',
+    path: '/mdm/v2/subscriptions/disassociate',
+    client: 'disassociateSubscriptions',
+  },
+  {
+    title: 'Get Subscription Administrators',
+    method: 'GET',
+    path: '/mdm/v2/subscriptions/admins',
+    client: 'subscriptionAdmins',
+  },
+  {
+    title: 'Add Subscription Administrators',
+    method: 'POST',
+    path: '/mdm/v2/subscriptions/admins/add',
+    client: 'addSubscriptionAdmins',
+  },
+  {
+    title: 'Remove Subscription Administrators',
+    method: 'POST',
+    path: '/mdm/v2/subscriptions/admins/remove',
+    client: 'removeSubscriptionAdmins',
+  },
 ];

@@ -3,6 +3,12 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { AdeError } from '../errors.ts';
 import { objectOf } from '../http/json.ts';
 import { type AppsFailure, readFailure } from './errors.ts';
+import {
+  readSubscription,
+  readSubscriptionAssignment,
+  type Subscription,
+  type SubscriptionAssignment,
+} from './subscriptions.ts';
 import { type AppsUser, type Assignment, readAssignment, readUser } from './types.ts';
 
 /** A notification. `notificationId` stays the same when Apple sends it again. */
@@ -36,6 +42,17 @@ export type AppsNotification = {
       readonly users: readonly AppsUser[];
       readonly failure?: AppsFailure;
     }
+  | {
+      readonly notificationType: 'SUBSCRIPTION_MANAGEMENT';
+      readonly eventId: string;
+      /** `ASSOCIATE`, `DISASSOCIATE`: one that was deferred comes when the billing period ends. */
+      readonly type: string;
+      readonly success: boolean;
+      readonly assignments: readonly SubscriptionAssignment[];
+      readonly failure?: AppsFailure;
+    }
+  /** Seats have come or gone; `counts` says how many there are now. */
+  | { readonly notificationType: 'SUBSCRIPTION_COUNT'; readonly subscription: Subscription }
   | { readonly notificationType: 'USER_ASSOCIATED'; readonly users: readonly AppsUser[] }
   /** A type that is not known here: answer 200 all the same, or Apple sends it again. */
   | { readonly notificationType: 'OTHER'; readonly type: string }
@@ -95,7 +112,13 @@ export function readAppsNotification(body: string, authorization: string | null,
         ...(pricingParam !== undefined && { pricingParam }),
       };
     }
+    case 'SUBSCRIPTION_COUNT': {
+      const subscription = content && readSubscription(content);
+      if (subscription === undefined) throw invalid('notification.adamId');
+      return { ...common, notificationType: type, subscription };
+    }
     case 'ASSET_MANAGEMENT':
+    case 'SUBSCRIPTION_MANAGEMENT':
     case 'USER_MANAGEMENT': {
       const eventId = content?.text('eventId');
       if (eventId === undefined) throw invalid('notification.eventId');
@@ -108,6 +131,10 @@ export function readAppsNotification(body: string, authorization: string | null,
         ...(error && { failure: readFailure(error) }),
       };
       if (type === 'USER_MANAGEMENT') return { ...outcome, notificationType: type, users: users('users') };
+      if (type === 'SUBSCRIPTION_MANAGEMENT') {
+        const seats = (content?.objects('assignments') ?? []).map(readSubscriptionAssignment);
+        return { ...outcome, notificationType: type, assignments: seats.filter((item) => item !== undefined) };
+      }
       const assignments = (content?.objects('assignments') ?? []).map(readAssignment);
       return { ...outcome, notificationType: type, assignments: assignments.filter((item) => item !== undefined) };
     }

@@ -41,6 +41,14 @@ export interface AppsUser {
   readonly status?: string;
 }
 
+/** A part of a list. */
+export interface AppsPage<T> {
+  readonly items: readonly T[];
+  /** From the first page: what to ask for changes since. */
+  readonly versionId?: string;
+  readonly totalPages?: number;
+}
+
 /** How an asynchronous request is getting on. */
 export interface AppsEvent {
   readonly eventStatus: 'PENDING' | 'COMPLETE' | 'FAILED';
@@ -77,6 +85,10 @@ export interface AppsLimits {
   readonly maxRevokeClientUserIds: number;
   readonly maxRevokeSerialNumbers: number;
   readonly maxUsers: number;
+  /** Subscriptions in one request. */
+  readonly maxSubscriptions: number;
+  /** Users in one request about subscriptions. */
+  readonly maxSubscriptionClientUserIds: number;
 }
 
 /** Apple's limits as they were in 2026; used until the service says otherwise. */
@@ -87,6 +99,8 @@ export const knownLimits: AppsLimits = {
   maxRevokeClientUserIds: 100,
   maxRevokeSerialNumbers: 100,
   maxUsers: 100,
+  maxSubscriptions: 25,
+  maxSubscriptionClientUserIds: 1000,
 };
 
 /** Reads the limits of a service configuration. */

@@ -6,6 +6,7 @@ export {
   type SimulatedAppsService,
 } from './apps/server.ts';
 export type { SimulatedAsset } from './apps/state.ts';
+export type { SimulatedSubscription } from './apps/subscriptions.ts';
 export {
   createSimulatedBusinessApi,
   type SimulatedBusinessApi,

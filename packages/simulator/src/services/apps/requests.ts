@@ -17,6 +17,8 @@ export interface Limits {
   readonly maxSerialNumbers: number;
   readonly maxRevokeClientUserIds: number;
   readonly maxRevokeSerialNumbers: number;
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionClientUserIds: number;
   readonly maxNotificationLength: number;
   readonly maxMdmNameLength: number;
   readonly maxMdmMetadataLength: number;
@@ -31,6 +33,8 @@ export const appleLimits: Limits = {
   maxSerialNumbers: 1000,
   maxRevokeClientUserIds: 100,
   maxRevokeSerialNumbers: 100,
+  maxSubscriptions: 25,
+  maxSubscriptionClientUserIds: 1000,
   maxNotificationLength: 512,
   maxMdmNameLength: 100,
   maxMdmMetadataLength: 255,
@@ -39,7 +43,7 @@ export const appleLimits: Limits = {
 
 type Body = ReadonlyMap<string, unknown>;
 /** An error number, or what the event is going to do. */
-export type Judged = number | Pick<SimulatedEvent, 'type' | 'requested' | 'run'>;
+export type Judged = number | Pick<SimulatedEvent, 'type' | 'about' | 'requested' | 'run'>;
 
 const twice = (items: readonly string[]): boolean => new Set(items).size < items.length;
 

@@ -4,6 +4,7 @@ import { bodyOf, type Handler, json } from '../answers.ts';
 import { type Listed, listAssets, listAssignments, listUsers } from './lists.ts';
 import { appleLimits, type Judged, judgeAssets, judgeRevocation, judgeUsers, type Limits } from './requests.ts';
 import { describeUser, Location, type SimulatedAsset, type SimulatedEvent } from './state.ts';
+import { type SimulatedSubscription, Subscriptions } from './subscriptions.ts';
 
 /** Options of {@link createSimulatedAppsService}. */
 export interface SimulatedAppsOptions {
@@ -31,6 +32,11 @@ export interface SimulatedAppsService {
   readonly contentToken: string;
   /** Buys licences (or gives them back, with a negative number). */
   buy(adamId: string, count: number): Promise<void>;
+  /**
+   * Buys a subscription, or changes what was bought: nothing where the server under test has not declared that it
+   * manages subscriptions. Whether it was bought.
+   */
+  subscribe(subscription: SimulatedSubscription): Promise<boolean>;
   /** A user accepts the invitation. */
   accept(clientUserId: string): Promise<void>;
   /** Another server takes the location over. */
@@ -56,7 +62,14 @@ const messages: Readonly<Record<number, readonly [status: number, message: strin
   9727: [415, 'This request contains an unsupported Content-Type for the requested endpoint.'],
 };
 
-const notificationTypes = ['ASSET_MANAGEMENT', 'USER_MANAGEMENT', 'USER_ASSOCIATED', 'ASSET_COUNT'];
+const notificationTypes = [
+  'ASSET_MANAGEMENT',
+  'USER_MANAGEMENT',
+  'USER_ASSOCIATED',
+  'ASSET_COUNT',
+  'SUBSCRIPTION_MANAGEMENT',
+  'SUBSCRIPTION_COUNT',
+];
 
 /**
  * Makes a simulated location.
@@ -77,6 +90,7 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
   ).toString('base64');
   const uId = String(2_000_000_000 + random.int(1_000_000_000));
   const location = new Location();
+  const subscriptions = new Subscriptions(location, now, pageSize);
   const defaults = [
     { adamId: '361309726', totalCount: 100 },
     { adamId: '408709785', totalCount: 100 },
@@ -135,7 +149,11 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
       if (event.outcome !== undefined || now() < event.at + eventMs) continue;
       event.outcome = event.run();
       const users = event.type === 'CREATE' || event.type === 'UPDATE' || event.type === 'RETIRE';
-      const type = users ? 'USER_MANAGEMENT' : 'ASSET_MANAGEMENT';
+      const type = users
+        ? 'USER_MANAGEMENT'
+        : event.about === 'subscriptions'
+          ? 'SUBSCRIPTION_MANAGEMENT'
+          : 'ASSET_MANAGEMENT';
       if (!config.types.includes(type)) continue;
       const common = { eventId: event.id, type: event.type };
       // A hundred elements in a notification at most.
@@ -147,11 +165,14 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
         await notify(type, { ...common, result: 'FAILURE', error: { errorNumber, errorMessage } });
       }
     }
+    for (const { type, notification } of subscriptions.settle()) {
+      if (config.types.includes(type)) await notify(type, notification);
+    }
   }
 
-  function begin(judged: Judged): Response {
+  function begin(judged: Judged, id = random.uuid().toLowerCase()): Response {
     if (typeof judged === 'number') return fail(judged);
-    const event: SimulatedEvent = { ...judged, id: random.uuid().toLowerCase(), at: now() };
+    const event: SimulatedEvent = { ...judged, id, at: now() };
     events.set(event.id, event);
     return answer({ eventId: event.id });
   }
@@ -213,9 +234,12 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
       if (path === '/assets') return listed(listAssets(location, url, pageSize));
       if (path === '/assignments') return listed(listAssignments(location, url, pageSize));
       if (path === '/users') return listed(listUsers(location, url, pageSize));
-      return path === '/status' ? status(url) : fail(9726);
+      if (path === '/status') return status(url);
+      return listed(subscriptions.list(path, url) ?? 9726);
     }
     if (request.method !== 'POST') return fail(9726);
+    if (path === '/subscriptions/enable') return listed(subscriptions.declare(true));
+    if (path === '/subscriptions/disable') return listed(subscriptions.declare(false));
     if (!(request.headers.get('content-type') ?? '').startsWith('application/json')) return fail(9727);
     const body = await bodyOf(request);
     if (body === undefined) return fail(9602);
@@ -223,6 +247,13 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     if (path === '/assets/associate') return begin(judgeAssets(location, body, limits, 'ASSOCIATE'));
     if (path === '/assets/disassociate') return begin(judgeAssets(location, body, limits, 'DISASSOCIATE'));
     if (path === '/assets/revoke') return begin(judgeRevocation(location, body, limits));
+    if (path === '/subscriptions/associate') return begin(subscriptions.judgeAssociation(body, limits));
+    if (path === '/subscriptions/disassociate') {
+      const id = random.uuid().toLowerCase();
+      return begin(subscriptions.judgeDisassociation(body, limits, id), id);
+    }
+    if (path === '/subscriptions/admins/add') return listed(subscriptions.changeAdmins(body, limits, true));
+    if (path === '/subscriptions/admins/remove') return listed(subscriptions.changeAdmins(body, limits, false));
     const code = (): string => Buffer.from(random.bytes(16)).toString('hex');
     if (path === '/users/create') return begin(judgeUsers(location, body, limits, 'CREATE', code));
     if (path === '/users/update') return begin(judgeUsers(location, body, limits, 'UPDATE', code));
@@ -258,6 +289,11 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
       if (config.types.includes('ASSET_COUNT')) {
         await notify('ASSET_COUNT', { adamId, pricingParam: asset.pricingParam, countDelta: count });
       }
+    },
+    async subscribe(subscription) {
+      const news = subscriptions.buy(subscription);
+      if (news !== undefined && config.types.includes(news.type)) await notify(news.type, news.notification);
+      return news !== undefined;
     },
     async accept(clientUserId) {
       const user = location.users.get(clientUserId);

@@ -26,6 +26,8 @@ export interface SimulatedUser {
 export interface SimulatedEvent {
   readonly id: string;
   readonly type: 'ASSOCIATE' | 'DISASSOCIATE' | 'REVOKE' | 'CREATE' | 'UPDATE' | 'RETIRE';
+  /** Set where it is not about assets or users. */
+  readonly about?: 'subscriptions';
   readonly at: number;
   readonly requested: number;
   readonly run: () => EventOutcome;
