@@ -43,8 +43,8 @@ const code = (text: string): string => `\`${text}\``;
 const mark = (yes: boolean): string => (yes ? 'yes' : 'no');
 
 /** Whether a test calls the client's method. */
-const called = (text: string, method: string | undefined): boolean =>
-  method !== undefined && (method === 'session' || method === 'token' || text.includes(`.${method}(`));
+const called = (text: string, method: string): boolean =>
+  method === 'session' || method === 'token' || text.includes(`.${method}(`);
 
 /** Whether a test goes through a whole list of errors. */
 const goesThrough = (text: string, list: string): string =>
@@ -85,13 +85,12 @@ function business(): string[] {
   const lines = head('Apple’s page', 'endpoint', 'client method', 'statuses', 'simulated', 'tested');
   for (const { title, method, path, client, statuses, businessOnly } of businessEndpoints) {
     const page = businessOnly ? `${title} (Business only)` : title;
-    const simulated = client !== undefined && knows(simulator.business, method, path);
-    const own = client === undefined ? 'not there' : code(client);
+    const simulated = knows(simulator.business, method, path);
     lines.push(
       row(
         page,
         code(`${method} ${path}`),
-        own,
+        code(client),
         statuses.join(' '),
         mark(simulated),
         mark(called(tests.business, client)),
@@ -172,12 +171,16 @@ export function renderServices(): string {
     '',
     ...business(),
     '',
-    'Users, user groups, organisational units, apps, packages, blueprints, configurations, releasing devices and moving them between',
-    'servers with a deadline are not there.',
-    '',
     '## Apps and Books (`createAppsClient`)',
     '',
     ...apps(),
+    '',
+    '## What is not here',
+    '',
+    'Apple documents three more services beside these, which a device management server does not need: the Roster API',
+    '(`api-school.apple.com/rosterapi`: rosters of other organisations, for apps that an administrator there has authorised), the',
+    'metadata of apps and books (`api.ent.apple.com`, with a developer’s token), and the former API of Apps and Books, whose content',
+    'tokens the present one takes.',
     '',
   ].join('\n');
 }

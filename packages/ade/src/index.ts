@@ -41,14 +41,32 @@ export type {
   ClientConfig,
   MdmInfo,
 } from './apps/types.ts';
+export type { ActivityMethods, ActivityWait } from './business/activities.ts';
+export type {
+  Blueprint,
+  BlueprintChange,
+  BlueprintMethods,
+  BlueprintPart,
+  BusinessConfiguration,
+  ConfigurationChange,
+} from './business/blueprints.ts';
 export {
   type ActivationLockState,
-  type ActivityWait,
   type AuditQuery,
   type BusinessClient,
   type BusinessClientOptions,
   createBusinessClient,
 } from './business/client.ts';
+export type {
+  BuiltInDevice,
+  BuiltInDeviceDetails,
+  BusinessApp,
+  BusinessPackage,
+  BusinessUser,
+  BusinessUserGroup,
+  DirectoryMethods,
+  OrganisationalUnit,
+} from './business/directory.ts';
 export { type BusinessEndpoint, businessEndpoints } from './business/endpoints.ts';
 export { type BusinessErrorFacts, businessErrors, tokenErrors } from './business/errors.ts';
 export type {
@@ -110,7 +128,15 @@ export {
 } from './enrolment/client.ts';
 export { commonErrors, type EnrolmentEndpoint, enrolmentEndpoints } from './enrolment/endpoints.ts';
 export { type AppleErrorFacts, type EnrolmentErrorName, enrolmentErrors } from './enrolment/errors.ts';
-export { type DevicePage, type FetchReason, isNewer, type SyncOptions, type SyncState } from './enrolment/sync.ts';
+export type { FetchReason, ListPage, SyncOptions, SyncState } from './enrolment/pages.ts';
+export type {
+  RosterMethods,
+  RosterRecord,
+  SchoolClass,
+  SchoolPerson,
+  SchoolPlace,
+} from './enrolment/roster.ts';
+export { type DevicePage, isNewer } from './enrolment/sync.ts';
 export type {
   AccountUrl,
   DeviceOutcome,

@@ -2,45 +2,15 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSimulatedBusinessApi, type SimulatedBusinessOptions } from '@espalier/simulator';
 import { describe, expect, it } from 'vitest';
 import { folder, need, run } from '../../../test/support/tools.ts';
 import { clientAssertion, importApiKey } from '../src/business/assertion.ts';
-import {
-  type AdeError,
-  type BusinessClientOptions,
-  businessEndpoints,
-  businessErrors,
-  createBusinessClient,
-  tokenErrors,
-} from '../src/index.ts';
-import { all, setting as enrolmentSetting, movingClock } from './apple.ts';
+import { type BusinessClientOptions, businessEndpoints, businessErrors, tokenErrors } from '../src/index.ts';
+import { all, setting as enrolmentSetting } from './apple.ts';
+import { apiKey, refusal as refused, businessSetting as setting } from './business-setting.ts';
 import { codeOf } from './support.ts';
 
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-const publicPem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
-
-function setting(options: Partial<SimulatedBusinessOptions> = {}, more: Partial<BusinessClientOptions> = {}) {
-  const clock = movingClock();
-  const apple = createSimulatedBusinessApi({ clock, publicKey: publicPem, ...options });
-  const waits: number[] = [];
-  const client = createBusinessClient({
-    clientId: apple.clientId,
-    keyId: apple.keyId,
-    privateKey: pem,
-    clock,
-    fetch: apple.fetch,
-    random: () => 0.5,
-    async sleep(ms) {
-      waits.push(ms);
-      clock.move(ms);
-    },
-    ...(options.manager && { manager: options.manager }),
-    ...more,
-  });
-  return { apple, client, clock, waits };
-}
+const { privateKey, pem, publicPem } = apiKey;
 
 describe('the client assertion', () => {
   it('has a signature that openssl verifies', async (context) => {
@@ -323,12 +293,7 @@ describe('errors', () => {
   });
 });
 
-/** The code that a call is refused with. */
-const refusal = (call: Promise<unknown>): Promise<string> =>
-  call.then(
-    () => 'nothing was thrown',
-    (error: AdeError) => error.code,
-  );
+const refusal = (call: Promise<unknown>): Promise<string> => refused(() => call);
 
 describe('servers of the organisation', () => {
   const certificate = Uint8Array.from(Buffer.from('MIIDXTCCAkWgAwIBAgIJALx0', 'base64'));

@@ -1,19 +1,22 @@
 // The client of the Apple Business Manager API and the Apple School Manager API.
 import { randomUUID } from 'node:crypto';
-import { AdeError, isAdeError } from '../errors.ts';
+import { AdeError } from '../errors.ts';
 import { type Answer, createSender, type HttpOptions } from '../http/exchange.ts';
 import { type JsonObject, jsonAnswer, lacking } from '../http/json.ts';
+import { type ActivityMethods, createActivityMethods } from './activities.ts';
 import { clientAssertion, importApiKey } from './assertion.ts';
+import { type BlueprintMethods, createBlueprintMethods } from './blueprints.ts';
+import { createDirectoryMethods, type DirectoryMethods } from './directory.ts';
 import { businessError, tokenError } from './errors.ts';
+import { readId } from './fields.ts';
+import { apiPath, type BusinessTransport, type Call, isoTime, unlessMissing } from './transport.ts';
 import {
   type AppleCareCoverage,
   type AuditEvent,
-  type DeviceActivity,
   type MdmServer,
   type MdmServerChange,
   mdmServerAttributes,
   type OrgDevice,
-  readActivity,
   readAuditEvent,
   readCoverage,
   readMdmServer,
@@ -27,6 +30,8 @@ export interface BusinessClientOptions extends HttpOptions {
   /** Client id of the API account: `BUSINESSAPI.…`. */
   readonly clientId: string;
   readonly keyId: string;
+  /** Lets `release` work. Default false: it cannot be undone. */
+  readonly allowRelease?: boolean;
   /** The account's private key (P-256): PEM, or DER. */
   readonly privateKey: string | Uint8Array;
   /** Default `https://api-business.apple.com` or `https://api-school.apple.com`. */
@@ -46,14 +51,6 @@ export interface AuditQuery {
   readonly subjectId?: string;
 }
 
-/** How to wait for an activity. */
-export interface ActivityWait {
-  /** Milliseconds between two looks. Default 5,000. */
-  readonly pollMs?: number;
-  /** When to give up, in milliseconds. Default 600,000. */
-  readonly timeoutMs?: number;
-}
-
 /** Activation Lock of a device as the organisation sees it. */
 export interface ActivationLockState {
   readonly isLocked: boolean;
@@ -62,7 +59,7 @@ export interface ActivationLockState {
 }
 
 /** The API, for one account. Every method throws AdeErrors: `ade.business.*`, `ade.http.*`. Lists come in pages. */
-export interface BusinessClient {
+export interface BusinessClient extends ActivityMethods, DirectoryMethods, BlueprintMethods {
   /** All devices of the organisation. */
   devices(): AsyncIterable<readonly OrgDevice[]>;
   /** A device; undefined when the organisation has none with this id. */
@@ -88,34 +85,12 @@ export interface BusinessClient {
   assignedServerId(deviceId: string): Promise<string | undefined>;
   /** The server that a device is assigned to; undefined for none. */
   assignedServer(deviceId: string): Promise<MdmServer | undefined>;
-  /** Begins to assign devices to a server. It takes effect later: see `finished`. */
-  assign(serverId: string, deviceIds: readonly string[]): Promise<DeviceActivity>;
-  /** Begins to take devices from a server. */
-  unassign(serverId: string, deviceIds: readonly string[]): Promise<DeviceActivity>;
-  /** How an activity of the last 30 days is getting on. */
-  activity(id: string): Promise<DeviceActivity>;
-  /**
-   * Waits until an activity is no more in progress.
-   * @throws AdeError `ade.business.activity_timeout`.
-   */
-  finished(id: string, wait?: ActivityWait): Promise<DeviceActivity>;
   /** Whether a device has Activation Lock. */
   activationLock(deviceId: string): Promise<ActivationLockState>;
   /** The AppleCare agreements of a device. */
   appleCare(deviceId: string): AsyncIterable<readonly AppleCareCoverage[]>;
   /** What happened in the organisation. Apple Business Manager only. */
   auditEvents(query: AuditQuery): AsyncIterable<readonly AuditEvent[]>;
-}
-
-/** A request of the client. */
-interface Call {
-  /** Default GET, and POST with a body. */
-  readonly method?: 'PATCH' | 'DELETE';
-  /** Whether it may be sent again when nobody knows what became of it. Default true. */
-  readonly repeatable?: boolean;
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: unknown;
 }
 
 const pageSize = '1000';
@@ -187,7 +162,6 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
       const answer = await sender.send({
         method: method ?? (body === undefined ? 'GET' : 'POST'),
         url,
-        // An activity that was begun twice does the same twice.
         repeatable,
         headers() {
           const headers = new Headers({ Authorization: `Bearer ${used}`, Accept: 'application/json' });
@@ -216,8 +190,8 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
 
   async function* pages<T>(
     path: string,
-    query: Readonly<Record<string, string>>,
     reader: (object: JsonObject) => T | undefined,
+    query: Readonly<Record<string, string>> = {},
   ): AsyncGenerator<readonly T[], void, undefined> {
     let cursor: string | undefined;
     for (;;) {
@@ -235,24 +209,28 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
     }
   }
 
-  const begin = (activityType: string, serverId: string, ids: readonly string[]): Promise<DeviceActivity> => {
-    const devices = { data: ids.map((id) => ({ type: 'orgDevices', id })) };
-    const mdmServer = { data: { type: 'mdmServers', id: serverId } };
-    const data = { type: 'orgDeviceActivities', attributes: { activityType }, relationships: { mdmServer, devices } };
-    return one({ path: '/v1/orgDeviceActivities', body: { data } }, readActivity);
-  };
   const onlyBusiness = (what: string): void => {
     if (manager === 'business') return;
     throw new AdeError('ade.business.not_there', `Apple School Manager has no ${what} for its API`);
   };
-  const path = (...parts: readonly string[]): string => `/v1/${parts.map(encodeURIComponent).join('/')}`;
+  const transport: BusinessTransport = {
+    send,
+    one,
+    pages,
+    onlyBusiness,
+    now: sender.now,
+    sleep: (ms) => sender.sleep(ms, sender.signal),
+  };
 
-  const client: BusinessClient = {
-    devices: () => pages('/v1/orgDevices', {}, readOrgDevice),
-    device: (id) => unlessMissing(() => one({ path: path('orgDevices', id) }, readOrgDevice)),
-    servers: () => pages('/v1/mdmServers', {}, readMdmServer),
-    server: (id) => unlessMissing(() => one({ path: path('mdmServers', id) }, readMdmServer)),
-    serverDevices: (id) => pages(path('mdmServers', id, 'relationships', 'devices'), {}, (object) => object.text('id')),
+  return {
+    ...createActivityMethods(transport, options.allowRelease === true),
+    ...createDirectoryMethods(transport),
+    ...createBlueprintMethods(transport),
+    devices: () => pages('/v1/orgDevices', readOrgDevice),
+    device: (id) => unlessMissing(() => one({ path: apiPath('orgDevices', id) }, readOrgDevice)),
+    servers: () => pages('/v1/mdmServers', readMdmServer),
+    server: (id) => unlessMissing(() => one({ path: apiPath('mdmServers', id) }, readMdmServer)),
+    serverDevices: (id) => pages(apiPath('mdmServers', id, 'relationships', 'devices'), readId),
     async createServer(server) {
       onlyBusiness('servers to change');
       const data = { type: 'mdmServers', attributes: mdmServerAttributes(server) };
@@ -262,62 +240,34 @@ export function createBusinessClient(options: BusinessClientOptions): BusinessCl
     async updateServer(id, change) {
       onlyBusiness('servers to change');
       const data = { type: 'mdmServers', id, attributes: mdmServerAttributes(change) };
-      return one({ method: 'PATCH', path: path('mdmServers', id), body: { data } }, readMdmServer);
+      return one({ method: 'PATCH', path: apiPath('mdmServers', id), body: { data } }, readMdmServer);
     },
     async deleteServer(id) {
       onlyBusiness('servers to change');
-      await send({ method: 'DELETE', path: path('mdmServers', id) });
+      await send({ method: 'DELETE', path: apiPath('mdmServers', id) });
     },
     assignedServerId: (id) =>
-      unlessMissing(() =>
-        one({ path: path('orgDevices', id, 'relationships', 'assignedServer') }, (object) => object.text('id')),
-      ),
-    assignedServer: (id) => unlessMissing(() => one({ path: path('orgDevices', id, 'assignedServer') }, readMdmServer)),
-    assign: (serverId, ids) => begin('ASSIGN_DEVICES', serverId, ids),
-    unassign: (serverId, ids) => begin('UNASSIGN_DEVICES', serverId, ids),
-    activity: (id) => one({ path: path('orgDeviceActivities', id) }, readActivity),
-    async finished(id, { pollMs = 5_000, timeoutMs = 600_000 } = {}) {
-      const end = sender.now() + timeoutMs;
-      for (;;) {
-        const activity = await client.activity(id);
-        if (activity.status !== 'IN_PROGRESS') return activity;
-        if (sender.now() + pollMs > end) {
-          throw new AdeError('ade.business.activity_timeout', 'the activity is still in progress', {
-            kind: 'unavailable',
-            remedy: 'Ask again later: Apple keeps activities for 30 days.',
-          });
-        }
-        await sender.sleep(pollMs, sender.signal);
-      }
-    },
+      unlessMissing(() => one({ path: apiPath('orgDevices', id, 'relationships', 'assignedServer') }, readId)),
+    assignedServer: (id) =>
+      unlessMissing(() => one({ path: apiPath('orgDevices', id, 'assignedServer') }, readMdmServer)),
     activationLock: (id) =>
-      one({ path: path('orgDevices', id, 'activationLockStatus') }, (object) => {
+      one({ path: apiPath('orgDevices', id, 'activationLockStatus') }, (object) => {
         const attributes = object.object('attributes');
         const isLocked = attributes?.boolean('isLocked');
         const lockType = attributes?.text('lockType');
         return isLocked === undefined ? undefined : { isLocked, ...(lockType !== undefined && { lockType }) };
       }),
-    appleCare: (id) => pages(path('orgDevices', id, 'appleCareCoverage'), {}, readCoverage),
+    appleCare: (id) => pages(apiPath('orgDevices', id, 'appleCareCoverage'), readCoverage),
     auditEvents(query) {
       onlyBusiness('audit events');
       const filters = {
-        'filter[startTimestamp]': query.start.toISOString(),
-        'filter[endTimestamp]': query.end.toISOString(),
+        'filter[startTimestamp]': isoTime(query.start, 'start'),
+        'filter[endTimestamp]': isoTime(query.end, 'end'),
         ...(query.type !== undefined && { 'filter[type]': query.type }),
         ...(query.actorId !== undefined && { 'filter[actorId]': query.actorId }),
         ...(query.subjectId !== undefined && { 'filter[subjectId]': query.subjectId }),
       };
-      return pages('/v1/auditEvents', filters, readAuditEvent);
+      return pages('/v1/auditEvents', readAuditEvent, filters);
     },
   };
-  return client;
-}
-
-async function unlessMissing<T>(call: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await call();
-  } catch (error) {
-    if (isAdeError(error, 'ade.business.not_found')) return undefined;
-    throw error;
-  }
 }

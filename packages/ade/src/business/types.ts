@@ -1,5 +1,6 @@
 // Resources of the Apple Business and School Manager API. Attribute names are Apple's.
 import type { JsonObject } from '../http/json.ts';
+import { readerOf } from './fields.ts';
 
 /** A device of the organisation. Times are ISO 8601. */
 export interface OrgDevice {
@@ -7,7 +8,12 @@ export interface OrgDevice {
   readonly id: string;
   readonly serialNumber?: string;
   readonly addedToOrgDateTime?: string;
+  /** Only where one device is asked for. */
   readonly releasedFromOrgDateTime?: string;
+  /** Who released it. */
+  readonly releaserId?: string;
+  /** `USER`, `MDM`, `RESELLER`, `API`, `REPLACEMENT`. */
+  readonly releaserEntityType?: string;
   readonly updatedDateTime?: string;
   readonly deviceModel?: string;
   /** `iPhone`, `iPad`, `Mac`, `AppleTV`, `Watch`, `Vision`. */
@@ -28,6 +34,10 @@ export interface OrgDevice {
   readonly purchaseSourceId?: string;
   /** `APPLE`, `RESELLER`, `MANUALLY_ADDED`. */
   readonly purchaseSourceType?: string;
+  readonly ethernetMacAddress?: readonly string[];
+  /** Whether it can move to another server without being erased. */
+  readonly isMdmMigrationCapable?: boolean;
+  /** `REQUESTED`, `STARTED`, `SUCCESS`, `FAILED`. */
   readonly mdmMigrationStatus?: string;
   readonly mdmMigrationDeadlineDateTime?: string;
 }
@@ -36,6 +46,8 @@ const deviceTexts = [
   'serialNumber',
   'addedToOrgDateTime',
   'releasedFromOrgDateTime',
+  'releaserId',
+  'releaserEntityType',
   'updatedDateTime',
   'deviceModel',
   'productFamily',
@@ -56,21 +68,11 @@ const deviceTexts = [
 ] as const;
 
 /** Reads a device; undefined without an id. */
-export function readOrgDevice(object: JsonObject): OrgDevice | undefined {
-  const id = object.text('id');
-  if (id === undefined) return undefined;
-  const device: { -readonly [K in keyof OrgDevice]: OrgDevice[K] } = { id };
-  const attributes = object.object('attributes');
-  for (const key of deviceTexts) {
-    const value = attributes?.text(key);
-    if (value !== undefined) device[key] = value;
-  }
-  for (const key of ['imei', 'meid'] as const) {
-    const value = attributes?.texts(key);
-    if (value !== undefined) device[key] = value;
-  }
-  return device;
-}
+export const readOrgDevice = readerOf<OrgDevice>({
+  texts: deviceTexts,
+  booleans: ['isMdmMigrationCapable'],
+  lists: ['imei', 'meid', 'ethernetMacAddress'],
+});
 
 /** A device management service: a server in the portal. */
 export interface MdmServer {
@@ -100,23 +102,15 @@ export interface MdmServerChange {
   readonly defaultProductFamilies?: readonly string[];
 }
 
+const serverDates = ['createdDateTime', 'updatedDateTime', 'lastConnectedDateTime'] as const;
+
 /** Reads a server; undefined without an id. */
-export function readMdmServer(object: JsonObject): MdmServer | undefined {
-  const names = ['serverName', 'serverType', 'createdDateTime', 'updatedDateTime', 'status'] as const;
-  const server: MdmServer | undefined = resource(object, [...names, 'lastConnectedDateTime', 'lastConnectedIp']);
-  const attributes = object.object('attributes');
-  const deviceCount = attributes?.number('deviceCount');
-  const enableMdmDisownFlag = attributes?.boolean('enableMdmDisownFlag');
-  const defaultProductFamilies = attributes?.texts('defaultProductFamilies');
-  return (
-    server && {
-      ...server,
-      ...(deviceCount !== undefined && { deviceCount }),
-      ...(enableMdmDisownFlag !== undefined && { enableMdmDisownFlag }),
-      ...(defaultProductFamilies !== undefined && { defaultProductFamilies }),
-    }
-  );
-}
+export const readMdmServer = readerOf<MdmServer>({
+  texts: ['serverName', 'serverType', 'status', 'lastConnectedIp', ...serverDates],
+  numbers: ['deviceCount'],
+  booleans: ['enableMdmDisownFlag'],
+  lists: ['defaultProductFamilies'],
+});
 
 /** A change as the API takes it. */
 export function mdmServerAttributes({ certificate, ...plain }: MdmServerChange): object {
@@ -130,7 +124,7 @@ export interface DeviceActivity {
   readonly id: string;
   /** `IN_PROGRESS`, `COMPLETED`, `STOPPED`, `FAILED`. */
   readonly status?: string;
-  /** `SUBMITTED`, `COMPLETED_WITH_SUCCESS`, `COMPLETED_WITH_ERRORS` … */
+  /** `SUBMITTED`, `COMPLETED_WITH_SUCCESS`, `COMPLETED_WITH_ERROR` (for some devices: see `downloadUrl`) … */
   readonly subStatus?: string;
   readonly createdDateTime?: string;
   readonly completedDateTime?: string;
@@ -139,9 +133,9 @@ export interface DeviceActivity {
 }
 
 /** Reads an activity; undefined without an id. */
-export function readActivity(object: JsonObject): DeviceActivity | undefined {
-  return resource(object, ['status', 'subStatus', 'createdDateTime', 'completedDateTime', 'downloadUrl']);
-}
+export const readActivity = readerOf<DeviceActivity>({
+  texts: ['status', 'subStatus', 'createdDateTime', 'completedDateTime', 'downloadUrl'],
+});
 
 /** An AppleCare agreement of a device. */
 export interface AppleCareCoverage {
@@ -153,14 +147,18 @@ export interface AppleCareCoverage {
   readonly agreementNumber?: string;
   readonly startDateTime?: string;
   readonly endDateTime?: string;
+  readonly isRenewable?: boolean;
+  readonly isCanceled?: boolean;
   readonly contractCancelDateTime?: string;
 }
 
+const coverageDates = ['startDateTime', 'endDateTime', 'contractCancelDateTime'] as const;
+
 /** Reads an agreement; undefined without an id. */
-export function readCoverage(object: JsonObject): AppleCareCoverage | undefined {
-  const names = ['status', 'paymentType', 'description', 'agreementNumber', 'startDateTime', 'endDateTime'] as const;
-  return resource(object, [...names, 'contractCancelDateTime']);
-}
+export const readCoverage = readerOf<AppleCareCoverage>({
+  texts: ['status', 'paymentType', 'description', 'agreementNumber', ...coverageDates],
+  booleans: ['isRenewable', 'isCanceled'],
+});
 
 /** Something that happened in the organisation. */
 export interface AuditEvent {
@@ -181,27 +179,17 @@ export interface AuditEvent {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
+const actor = ['actorType', 'actorId', 'actorName'] as const;
+const subject = ['subjectType', 'subjectId', 'subjectName'] as const;
+const plainEvent = readerOf<AuditEvent>({
+  texts: ['eventDateTime', 'type', 'category', 'outcome', 'groupId', ...actor, ...subject],
+});
+
 /** Reads an event; undefined without an id. */
 export function readAuditEvent(object: JsonObject): AuditEvent | undefined {
-  const names = ['eventDateTime', 'type', 'category', 'actorType', 'actorId', 'actorName', 'subjectType'] as const;
-  const event: AuditEvent | undefined = resource(object, [...names, 'subjectId', 'subjectName', 'outcome', 'groupId']);
-  if (event === undefined) return undefined;
+  const event = plainEvent(object);
   const attributes = object.object('attributes');
   const key = attributes?.text('eventDataPropertyKey');
   const data = key === undefined ? undefined : attributes?.object(key);
-  return data === undefined ? event : { ...event, data: Object.fromEntries(data.entries()) };
-}
-
-function resource<K extends string>(
-  object: JsonObject,
-  keys: readonly K[],
-): ({ readonly id: string } & { readonly [P in K]?: string }) | undefined {
-  const id = object.text('id');
-  if (id === undefined) return undefined;
-  const attributes = object.object('attributes');
-  const entries = keys.flatMap((key) => {
-    const value = attributes?.text(key);
-    return value === undefined ? [] : [[key, value] as const];
-  });
-  return { ...(Object.fromEntries(entries) as { readonly [P in K]?: string }), id };
+  return event && data ? { ...event, data: Object.fromEntries(data.entries()) } : event;
 }

@@ -5,6 +5,7 @@ import { DAY_MS } from '../clock.ts';
 export interface RosterPerson {
   readonly id: string;
   readonly name: string;
+  /** Empty for people who have none. */
   readonly managedAppleId: string;
 }
 
@@ -68,6 +69,7 @@ export function checkRoster(roster: Roster): readonly RosterIssue[] {
   const owners = new Map<string, string>();
   for (const person of roster.people) {
     const account = person.managedAppleId.toLowerCase();
+    if (account === '') continue; // not every person has one
     const owner = owners.get(account);
     if (owner !== undefined) {
       const message = `the person has the same Managed Apple Account as ${owner}`;

@@ -3,8 +3,10 @@ import { AdeError, isAdeError } from '../errors.ts';
 import { createSender, type HttpOptions } from '../http/exchange.ts';
 import { type JsonObject, jsonAnswer, lacking } from '../http/json.ts';
 import type { ServerToken } from '../token/open.ts';
+import type { SyncOptions, SyncState } from './pages.ts';
+import { createRosterMethods, type RosterMethods } from './roster.ts';
 import { createSession, type SessionRequest } from './session.ts';
-import { type DevicePage, readPages, type SyncOptions, type SyncState } from './sync.ts';
+import { type DevicePage, readPages } from './sync.ts';
 import {
   type EnrolmentAccount,
   type EnrolmentDevice,
@@ -64,7 +66,7 @@ export interface DefinedProfile {
 }
 
 /** The device enrolment service, for one account. Every method throws AdeErrors: `ade.enrolment.*`, `ade.http.*`, `ade.token.expired`. */
-export interface EnrolmentClient {
+export interface EnrolmentClient extends RosterMethods {
   /** The account's details. From then on requests follow the limits that they name. */
   account(): Promise<EnrolmentAccount>;
   /**
@@ -171,6 +173,7 @@ export function createEnrolmentClient(options: EnrolmentClientOptions): Enrolmen
       known = readAccount(await get('/account'));
       return known;
     },
+    ...createRosterMethods((path, body) => post(path, body)),
     sync: (from, syncOptions) => readPages((path, body) => post(path, body), from, syncOptions),
     details: (serials) =>
       inBatches('/devices', serials, async (devices) => {

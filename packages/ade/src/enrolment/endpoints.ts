@@ -36,7 +36,7 @@ const profileErrors: readonly EnrolmentErrorName[] = [
   'SUPPORT_PHONE_INVALID',
 ];
 
-/** The endpoints. Source: Apple, Device Management, "Device assignment". */
+/** The endpoints. Source: Apple, Device Management, "Device assignment" and "Roster management". */
 export const enrolmentEndpoints: readonly EnrolmentEndpoint[] = [
   { title: 'Authenticating', method: 'GET', path: '/session', client: 'session', errors: [] },
   { title: 'Get Account Detail', method: 'GET', path: '/account', client: 'account', errors: [] },
@@ -126,4 +126,23 @@ export const enrolmentEndpoints: readonly EnrolmentEndpoint[] = [
     client: 'removeServiceDiscovery',
     errors: ['ORG_NOT_SUPPORTED'],
   },
+  ...(['Classes', 'People', 'Courses', 'Locations'] as const).flatMap(roster),
 ];
+
+/** The two endpoints of a part of the roster. */
+function roster(name: 'Classes' | 'People' | 'Courses' | 'Locations'): EnrolmentEndpoint[] {
+  const paths = { Classes: '', People: '/person', Courses: '/course', Locations: '/location' };
+  const path = `/roster/class${paths[name]}`;
+  const sync = name === 'Locations' ? 'Sync the Locations' : `Sync the List of ${name}`;
+  const client = `roster${name}` as const;
+  return [
+    { title: `Get the List of ${name}`, method: 'POST', path, client, errors: ['INVALID_CURSOR'] },
+    {
+      title: sync,
+      method: 'POST',
+      path: `${path}/sync`,
+      client,
+      errors: ['CURSOR_REQUIRED', 'INVALID_CURSOR', 'EXPIRED_CURSOR'],
+    },
+  ];
+}

@@ -7,11 +7,13 @@ export {
 } from './apps/server.ts';
 export type { SimulatedAsset } from './apps/state.ts';
 export type { SimulatedSubscription } from './apps/subscriptions.ts';
+export type { ResourceType, SimulatedResource, SimulatedResources } from './business/resources.ts';
 export {
   createSimulatedBusinessApi,
   type SimulatedBusinessApi,
   type SimulatedBusinessOptions,
 } from './business/server.ts';
+export type { RosterEntry, SimulatedRoster } from './enrolment/roster.ts';
 export {
   createSimulatedEnrolmentService,
   type ServiceRequest,

@@ -2,8 +2,12 @@
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json } from '../answers.ts';
 import { createOrganisation, type Organisation, type OrganisationOptions } from '../organisation.ts';
+import { createActivities, type DeviceEvent, type DeviceStates } from './activities.ts';
+import { readAuditEvents } from './audit.ts';
+import { createBlueprints } from './blueprints.ts';
 import { missing, pageOf, problem } from './documents.ts';
 import { type ApiAccount, judgeTokenRequest, readPublicKey } from './oauth.ts';
+import { readResources, type SimulatedResources, smallOrganisation } from './resources.ts';
 import { createServers } from './servers.ts';
 
 /** Options of {@link createSimulatedBusinessApi}. */
@@ -18,6 +22,8 @@ export interface SimulatedBusinessOptions extends OrganisationOptions {
   readonly organisation?: Organisation;
   /** Names of the servers. Default one, `Simulated server`; all devices begin with none. */
   readonly servers?: readonly string[];
+  /** Users, groups, units, apps and packages. Default: a few of each. */
+  readonly resources?: Partial<SimulatedResources>;
   /** How long an activity takes, in milliseconds. Default 10,000. */
   readonly activityMs?: number;
   /** How long an access token is good, in seconds. Default 3,600. */
@@ -38,6 +44,10 @@ export interface SimulatedBusinessApi {
   readonly servers: readonly { readonly id: string; readonly name: string }[];
   /** Locks a device. */
   lock(serialNumber: string, type: 'MDM' | 'USER'): void;
+  /** The built-in device management takes a device over. */
+  enrolBuiltIn(serialNumber: string): void;
+  /** A device that is to be migrated has moved to its new server. */
+  migrated(serialNumber: string): void;
   /** Ends all access tokens. */
   endTokens(): void;
   /** Revokes the API account's key. */
@@ -49,15 +59,6 @@ export interface SimulatedBusinessApi {
       | undefined,
   ): void;
   readonly counters: ReadonlyMap<string, number>;
-}
-
-interface Activity {
-  readonly id: string;
-  readonly created: number;
-  readonly type: string;
-  readonly serverId: string;
-  readonly numbers: readonly number[];
-  done: boolean;
 }
 
 const year = 365 * 86_400_000;
@@ -81,6 +82,8 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     publicKey: readPublicKey(options.publicKey),
     scope: `${manager}.api`,
   };
+  const states: DeviceStates = { assigned: new Map(), migrations: new Map(), released: new Map() };
+  const { assigned, migrations, released } = states;
   const countOf = (id: string): number => [...assigned.values()].filter((server) => server === id).length;
   const servers = createServers(
     options.servers ?? ['Simulated server'],
@@ -88,13 +91,38 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     now,
     (id) => countOf(id),
   );
-  /** Which server a device is assigned to; devices that are not here have none. */
-  const assigned = new Map<number, string>();
+  const resources: SimulatedResources = { ...smallOrganisation(now()), ...options.resources };
+  const builtIn = new Set<number>();
   const locks = new Map<number, 'MDM' | 'USER'>();
   const tokens = new Map<string, number>();
   const used = new Set<string>();
-  const activities = new Map<string, Activity>();
-  const events: { readonly at: number; readonly type: string; readonly number: number }[] = [];
+  const events: DeviceEvent[] = [];
+  const serialOf = (number: number): string => organisation.device(number).serialNumber;
+  const isOwned = (number: number): boolean => number >= 0 && !released.has(number);
+  const newId = (): string => random.uuid().toLowerCase();
+  const blueprints = createBlueprints({
+    now,
+    newId,
+    maxPage,
+    knows: (part, id) =>
+      part === 'orgDevices' ? isOwned(organisation.find(id)) : resources[part].some((item) => item.id === id),
+  });
+  const activities = createActivities({
+    organisation,
+    servers: () => servers.list,
+    states,
+    now,
+    newId,
+    takesMs: activityMs,
+    releases: manager === 'business',
+    onEvent(event) {
+      events.push(event);
+      if (event.type !== 'DEVICE_REMOVED_FROM_ORG') return;
+      builtIn.delete(event.number);
+      blueprints.dropDevice(serialOf(event.number));
+    },
+    onAssigned: (numbers, serverName) => options.onAssigned?.(numbers.map(serialOf), serverName),
+  });
   const counters = new Map<string, number>();
   let script: Parameters<SimulatedBusinessApi['respond']>[0];
   let requests = 0;
@@ -108,28 +136,10 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     return json({ access_token: token, token_type: 'Bearer', expires_in: tokenSeconds, scope: account.scope });
   }
 
-  /** Does what activities were to do by now. */
-  function settle(): void {
-    for (const activity of activities.values()) {
-      if (activity.done || now() < activity.created + activityMs) continue;
-      activity.done = true;
-      const server = activity.serverId;
-      const assigns = activity.type === 'ASSIGN_DEVICES';
-      for (const number of activity.numbers) {
-        if (assigns) assigned.set(number, server);
-        else if (assigned.get(number) === server) assigned.delete(number);
-        const type = assigns ? 'DEVICE_ASSIGNED_TO_SERVER' : 'DEVICE_UNASSIGNED_FROM_SERVER';
-        events.push({ at: activity.created + activityMs, type, number });
-      }
-      const serials = activity.numbers.map((number) => organisation.device(number).serialNumber);
-      const name = servers.list.find((item) => item.id === server)?.name ?? null;
-      options.onAssigned?.(serials, assigns ? name : null);
-    }
-  }
-
   function describe(number: number): object {
     const device = organisation.device(number);
     const ordered = new Date(device.orderedAt).toISOString();
+    const [migration, releasedAt] = [migrations.get(number), released.get(number)];
     return {
       type: 'orgDevices',
       id: device.serialNumber,
@@ -145,22 +155,18 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
         color: device.color,
         status: assigned.has(number) ? 'ASSIGNED' : 'UNASSIGNED',
         purchaseSourceType: 'APPLE',
+        isMdmMigrationCapable: assigned.has(number),
+        ...(migration && {
+          mdmMigrationStatus: migration.status,
+          mdmMigrationDeadlineDateTime: new Date(migration.deadline).toISOString(),
+        }),
+        ...(releasedAt !== undefined && {
+          releasedFromOrgDateTime: new Date(releasedAt).toISOString(),
+          releaserEntityType: 'API',
+          releaserId: account.clientId,
+        }),
       },
     };
-  }
-
-  function describeActivity(activity: Activity): object {
-    const ended = new Date(activity.created + activityMs).toISOString();
-    const state = activity.done
-      ? {
-          status: 'COMPLETED',
-          subStatus: 'COMPLETED_WITH_SUCCESS',
-          completedDateTime: ended,
-          downloadUrl: `https://store.example/${activity.id}.csv`,
-        }
-      : { status: 'IN_PROGRESS', subStatus: 'SUBMITTED' };
-    const attributes = { ...state, createdDateTime: new Date(activity.created).toISOString() };
-    return { type: 'orgDeviceActivities', id: activity.id, attributes };
   }
 
   const page = (url: URL, size: number, at: (index: number) => object | undefined): Response =>
@@ -193,75 +199,45 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     return part === 'assignedServer' ? json({ data: servers.describe(server) }) : missing('orgDevices', url.pathname);
   }
 
-  function begin(body: ReadonlyMap<string, unknown> | undefined): Response {
-    const data = body?.get('data') as
-      | {
-          attributes?: { activityType?: string };
-          relationships?: { mdmServer?: { data?: { id?: string } }; devices?: { data?: { id?: string }[] } };
-        }
-      | undefined;
-    const type = data?.attributes?.activityType;
-    const devices = data?.relationships?.devices?.data;
-    if (data === undefined || devices === undefined) return problem(400, 'ENTITY_INVALID', 'data');
-    if (type !== 'ASSIGN_DEVICES' && type !== 'UNASSIGN_DEVICES') {
-      return problem(422, 'ENTITY_UNPROCESSABLE', 'activityType');
+  /** Devices that the built-in device management has: the list, or the details of one. */
+  function readBuiltIn(url: URL, id: string | undefined, part: string | undefined): Response | undefined {
+    if (id === undefined) {
+      const numbers = [...builtIn];
+      return page(url, numbers.length, (index) => {
+        const { serialNumber, model, kind } = organisation.device(numbers[index]!);
+        const attributes = { serialNumber, deviceName: model, productFamily: kind, enrolledUserId: 'user-1' };
+        return { type: 'mdmDevices', id: serialNumber, attributes };
+      });
     }
-    if (devices.length === 0) return problem(422, 'ENTITY_UNPROCESSABLE', 'devices');
-    const serverId = data.relationships?.mdmServer?.data?.id;
-    const server = servers.list.find((item) => item.id === serverId);
-    const numbers = devices.map((device) => organisation.find(String(device.id)));
-    if (server === undefined || numbers.some((number) => number < 0)) {
-      return problem(409, 'ENTITY_ERROR.RELATIONSHIP.INVALID', server === undefined ? 'mdmServer' : 'devices');
-    }
-    const activity: Activity = {
-      id: random.uuid().toLowerCase(),
-      created: now(),
-      type,
-      serverId: server.id,
-      numbers,
-      done: false,
+    if (part !== 'details') return undefined;
+    const number = organisation.find(id);
+    if (!builtIn.has(number)) return missing('mdmDevices', id);
+    const { serialNumber, model, kind } = organisation.device(number);
+    const attributes = {
+      serialNumber,
+      deviceName: model,
+      deviceModel: model,
+      osVersion: '26.1',
+      platform: kind === 'Mac' ? 'macOS' : 'iOS',
+      imei: [],
+      lastCheckInDateTime: new Date(now()).toISOString(),
+      ...(kind === 'Mac' && { isFirewallEnabled: true, isFileVaultEnabled: true }),
+      storageFreeCapacity: 100_000_000_000,
+      storageTotalCapacity: 256_000_000_000,
+      deviceLockStatus: 'UNLOCKED',
+      deviceEraseStatus: 'NOT_ERASED',
+      lostModeStatus: 'DISABLED',
     };
-    activities.set(activity.id, activity);
-    return json({ data: describeActivity(activity) }, 201);
-  }
-
-  function auditEvents(url: URL): Response {
-    const start = Date.parse(url.searchParams.get('filter[startTimestamp]') ?? '');
-    const end = Date.parse(url.searchParams.get('filter[endTimestamp]') ?? '');
-    if (Number.isNaN(start) || Number.isNaN(end))
-      return problem(400, 'PARAMETER_ERROR.MISSING', 'filter[startTimestamp]');
-    const type = url.searchParams.get('filter[type]');
-    const subject = url.searchParams.get('filter[subjectId]');
-    return page(url, events.length, (index) => {
-      const event = events[index]!;
-      const serialNumber = organisation.device(event.number).serialNumber;
-      if (event.at < start || event.at > end || (type !== null && type !== event.type)) return undefined;
-      if (subject !== null && subject !== serialNumber) return undefined;
-      const key =
-        event.type === 'DEVICE_ASSIGNED_TO_SERVER'
-          ? 'eventDataDeviceAssignedToServer'
-          : 'eventDataDeviceUnassignedFromServer';
-      const attributes = {
-        eventDateTime: new Date(event.at).toISOString(),
-        type: event.type,
-        category: 'DEVICE_INVENTORY',
-        actorType: 'API_ACCOUNT',
-        actorId: account.clientId,
-        subjectType: 'DEVICE',
-        subjectId: serialNumber,
-        outcome: 'SUCCESS',
-        eventDataPropertyKey: key,
-        [key]: { serialNumber },
-      };
-      return { type: 'auditEvents', id: `event-${index}`, attributes };
-    });
+    return json({ data: { type: 'mdmDeviceDetails', id: serialNumber, attributes } });
   }
 
   function route(request: Request, url: URL): Response | undefined {
     const [version, kind, id, part, relation] = url.pathname.slice(1).split('/').map(decodeURIComponent);
     if (version !== 'v1' || request.method !== 'GET') return undefined;
     if (kind === 'orgDevices') {
-      return id === undefined ? page(url, organisation.size, describe) : readDevice(url, id, part, relation);
+      return id === undefined
+        ? page(url, organisation.size, (number) => (isOwned(number) ? describe(number) : undefined))
+        : readDevice(url, id, part, relation);
     }
     if (kind === 'mdmServers') {
       if (id === undefined) return page(url, servers.list.length, (index) => servers.describe(servers.list[index]!));
@@ -275,11 +251,11 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
         id: organisation.device(found[index]!).serialNumber,
       }));
     }
-    if (kind === 'orgDeviceActivities' && id !== undefined) {
-      const activity = activities.get(id);
-      return activity === undefined ? missing('orgDeviceActivities', id) : json({ data: describeActivity(activity) });
-    }
-    return kind === 'auditEvents' && manager === 'business' ? auditEvents(url) : undefined;
+    if (kind === 'orgDeviceActivities' && id !== undefined) return activities.read(id);
+    if (manager !== 'business') return undefined;
+    if (kind === 'mdmDevices') return readBuiltIn(url, id, part);
+    if (kind === 'auditEvents') return readAuditEvents(events, url, maxPage, account.clientId, serialOf);
+    return readResources(resources, url, maxPage, [kind, id, part, relation]);
   }
 
   const api: SimulatedBusinessApi = {
@@ -300,19 +276,32 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
       if (scripted !== undefined) return scripted;
       const token = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
       if (!((tokens.get(token) ?? 0) > now())) return problem(401, 'NOT_AUTHORIZED', 'the access token is not valid');
-      settle();
-      if (name === 'POST /v1/orgDeviceActivities') return begin(await bodyOf(request));
+      activities.settle();
+      if (name === 'POST /v1/orgDeviceActivities') return activities.begin(await bodyOf(request));
       const [, , kind, id = '', ...rest] = url.pathname.split('/').map(decodeURIComponent);
       const { method } = request;
       if (manager === 'business' && kind === 'mdmServers' && rest.length === 0) {
         if (method === 'POST' && id === '') return servers.change(method, id, await bodyOf(request));
         if (method === 'PATCH' || method === 'DELETE') return servers.change(method, id, await bodyOf(request));
       }
+      if (manager === 'business' && (kind === 'blueprints' || kind === 'configurations')) {
+        const segments = url.pathname.split('/').slice(2).map(decodeURIComponent);
+        const body = method === 'GET' || request.body === null ? undefined : await bodyOf(request);
+        return blueprints.handle({ method, url, segments, body }) ?? problem(404, 'NOT_FOUND', url.pathname);
+      }
       return route(request, url) ?? problem(404, 'NOT_FOUND', url.pathname);
     },
     lock(serial, type) {
       const number = organisation.find(serial);
       if (number >= 0) locks.set(number, type);
+    },
+    enrolBuiltIn(serial) {
+      const number = organisation.find(serial);
+      if (isOwned(number)) builtIn.add(number);
+    },
+    migrated(serial) {
+      const migration = migrations.get(organisation.find(serial));
+      if (migration !== undefined) migration.status = 'SUCCESS';
     },
     endTokens: () => tokens.clear(),
     respond(next) {

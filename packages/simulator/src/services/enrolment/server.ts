@@ -14,6 +14,7 @@ import {
 } from './devices.ts';
 import { assignProfile, defineProfile, type ProfileService, readProfile, removeProfile } from './profiles.ts';
 import { createRegistry, type RegistryOptions } from './registry.ts';
+import { createRoster, type SimulatedRoster } from './roster.ts';
 import { type Credentials, checkSignature } from './signature.ts';
 import { tokenFile } from './token-file.ts';
 
@@ -25,6 +26,8 @@ export interface SimulatedEnrolmentOptions extends RegistryOptions {
   readonly organisationName?: string;
   /** `org` (default) or `edu`. */
   readonly organisationType?: 'org' | 'edu';
+  /** The roster, of `edu`. Default: an empty one. */
+  readonly roster?: SimulatedRoster;
   /** Largest page that is given. Default 1,000, as Apple. */
   readonly maxPage?: number;
   /** A session ends when it is not used for so long. Default 180,000 ms. */
@@ -66,6 +69,10 @@ export interface SimulatedEnrolmentService {
   pushed(serialNumber: string): Readonly<Record<string, unknown>> | undefined;
   /** Apple has sent a new device for an old one, and released the old. */
   replace(original: string, replacement: string): void;
+  /** Adds records to the roster, or changes them. */
+  changeRoster(roster: SimulatedRoster): void;
+  /** Removes records from the roster, which no change tells of. */
+  removeFromRoster(uniqueIdentifiers: Iterable<string>): void;
   /** What the service knows of a device. */
   look(serialNumber: string): (OwnedDevice & { readonly profileUuid?: string; readonly status: string }) | undefined;
   /** Ends all sessions, as a restart of the service does. */
@@ -137,6 +144,8 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
     replacements: new Map(),
   };
 
+  const roster = createRoster(options.roster ?? {}, { secret: deviceService.secret, now, maxPage: account.maxPage });
+
   function hex(bytes: number): string {
     return Buffer.from(random.bytes(bytes)).toString('hex');
   }
@@ -204,6 +213,11 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
           ? json({ betaEnrollmentTokens: betaTokens })
           : text('APPLE_SEED_FOR_IT_TURNED_OFF', 403);
       default:
+        if (request.method === 'POST' && url.pathname.startsWith('/roster/')) {
+          // Apple says that businesses have no rosters, not how a request for one is refused.
+          if (account.organisationType === 'org') return text('ORG_NOT_SUPPORTED', 400);
+          return roster.answer(url.pathname, body) ?? text('', 404);
+        }
         return url.pathname === '/account-driven-enrollment/profile'
           ? service.discoverySupported
             ? discovery(request.method, body)
@@ -283,6 +297,8 @@ export function createSimulatedEnrolmentService(options: SimulatedEnrolmentOptio
       deviceService.replacements.set(replacement, { original, date });
       service.remove([original]);
     },
+    changeRoster: (changed) => roster.change(changed),
+    removeFromRoster: (ids) => roster.remove(ids),
     look(serial) {
       const number = registry.number(serial);
       if (number < 0) return undefined;
