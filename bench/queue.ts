@@ -25,6 +25,16 @@ const TURN_MS = 200;
  * required one, there is more time.
  */
 const ROUNDS = { fewest: 3, least: 9, most: 151, ms: 12_000, mostMs: 40_000, accuracy: 0.02 } as const;
+/**
+ * The orders of the turns, one round after the other: each state comes after each other equally often and never after itself,
+ * so that what the one before leaves behind, in the caches and to the collector's threads, is the same for all.
+ */
+const ORDERS = [
+  [0, 1, 3, 2],
+  [1, 2, 0, 3],
+  [2, 3, 1, 0],
+  [3, 0, 2, 1],
+] as const;
 /** What a history or a backlog must leave of the empty store's speed. */
 const REQUIRED = 0.9;
 
@@ -169,8 +179,8 @@ async function takeTurns(
   const turns = new Map<State, number[]>(STATES.map((state) => [state, []]));
   const began = performance.now();
   for (let round = 0; round < ROUNDS.most; round++) {
-    // There and back, so that what comes and goes does not hit the same one each time.
-    for (const state of round % 2 === 0 ? STATES : [...STATES].reverse()) {
+    for (const place of ORDERS[round % ORDERS.length]!) {
+      const state = STATES[place]!;
       turns.get(state)!.push((await ask(crew.get(state)!, { ask: 'turn', width, cycles })).ms);
     }
     const rounds = round + 1;

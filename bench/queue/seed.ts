@@ -19,7 +19,9 @@ export async function seedByStore(store: Store, state: State, devices: number): 
   for (let i = 0; i < EACH && ids.length > 0; i++) {
     const notBefore = state === 'own' ? LATER : null;
     // In a history, each takes the place of the one before, which is finished so.
-    const seed = command(`seed-${i}`, { notBefore, dedupeKey: state === 'history' ? 'seed' : null });
+    // What is finished wakes nobody, as in the databases.
+    const finished = state === 'history';
+    const seed = command(`seed-${i}`, { notBefore, dedupeKey: finished ? 'seed' : null, push: !finished });
     await store.queue.enqueue({ commands: [seed], enrolmentIds: ids, at: T0 - 1, events: [] });
   }
   if (state === 'history') await store.queue.end({ enrolmentIds: ids, state: 'superseded', at: T0 - 1 });

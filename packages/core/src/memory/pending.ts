@@ -132,7 +132,10 @@ function removePending(state: MemoryState, { work }: EnrolmentRow, row: PendingI
   const place = work.rows.indexOf(row);
   if (place >= 0) work.rows.splice(place, 1);
   else work.later.splice(work.later.indexOf(row), 1);
-  if (command.dedupeKey !== null) work.byKey?.delete(command.dedupeKey);
+  if (command.dedupeKey !== null && work.byKey !== null) {
+    work.byKey.delete(command.dedupeKey);
+    if (work.byKey.size === 0) work.byKey = null;
+  }
   if (--command.waiting === 0) state.waiting.delete(command);
   state.pendingSize--;
   if (!isRow(row)) return;
