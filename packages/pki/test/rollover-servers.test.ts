@@ -100,6 +100,27 @@ describe('a SCEP server after the change of its authority', () => {
     expect(await ask(21, stranger, readCertificate(youngDevice.certificate))).toBe('badRequest');
   });
 
+  it('opens what a client encrypted to the earlier authority, and answers in its name', async () => {
+    const store = createMemoryScepStore({ clock });
+    const before = createScepServer({ ca: oldCa, store, clock });
+    /** Enrols at a server that changed after the client had asked for the authority. */
+    const late = async (signer: boolean) => {
+      const { certificate } = old;
+      const earlier = [{ certificate, ...(signer ? { signer: localSigner(old.privateKey) } : {}) }];
+      const after = createScepServer({ ca: currentCa, store, clock, earlier });
+      const handle = (request: Request): Promise<Response> =>
+        (request.url.includes('operation=PKIOperation') ? after : before).handle(request);
+      const challenge = store.createChallenge({ reference: 'device' });
+      return await scepEnrol({ url, clock, subject: 'CN=late', fetch: handle, challenge });
+    };
+    const { certificate } = await late(true);
+    const { authorityKeyIdentifier } = readCertificate(certificate);
+    expect(authorityKeyIdentifier).toBe(readCertificate(current.certificate).subjectKeyIdentifier);
+    expect(authorityKeyIdentifier).toBeDefined();
+    // Without the key of the earlier authority nobody can read it, and nobody could answer.
+    expect(await codeOfAsync(() => late(false))).toMatch(/^pki\./);
+  });
+
   oracle('openssl', 'gives the list of the authority that issued what is asked about', async () => {
     const { ask, earlierDevice, youngDevice } = await scepAfter();
     for (const [root, other, device] of [

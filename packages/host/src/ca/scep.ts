@@ -36,7 +36,7 @@ export interface HostScepInput {
   readonly approval: 'never' | 'without-challenge' | 'always';
   readonly nextCa: ScepServerOptions['nextCa'];
   /** Authorities before this one. */
-  readonly earlier: readonly CaCertificate[];
+  readonly earlier: readonly (CaCertificate & { readonly signer?: Signer })[];
   readonly revocation: Revocation | null;
   readonly logger: Logger;
 }
@@ -68,9 +68,13 @@ export function hostScepServer(input: HostScepInput): ScepServer {
       previousCas: identity.anchors.filter((anchor) => Buffer.compare(anchor, ca.certificate) !== 0),
     },
     ...(nextCa === undefined ? {} : { nextCa }),
-    earlier: earlier.map(({ certificate, chain = [] }) => {
+    earlier: earlier.map(({ certificate, chain = [], signer }) => {
       const crl = revocation?.crlOf(certificate);
-      return { certificate, chain, ...(crl === undefined ? {} : { crl }) };
+      return {
+        ...{ certificate, chain },
+        ...(crl === undefined ? {} : { crl }),
+        ...(signer === undefined ? {} : { signer }),
+      };
     }),
     ...(revocation === null ? {} : { crl: revocation.crl }),
     onEvent: ({ type, error, ...event }) => {

@@ -189,16 +189,21 @@ function readTransport(node: DerNode): KeyTransport {
 
 /** The recipient that a certificate stands for. */
 export function findRecipient(envelope: Envelope, certificate: ParsedCertificate): Recipient {
+  const found = recipientOf(envelope, certificate);
+  if (found !== undefined) return found;
+  throw new PkiError('pki.cms.not_a_recipient', 'the message is not encrypted to this certificate');
+}
+
+/** The entry for a certificate, where there is one. */
+export function recipientOf(envelope: Envelope, certificate: ParsedCertificate): Recipient | undefined {
   const id = extensionOf(certificate, oids.subjectKeyIdentifier);
   const own = id && readSubjectKeyIdentifier(id);
-  for (const recipient of envelope.recipients) {
-    const matches = recipient.keyIdentifier
+  return envelope.recipients.find((recipient) =>
+    recipient.keyIdentifier
       ? own !== undefined && Buffer.compare(own, recipient.keyIdentifier) === 0
       : Buffer.compare(recipient.serial!, certificate.serial) === 0 &&
-        Buffer.compare(recipient.issuerDer!, certificate.issuerDer) === 0;
-    if (matches) return recipient;
-  }
-  throw new PkiError('pki.cms.not_a_recipient', 'the message is not encrypted to this certificate');
+        Buffer.compare(recipient.issuerDer!, certificate.issuerDer) === 0,
+  );
 }
 
 /**

@@ -5,7 +5,7 @@ import { encryptEnvelope } from '../cms/enveloped.ts';
 import { bundleCertificates } from '../cms/signed-write.ts';
 import type { Bytes } from '../der/writer.ts';
 import { isPkiError, PkiError } from '../errors.ts';
-import { spkiHash } from '../keys/keys.ts';
+import { readPublicKey, spkiHash } from '../keys/keys.ts';
 import type { Signer } from '../keys/signer.ts';
 import { describeCertificate, parseCertificate, serialHex } from '../x509/certificate.ts';
 import { type CertificateRequest, readCsr } from '../x509/csr.ts';
@@ -19,7 +19,7 @@ import {
   type ScepFailInfo,
   type ScepMessage,
 } from './message.ts';
-import { openRequest } from './open.ts';
+import { addressee, openRequest, type Responder } from './open.ts';
 import { checkMessage, Refusal, readRequest, refusing } from './refusal.ts';
 import type { ScepServerOptions } from './server.ts';
 import { findTransaction, type Transaction } from './transactions.ts';
@@ -39,6 +39,12 @@ type Outcome =
   | { readonly type: 'crl'; readonly crl: Uint8Array }
   | { readonly type: 'pending' };
 
+/** An earlier authority that opens requests itself, where its key is at hand and can. */
+function opener({ certificate, signer }: Authority): readonly { certificate: Uint8Array; signer: Signer }[] {
+  const usable = signer?.decrypt !== undefined && readPublicKey(signer.publicKey).type === 'rsa';
+  return usable ? [{ certificate, signer }] : [];
+}
+
 /** Makes the function that answers pkiMessages. It throws PkiError only for what is no pkiMessage at all. */
 export function createPkiOperation(context: Context): (bytes: Uint8Array) => Promise<Uint8Array> {
   const { ca, store, clock, random, identity, onEvent } = context;
@@ -48,7 +54,10 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     ...(context.crl === undefined ? {} : { crl: context.crl }),
   };
   const authorities = [current, ...earlier];
-  const recipient = parseCertificate(identity.certificate);
+  const responders: readonly Responder[] = [identity, ...earlier.flatMap(opener)].map((responder) => ({
+    ...responder,
+    parsed: parseCertificate(responder.certificate),
+  }));
   const registrars = new Set((context.registrars?.certificates ?? []).map((der) => parseCertificate(der).fingerprint));
   const isRegistrar = (message: ScepMessage): boolean => registrars.has(message.signer.fingerprint);
 
@@ -56,36 +65,41 @@ export function createPkiOperation(context: Context): (bytes: Uint8Array) => Pro
     const message = parseScepMessage(bytes, context.maxBytes);
     if (!message.senderNonce) throw new PkiError('pki.scep.malformed', 'the message has no senderNonce');
     const base: Partial<ScepEvent> = { transactionId: message.transactionId };
+    // Who asks an earlier authority knows no other one yet, and believes its answers only.
+    let by: Pick<Responder, 'certificate' | 'signer'> = identity;
     try {
       checkMessage(message, context.allowSha1 ?? true);
-      const opened = await openRequest(message, context, recipient);
+      const addressed = addressee(message, context, responders);
+      by = addressed.responder;
+      const opened = await openRequest(addressed, context);
       const outcome = await process(message, opened.content);
       if (outcome.type === 'pending') {
         onEvent?.({ ...base, type: 'pending' });
-        return await reply(message, { pkiStatus: pkiStatuses.pending, envelope: null });
+        return await reply(message, by, { pkiStatus: pkiStatuses.pending, envelope: null });
       }
       const content =
         outcome.type === 'crl' ? bundleCertificates([], [outcome.crl]) : bundleCertificates(outcome.certificates);
       const { cipher, keyTransport } = opened;
       const envelope = encryptEnvelope(content, { recipients: [message.signer.der], cipher, keyTransport, random });
-      const answer = await reply(message, { pkiStatus: pkiStatuses.success, envelope });
+      const answer = await reply(message, by, { pkiStatus: pkiStatuses.success, envelope });
       if (outcome.type === 'certificates' && outcome.event) onEvent?.({ ...base, ...outcome.event });
       return answer;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const { failInfo, code } = error;
       onEvent?.({ ...base, type: 'refused', code, message: error.message, failInfo });
-      return await reply(message, { pkiStatus: pkiStatuses.failure, failInfo, envelope: null });
+      return await reply(message, by, { pkiStatus: pkiStatuses.failure, failInfo, envelope: null });
     }
   };
 
   async function reply(
     message: ScepMessage,
+    { certificate, signer }: Pick<Responder, 'certificate' | 'signer'>,
     content: { readonly pkiStatus: number; readonly failInfo?: ScepFailInfo; readonly envelope: Uint8Array | null },
   ): Promise<Bytes> {
     return encodeScepMessage({
       ...content,
-      ...identity,
+      ...{ certificate, signer },
       messageType: messageTypes.certRep,
       transactionId: message.transactionId,
       senderNonce: random(16),

@@ -80,9 +80,13 @@ export interface ScepServerOptions {
   };
   /**
    * Authorities before this one: their certificates renew here (as those of `previousCas`), may ask with GetCert and GetCRL,
-   * and are found; `crl` is the authority's own list.
+   * and are found; `crl` is the authority's own list. With `signer` (an RSA key that decrypts), requests of clients that know no
+   * other authority yet are opened and answered in its name; what they get is issued by this one.
    */
-  readonly earlier?: readonly (CaCertificate & { readonly crl?: () => Promise<Uint8Array> })[];
+  readonly earlier?: readonly (CaCertificate & {
+    readonly crl?: () => Promise<Uint8Array>;
+    readonly signer?: Signer;
+  })[];
   /** The authority that follows this one, for GetNextCACert, DER. */
   readonly nextCa?: { readonly certificate: Uint8Array; readonly chain?: readonly Uint8Array[] };
   /** The current CRL, DER, for GetCRL. */
