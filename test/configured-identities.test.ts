@@ -35,13 +35,18 @@ import {
   type SimulatedDeviceOptions,
 } from '@espalier/simulator';
 import { openSqliteStore } from '@espalier/sqlite';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { folder, need, run } from './support/tools.ts';
 
 const START = Date.UTC(2026, 0, 15, 12);
 const ORIGIN = 'https://mdm.example.com';
 const SID = 'S-1-5-21-1111111111-2222222222-3333333333-1234';
-const clock = { now: () => START };
+/** The time in a test, which begins at START. */
+let now = START;
+const clock = { now: () => now };
+beforeEach(() => {
+  now = START;
+});
 
 const keyPool = createKeyPool();
 const token = createAdminToken((length) => new Uint8Array(length).fill(3));
@@ -56,6 +61,8 @@ beforeAll(async () => {
 interface World {
   readonly engine: Engine;
   readonly host: Host;
+  /** Lets engine and device work until nothing is left. */
+  settle(device: SimulatedDevice): Promise<void>;
   device(more?: Partial<SimulatedDeviceOptions>): Promise<SimulatedDevice>;
   /** Gives every device a configuration, and lets the device work until nothing is left. */
   configure(type: string, settings: Readonly<Record<string, unknown>>, to: SimulatedDevice): Promise<string>;
@@ -90,7 +97,7 @@ async function world(options: Partial<HostOptions> = {}, store: Store = createMe
   let made = 0;
   const label = await engine.labels.create({ name: 'All', expression: '"common.platform" = "iOS"' });
   return {
-    ...{ engine, host, fetch: (request) => host.fetch(request) },
+    ...{ engine, host, settle, fetch: (request) => host.fetch(request) },
     async device(more = {}) {
       const device = createSimulatedDevice({
         ...{ kind: 'iPhone', seed: 'configured', clock, attestation, keyPool, retry: { attempts: 2 } },
@@ -141,6 +148,78 @@ const request = {
 };
 const values = () => ({ USERID: 'jo', USER_UPN: 'jo@corp.example.com', USER_SID: SID });
 
+const DAY = 86_400_000;
+
+describe('an identity that ends', () => {
+  const settings = {
+    scep: { ...request, keySize: 2048 },
+    acme: { subject: request.subject, keyType: 'ECSECPrimeRandom', keySize: 256 },
+  } as const;
+  for (const type of ['scep', 'acme'] as const) {
+    it(`is asked for anew in the window of its configuration, once, and the one before is over (${type})`, async () => {
+      const to = await world({ configurationCertificates: { values } });
+      const phone = await to.device();
+      const template = { lifetimeDays: 100 };
+      const id = await to.configure(type, { ...settings[type], template, renewalWindowDays: 20 }, phone);
+      const first = identityOf(phone, id).certificate;
+      const later = async (days: number): Promise<Uint8Array> => {
+        now += days * DAY;
+        for (let turn = 0; turn < 2; turn += 1) await to.settle(phone);
+        return identityOf(phone, id).certificate;
+      };
+      expect(Buffer.compare(await later(79), first)).toBe(0);
+      const second = await later(1);
+      expect(Buffer.compare(second, first)).not.toBe(0);
+      expect(await to.status(id)).toBe('applied');
+      expect(await entryOf(to, first)).toMatchObject({ status: 'superseded', renewalAt: now, deviceId: phone.udid });
+      expect(await entryOf(to, second)).toMatchObject({ status: 'in-force', renewalAt: null, deviceId: phone.udid });
+      const begun = await to.engine.events.list({ type: 'certificate.renewal-begun', enrolmentId: phone.udid });
+      expect(begun.items.map(({ data }) => data['configurationId'])).toEqual([id]);
+      expect(Buffer.compare(await later(1), second)).toBe(0);
+      // Its configuration goes, and with it what it brought.
+      await to.engine.configurations.delete(id);
+      await to.settle(phone);
+      expect(await entryOf(to, second)).toMatchObject({ status: 'superseded' });
+    });
+  }
+
+  it('is left alone on a device that is lost, until it is found', async () => {
+    const store = createMemoryStore();
+    const to = await world({ configurationCertificates: { values } }, store);
+    const phone = await to.device();
+    const window = { template: { lifetimeDays: 100 }, renewalWindowDays: 20 };
+    const id = await to.configure('scep', { ...settings.scep, ...window }, phone);
+    const first = identityOf(phone, id).certificate;
+    const lost = { ids: [phone.udid], from: [null], to: 'lost', at: now, cause: 'test' } as const;
+    await store.enrolments.setPhase(lost);
+    now += 85 * DAY;
+    await to.settle(phone);
+    expect(Buffer.compare(identityOf(phone, id).certificate, first)).toBe(0);
+    await store.enrolments.setPhase({ ...lost, from: ['lost'], to: null });
+    now += DAY;
+    await to.settle(phone);
+    expect(Buffer.compare(identityOf(phone, id).certificate, first)).not.toBe(0);
+  });
+
+  it('is offered again after a while to a device that did not take it, and queued once for a silent one', async () => {
+    const to = await world({ configurationCertificates: { values } });
+    const phone = await to.device();
+    const window = { template: { lifetimeDays: 100 }, renewalWindowDays: 20 };
+    const id = await to.configure('scep', { ...settings.scep, ...window }, phone);
+    const pending = async () =>
+      (await to.engine.commands.history(phone.udid)).items.filter(
+        ({ requestType, state }) => requestType === 'InstallProfile' && state === 'queued',
+      ).length;
+    now += 80 * DAY;
+    await to.engine.tick();
+    now += 8 * DAY;
+    await to.engine.tick();
+    expect([await pending(), await to.status(id)]).toEqual([1, 'update-pending']);
+    await to.settle(phone);
+    expect([await pending(), await to.status(id)]).toEqual([0, 'applied']);
+  });
+});
+
 describe('an identity by SCEP from this server', () => {
   for (const [name, open] of [
     ['memory', createMemoryStore],
@@ -167,7 +246,7 @@ describe('an identity by SCEP from this server', () => {
       expect(text).toMatch(/Key Usage: critical\n\s+Digital Signature\n/);
       expect(text).toMatch(/TLS Web Client Authentication, Microsoft Smartcard ?login/i);
       expect(await entryOf(to, certificate)).toMatchObject({
-        ...{ status: 'issued', enrolmentId: null, credentialId: `configuration:${id}` },
+        ...{ status: 'in-force', enrolmentId: null, credentialId: `configuration:${id}`, deviceId: phone.udid },
       });
       // The device lists it, and yet it opens no door: not as the device, not as another one.
       const body = encodeXml({ UDID: phone.udid, Status: 'Idle' });

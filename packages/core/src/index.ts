@@ -20,6 +20,7 @@ export { declareSoftwareUpdate } from './declarations/software-update.ts';
 export { createEngine } from './engine/create.ts';
 export { type ServerColumns, serverColumns } from './engine/facts.ts';
 export type { IssuerStatus } from './engine/issuer-check.ts';
+export type { RevokeAtIssuer } from './engine/issuer-revocation.ts';
 export { type Binding, bindingOf } from './engine/issuing.ts';
 export {
   type CompileConfiguration,

@@ -30,6 +30,7 @@ function certificateOf(
     attestation: null,
     deliveredAt: null,
     credentialId: null,
+    deviceId: null,
     ...more,
   };
 }

@@ -43,7 +43,14 @@ async function fleet(input: Partial<EngineInput> = {}) {
           notBefore: at,
           notAfter: at + 365 * DAY,
         },
-        ...{ authorityKeyId: null, enrolmentId: null, attestation: null, deliveredAt: null, credentialId: null },
+        ...{
+          authorityKeyId: null,
+          enrolmentId: null,
+          attestation: null,
+          deliveredAt: null,
+          credentialId: null,
+          deviceId: null,
+        },
         invitationId: invitation.id,
       },
       { type: 'certificate.issued', at, enrolmentId: null, data: {} },
@@ -191,7 +198,14 @@ describe('a change', () => {
     await store.certificates.register(
       {
         ...{ fingerprint, certificate, serialNumber: 'r', subject: 'CN=r', notBefore: at, notAfter: at + 365 * DAY },
-        ...{ authorityKeyId: null, attestation: null, deliveredAt: null, credentialId: null, invitationId: null },
+        ...{
+          authorityKeyId: null,
+          attestation: null,
+          deliveredAt: null,
+          credentialId: null,
+          deviceId: null,
+          invitationId: null,
+        },
         enrolmentId: 'U1',
       },
       { type: 'certificate.issued', at, enrolmentId: 'U1', data: {} },

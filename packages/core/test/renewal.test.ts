@@ -21,6 +21,7 @@ async function register({ store, clock }: TestBench, name: string, enrolmentId: 
       attestation: null,
       deliveredAt: null,
       credentialId: null,
+      deviceId: null,
     },
   };
   await store.certificates.register(entry, { type: 'certificate.issued', at, enrolmentId, data: {} });

@@ -1,7 +1,7 @@
 // The host: all routes behind one fetch handler, with errors turned into answers and into the log.
 import { randomBytes } from 'node:crypto';
 import { type PushVendor, serviceDiscoveryPath } from '@espalier/apple-mdm';
-import type { Engine, EngineInput, Facts, RandomBytes, RenewalOptions } from '@espalier/core';
+import type { Engine, EngineInput, Facts, RandomBytes, RenewalOptions, RevokeAtIssuer } from '@espalier/core';
 import {
   type CaCertificate,
   type CertificateAuthority,
@@ -170,6 +170,8 @@ export interface Host {
   readonly late: ConfiguredIdentities['late'];
   /** Makes the identities of credential settings: for the engine's `issueIdentity`. See {@link hostSources}. */
   readonly issueIdentity: ConfiguredIdentities['issueIdentity'];
+  /** Revokes at the authority, where it has such an operation (CERT-9): for the engine's `issuerRevoke`. See {@link hostSources}. */
+  readonly revokeAtIssuer: RevokeAtIssuer;
 }
 
 /**
@@ -178,11 +180,14 @@ export interface Host {
  * const engine = createEngine({ store, keys, ...hostSources(() => host) });
  * const host = createHost({ engine, ca, identity, profile, publicUrl });
  */
-export function hostSources(host: () => Host): Required<Pick<EngineInput, 'renewal' | 'late' | 'issueIdentity'>> {
+export function hostSources(
+  host: () => Host,
+): Required<Pick<EngineInput, 'renewal' | 'late' | 'issueIdentity' | 'issuerRevoke'>> {
   return {
     renewal: { profile: (request) => host().renewalProfile(request) },
     late: { scep: (request) => host().late.scep(request), acme: (request) => host().late.acme(request) },
     issueIdentity: (request) => host().issueIdentity(request),
+    issuerRevoke: (certificate) => host().revokeAtIssuer(certificate),
   };
 }
 
@@ -397,6 +402,11 @@ export function createHost(given: HostOptions): Host {
     fetch,
     late: configured.late,
     issueIdentity: configured.issueIdentity,
+    async revokeAtIssuer({ serialNumber, revocationReason }) {
+      if (ca.revoke === undefined) return false;
+      await ca.revoke(serialNumber, revocationReason ?? 'unspecified');
+      return true;
+    },
 
     async renewalProfile({ enrolment, ttlMinutes }) {
       if (fixedUrls === null) {

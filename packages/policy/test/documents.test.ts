@@ -160,6 +160,13 @@ describe('settings that are refused at saving', () => {
       { ...request, url: 'https://c.example', caFingerprint: 'zz' },
       '/caFingerprint',
     ],
+    ['a window of a year', 'scep', { ...request, renewalWindowDays: 365 }, '/renewalWindowDays'],
+    [
+      'a window for what others issue',
+      'acme',
+      { subject: 'CN=x', directoryUrl: 'https://ca.example.com', clientIdentifier: 'x', renewalWindowDays: 30 },
+      '/renewalWindowDays',
+    ],
     ['a lifetime of a day', 'scep', { ...request, template: { lifetimeDays: 1 } }, '/template'],
     [
       'a directory name that no device can ask for',
@@ -193,7 +200,7 @@ describe('settings that are refused at saving', () => {
 
   it('while right ones are taken', () => {
     expect(validateSettings('scep', { ...request, url: 'https://ca.example.com', challenge: 'ndes' })).toEqual([]);
-    expect(validateSettings('acme', { ...request, template: { lifetimeDays: 90 } })).toEqual([]);
+    expect(validateSettings('acme', { ...request, template: { lifetimeDays: 90 }, renewalWindowDays: 30 })).toEqual([]);
     expect(credentialConfigurationTypes.map(({ name }) => name)).toContain('certificate-transparency');
   });
 });

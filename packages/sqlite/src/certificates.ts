@@ -4,6 +4,7 @@ import {
   type CertificateFilter,
   type CertificateStore,
   type ChallengeRecord,
+  type DueOnDevice,
   type DueRenewal,
   type IssuedCertificate,
   type NewCertificate,
@@ -30,6 +31,7 @@ interface CertificateRow {
   readonly attestation: string | null;
   readonly delivered_at: number | null;
   readonly credential_id: string | null;
+  readonly device_id: string | null;
 }
 
 interface ChallengeRow {
@@ -153,15 +155,17 @@ export function sqliteCertificates(db: Database): CertificateStore {
         ),
       ),
 
-    revoke: ({ fingerprint, reason, at, event }) =>
+    revoke: ({ fingerprint, reason, at, tellAt, event }) =>
       db.write(() => {
         const row = db.get<{ status: string }>('SELECT status FROM certificates WHERE fingerprint = ?', fingerprint);
         if (row === undefined) return 'unknown';
         if (row.status === 'revoked') return 'already-revoked';
         db.run(
-          "UPDATE certificates SET status = 'revoked', revoked_at = ?, revocation_reason = ? WHERE fingerprint = ?",
+          `UPDATE certificates SET status = 'revoked', revoked_at = ?, revocation_reason = ?, tell_at = ?
+           WHERE fingerprint = ?`,
           at,
           reason,
+          tellAt ?? null,
           fingerprint,
         );
         db.run('UPDATE enrolments SET pin = NULL WHERE pin = ?', fingerprint);
@@ -180,6 +184,28 @@ export function sqliteCertificates(db: Database): CertificateStore {
         );
         appendEvents(db, [event]);
         return 'revoked';
+      }),
+
+    untold: ({ at, limit }) =>
+      db.read(() =>
+        db
+          .all<{ fingerprint: string }>(
+            'SELECT fingerprint FROM certificates WHERE tell_at <= ? ORDER BY tell_at LIMIT ?',
+            at,
+            limit,
+          )
+          .map(({ fingerprint }) => fingerprint),
+      ),
+
+    told: ({ fingerprint, tellAt, event }) =>
+      db.write(() => {
+        const changed = db.run(
+          'UPDATE certificates SET tell_at = ? WHERE fingerprint = ? AND tell_at IS NOT NULL',
+          tellAt,
+          fingerprint,
+        );
+        if (changed > 0 && event !== null) appendEvents(db, [event]);
+        return changed > 0;
       }),
 
     dueForRenewal: ({ at, windowMs, endsAfter, retryBefore, limit }) =>
@@ -214,6 +240,35 @@ export function sqliteCertificates(db: Database): CertificateStore {
           limit,
         ),
       ),
+
+    dueOnDevices: ({ credentialId, at, windowMs, endsAfter, retryBefore, limit }) =>
+      db.read(() =>
+        db.all<DueOnDevice>(
+          `SELECT c.fingerprint, c.device_id AS deviceId, c.not_after AS notAfter
+           FROM certificates c JOIN enrolments e ON e.id = c.device_id
+           WHERE c.credential_id = ?1 AND c.device_id IS NOT NULL AND c.not_after > ?2 AND c.not_after <= ?3
+             AND c.status IN ('in-force', 'expired')
+             AND c.not_after - min(?4, (c.not_after - c.not_before) * 3 / 4) <= ?5
+             AND (c.renewal_at IS NULL OR c.renewal_at <= ?6) AND e.status = 'active' AND e.phase IS NULL
+           ORDER BY c.not_after LIMIT ?7`,
+          ...[credentialId, endsAfter, at + windowMs, windowMs, at, retryBefore, limit],
+        ),
+      ),
+
+    settleOnDevice: ({ deviceId, credentialId, installed }) =>
+      db.write(() => {
+        const rows = db.all<{ nr: number; status: string }>(
+          `SELECT nr, status FROM certificates WHERE device_id = ? AND credential_id = ? AND status <> 'revoked'
+           ORDER BY nr`,
+          deviceId,
+          credentialId,
+        );
+        const newest = installed ? rows.pop() : undefined;
+        if (newest?.status === 'issued') db.run("UPDATE certificates SET status = 'in-force' WHERE nr = ?", newest.nr);
+        for (const { nr, status } of rows) {
+          if (status !== 'superseded') db.run("UPDATE certificates SET status = 'superseded' WHERE nr = ?", nr);
+        }
+      }),
 
     renewalBegun: (fingerprint, at, event) =>
       db.write(() => {
@@ -289,6 +344,7 @@ function certificateOf(row: CertificateRow): IssuedCertificate {
     renewalAt: row.renewal_at,
     deliveredAt: row.delivered_at,
     credentialId: row.credential_id,
+    deviceId: row.device_id,
     attestation: row.attestation === null ? null : (JSON.parse(row.attestation) as AttestationRecord),
     certificate: new Uint8Array(row.certificate),
   };
@@ -298,8 +354,8 @@ function certificateOf(row: CertificateRow): IssuedCertificate {
 export function addCertificate(db: Database, certificate: NewCertificate): boolean {
   const added = db.run(
     `INSERT INTO certificates (fingerprint, serial_number, subject, not_before, not_after, certificate, invitation_id,
-       enrolment_id, authority_key_id, attestation, delivered_at, credential_id, status)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'issued') ON CONFLICT (fingerprint) DO NOTHING`,
+       enrolment_id, authority_key_id, attestation, delivered_at, credential_id, device_id, status)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'issued') ON CONFLICT (fingerprint) DO NOTHING`,
     certificate.fingerprint,
     certificate.serialNumber,
     certificate.subject,
@@ -312,6 +368,7 @@ export function addCertificate(db: Database, certificate: NewCertificate): boole
     certificate.attestation === null ? null : JSON.stringify(certificate.attestation),
     certificate.deliveredAt,
     certificate.credentialId,
+    certificate.deviceId,
   );
   return added > 0;
 }
@@ -322,6 +379,8 @@ function conditions(filter: CertificateFilter): {
 } {
   const parts: readonly (readonly [condition: string, value: string | number | undefined])[] = [
     ['enrolment_id = ?', filter.enrolmentId],
+    ['device_id = ?', filter.deviceId],
+    ['credential_id = ?', filter.credentialId],
     [
       'status IN (SELECT value FROM json_each(?))',
       filter.statuses === undefined ? undefined : JSON.stringify(filter.statuses),

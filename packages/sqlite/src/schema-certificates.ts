@@ -58,3 +58,12 @@ export const certificateLifecycle = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX acme_authorizations_order ON acme_authorizations (order_id);
 `;
+
+/** Migration: the devices that have certificates for their configurations, and issuers that are to be told of revocations. */
+export const certificateDevices = `
+  ALTER TABLE certificates ADD COLUMN device_id TEXT;
+  ALTER TABLE certificates ADD COLUMN tell_at INTEGER;
+  CREATE INDEX certificates_of_device ON certificates (device_id, credential_id, nr) WHERE device_id IS NOT NULL;
+  CREATE INDEX certificates_on_devices ON certificates (credential_id, not_after) WHERE device_id IS NOT NULL;
+  CREATE INDEX certificates_untold ON certificates (tell_at) WHERE tell_at IS NOT NULL;
+`;

@@ -1,6 +1,6 @@
 // The schema, as a list of migrations that only ever grows.
 import { adeProfileTables, adeTables } from './schema-ade.ts';
-import { certificateLifecycle } from './schema-certificates.ts';
+import { certificateDevices, certificateLifecycle } from './schema-certificates.ts';
 
 import { credentialTables } from './schema-credentials.ts';
 import { declarationTables } from './schema-declarations.ts';
@@ -271,4 +271,5 @@ export const migrations: readonly string[] = [
   `,
   credentialTables,
   adeProfileTables,
+  certificateDevices,
 ];

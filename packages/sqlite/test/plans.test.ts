@@ -75,6 +75,9 @@ it('the hot statements search by index', async () => {
   await store.certificates.findBySerial('01', 'ca');
   const due = { at: T0, windowMs: 1, endsAfter: 0, retryBefore: 0, limit: 10 };
   await store.certificates.dueForRenewal(due);
+  await store.certificates.dueOnDevices({ ...due, credentialId: 'configuration:c' });
+  await store.certificates.untold({ at: T0, limit: 10 });
+  await store.certificates.settleOnDevice({ deviceId: 'A', credentialId: 'configuration:c', installed: true });
   await store.certificates.expire({ at: T0, limit: 10 });
   await store.certificates.purge({ before: T0, limit: 10 });
   await store.enrolments.adopt({ id: 'A', certificateFingerprint: 'x', at: T0, events: [] });

@@ -241,6 +241,11 @@ export interface IssuedCertificate {
    * ACME; `null` for the identity of an enrolment.
    */
   readonly credentialId: string | null;
+  /**
+   * The enrolment of the device that it was made for, or that asked for it, for one of its configurations; `null` for the identity of
+   * an enrolment, and for what several devices share.
+   */
+  readonly deviceId: string | null;
   readonly attestation: AttestationRecord | null;
   readonly certificate: Uint8Array;
 }
@@ -313,6 +318,8 @@ export type EventType =
   | 'certificate.renewal-begun'
   | 'certificate.renewed'
   | 'certificate.revoked'
+  | 'certificate.revocation-told'
+  | 'certificate.revocation-failed'
   | 'certificate.expired'
   | 'credential-setting.changed'
   | 'credential.uploaded'

@@ -40,6 +40,7 @@ export function certificate(name: string, options: Partial<NewCertificate> = {})
     attestation: null,
     deliveredAt: T0,
     credentialId: null,
+    deviceId: null,
     ...options,
   };
 }

@@ -4,6 +4,7 @@ import { adeTests } from './ade.ts';
 import { certificateTests } from './certificates.ts';
 import { credentialTests } from './credentials.ts';
 import { declarationTests } from './declarations.ts';
+import { deviceCertificateTests } from './device-certificates.ts';
 import { deviceTests } from './devices.ts';
 import { enrolmentTests } from './enrolments.ts';
 import { faultTests } from './faults.ts';
@@ -30,6 +31,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['push', pushTests],
   ['certificates, invitations and secrets', identityTests],
   ['renewal, revocation and expiry', certificateTests],
+  ['certificates of devices for configurations', deviceCertificateTests],
   ['SCEP requests that wait', scepRequestTests],
   ['credentials of users and devices', credentialTests],
   ['the state of ACME', acmeTests],

@@ -24,6 +24,8 @@ export interface NewCertificate {
   readonly deliveredAt: number | null;
   /** The credential that it was made for: such a certificate enrols nobody. */
   readonly credentialId: string | null;
+  /** The enrolment of the device that has it, where it is no identity of the enrolment itself. */
+  readonly deviceId: string | null;
 }
 
 /** A certificate in the register. */
@@ -44,6 +46,9 @@ export interface ChallengeRecord {
 /** Which certificates are listed; the conditions hold together. */
 export interface CertificateFilter {
   readonly enrolmentId?: string;
+  /** Those that a device has for its configurations and credentials. */
+  readonly deviceId?: string;
+  readonly credentialId?: string;
   readonly statuses?: readonly CertificateState[];
   /** Those that end before, and not before, this time. */
   readonly expiresBefore?: number;
@@ -54,6 +59,13 @@ export interface CertificateFilter {
 export interface DueRenewal {
   readonly fingerprint: string;
   readonly enrolmentId: string;
+  readonly notAfter: number;
+}
+
+/** A certificate to be renewed that a device has for one of its configurations. */
+export interface DueOnDevice {
+  readonly fingerprint: string;
+  readonly deviceId: string;
   readonly notAfter: number;
 }
 
@@ -102,8 +114,21 @@ export interface CertificateStore {
     readonly fingerprint: string;
     readonly reason: RevocationReason;
     readonly at: number;
+    /** When its issuer is to be told; absent: never. */
+    readonly tellAt?: number;
     readonly event: NewEvent;
   }): Promise<'revoked' | 'already-revoked' | 'unknown'>;
+  /** Up to `limit` fingerprints of revoked certificates whose issuer is to be told by `at`, those that wait longest first. */
+  untold(input: { readonly at: number; readonly limit: number }): Promise<readonly string[]>;
+  /**
+   * Sets when the issuer is to be told of a revocation next (`null`: not any more), and appends the event. False (nothing changed)
+   * when it is not to be told any more.
+   */
+  told(input: {
+    readonly fingerprint: string;
+    readonly tellAt: number | null;
+    readonly event: NewEvent | null;
+  }): Promise<boolean>;
   /**
    * Certificates that are `in-force` or `expired`, which an active enrolment is pinned to, that end by
    * `at + min(windowMs, three quarters of their lifetime)` and after `endsAfter`, and whose renewal was not begun
@@ -125,6 +150,29 @@ export interface CertificateStore {
     readonly at: number;
     readonly limit: number;
   }): Promise<readonly DueRenewal[]>;
+  /**
+   * Certificates of one `credentialId` that are `in-force` or `expired`, on devices whose enrolment is active and in no phase (a
+   * device that is lost, or about to be wiped or retired, is not asked), that end by
+   * `at + min(windowMs, three quarters of their lifetime)` and after `endsAfter`, and whose renewal was not begun after
+   * `retryBefore`; those that end first come first.
+   */
+  dueOnDevices(input: {
+    readonly credentialId: string;
+    readonly at: number;
+    readonly windowMs: number;
+    readonly endsAfter: number;
+    readonly retryBefore: number;
+    readonly limit: number;
+  }): Promise<readonly DueOnDevice[]>;
+  /**
+   * Settles what a device has of one `credentialId`. `installed`: of its certificates that are not revoked the newest one becomes
+   * `in-force`, if it is `issued`, and those before it become `superseded`; else all of them do.
+   */
+  settleOnDevice(input: {
+    readonly deviceId: string;
+    readonly credentialId: string;
+    readonly installed: boolean;
+  }): Promise<void>;
   /** Notes when the renewal of a certificate was begun, and appends the event. */
   renewalBegun(fingerprint: string, at: number, event: NewEvent): Promise<void>;
   /**

@@ -44,8 +44,8 @@ export function createIssue(
     const credential = newCredential(context, place, before, { ...made, chain: made.chain ?? [] });
     const { id, fingerprint, notAfter, createdAt: at } = credential;
     const nobody = { invitationId: null, enrolmentId: null };
-    const certificate = registerEntry(made.certificate, nobody, null, { credentialId: id });
     const enrolmentId = setting.scope === 'device' ? enrolment.id : null;
+    const certificate = registerEntry(made.certificate, nobody, null, { credentialId: id, deviceId: enrolmentId });
     const data = { credentialId: id, settingId: setting.id, holder, fingerprint, notAfter };
     const events = [issuedEvent(certificate, at), { type: 'credential.issued', at, enrolmentId, data } as const];
     const outcome = await store.credentials.put({ credential, expectedId: before?.id ?? null, certificate, events });

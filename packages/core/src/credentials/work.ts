@@ -6,6 +6,7 @@ import type { DeviceRow } from '../api/records.ts';
 import type { CredentialSummary } from '../contracts/credentials.ts';
 import { type Context, randomWord } from '../engine/context.ts';
 import { allFacts } from '../engine/facts.ts';
+import { revokeCertificate } from '../engine/issuer-revocation.ts';
 import type { LateSource, LateValue } from '../engine/options.ts';
 import { deviceHolder, markDevices, sharedHolder, userHolder, userOf } from './holders.ts';
 import type { Issue } from './issue.ts';
@@ -186,7 +187,7 @@ export function createCredentialWork(context: Context, issue: Issue | undefined)
         if ((await store.credentials.setting(settingId))?.revokeOnCheckOut !== true) continue;
         const data = { fingerprint, credentialId: id, reason, by: 'end' };
         const event = { type: 'certificate.revoked', at, enrolmentId, data } as const;
-        await store.certificates.revoke({ fingerprint, reason, at, event });
+        await revokeCertificate(context, { fingerprint, reason, at, event });
       }
     },
   };

@@ -8,6 +8,7 @@ import type {
   AcmeSettlementRecord,
 } from '../contracts/acme.ts';
 import type { Context } from './context.ts';
+import { revokeCertificate } from './issuer-revocation.ts';
 import { bindingOf, configurationOf, issuedEvent, referenceOf, registerEntry } from './issuing.ts';
 
 /** What is sealed of an order: the identifiers alone, until it waits. */
@@ -133,7 +134,7 @@ export function createAcmeStore(context: Context): AcmeStore {
       const { serialNumber, enrolmentId } = found;
       const data = { fingerprint: id, serialNumber, reason, by: 'acme' };
       const event = { type: 'certificate.revoked', at, enrolmentId, data } as const;
-      const outcome = await certificates.revoke({ fingerprint: id, reason, at, event });
+      const outcome = await revokeCertificate(context, { fingerprint: id, reason, at, event });
       bus.poke();
       return outcome === 'revoked';
     },

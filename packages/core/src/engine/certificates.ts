@@ -5,6 +5,7 @@ import { REVOCATIONS_SETTING } from '../contracts/certificates.ts';
 import { markDevices } from '../credentials/holders.ts';
 import { CoreError } from '../errors.ts';
 import { allPages, type Context, pageOf } from './context.ts';
+import { revokeCertificate } from './issuer-revocation.ts';
 import type { Renewals } from './renewal.ts';
 
 /** A published list, as its setting holds it. */
@@ -40,10 +41,12 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
   return {
     get: (fingerprint) => store.certificates.get(fingerprint),
 
-    list: ({ enrolmentId, statuses, expiresBefore, expiresFrom, ...page } = {}) =>
+    list: ({ enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom, ...page } = {}) =>
       store.certificates.list(
         {
           ...(enrolmentId === undefined ? {} : { enrolmentId }),
+          ...(deviceId === undefined ? {} : { deviceId }),
+          ...(credentialId === undefined ? {} : { credentialId }),
           ...(statuses === undefined ? {} : { statuses }),
           ...(expiresBefore === undefined ? {} : { expiresBefore }),
           ...(expiresFrom === undefined ? {} : { expiresFrom }),
@@ -60,7 +63,7 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
         const { serialNumber, enrolmentId } = found;
         const data = { fingerprint, serialNumber, reason, by: 'admin' };
         const event = { type: 'certificate.revoked', at, enrolmentId, data } as const;
-        if ((await store.certificates.revoke({ fingerprint, reason, at, event })) !== 'unknown') {
+        if ((await revokeCertificate(context, { fingerprint, reason, at, event })) !== 'unknown') {
           bus.poke();
           await marks(found.credentialId);
           return;

@@ -20,6 +20,7 @@ import { releaseWaiting } from '../recipes/run.ts';
 import type { Context } from './context.ts';
 import { queueInventory } from './inventory.ts';
 import { bindingFor, factsOf } from './invitation-binding.ts';
+import { revokeCertificate } from './issuer-revocation.ts';
 import type { LabelService } from './labels.ts';
 import { checkReenrolment } from './reenrolment.ts';
 import { refuse } from './refuse.ts';
@@ -181,7 +182,7 @@ export async function checkOut(context: Context, message: CheckOut, identity: De
     const { fingerprint } = identity;
     const data = { fingerprint, reason: 'cessationOfOperation', by: 'check-out' };
     const event = { type: 'certificate.revoked', at, enrolmentId: id, data } as const;
-    await store.certificates.revoke({ fingerprint, reason: 'cessationOfOperation', at, event });
+    await revokeCertificate(context, { fingerprint, reason: 'cessationOfOperation', at, event });
   }
   if (channel === 'device') await context.ended(id);
   return null;

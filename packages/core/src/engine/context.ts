@@ -27,6 +27,8 @@ export interface Context {
   readonly accessRights?: (enrolment: Enrolment) => number | null;
   readonly escrowIdentity?: EscrowIdentity;
   readonly declareSoftwareUpdate?: (declaration: SoftwareUpdateDeclaration) => Promise<void>;
+  /** Whether issuers are to be told of revocations. */
+  readonly tellsIssuer: boolean;
   readonly bus: EventBus;
   readonly door: Door;
   readonly meters: Instruments;

@@ -23,6 +23,7 @@ import { createEventBus } from './bus.ts';
 import { createCertificates } from './certificates.ts';
 import { createCheckIns } from './check-ins.ts';
 import { createCommands } from './commands.ts';
+import { createConfigurationRenewals } from './configuration-renewal.ts';
 import { createConfigurations } from './configurations.ts';
 import { type Context, pageOf } from './context.ts';
 import { createDevices } from './devices.ts';
@@ -35,6 +36,7 @@ import { STATUS_TOKENS } from './facts.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createInstruments, measureQueue } from './instruments.ts';
 import { createIssuerCheck } from './issuer-check.ts';
+import { createIssuerRevocation } from './issuer-revocation.ts';
 import { createLabels } from './labels.ts';
 import { createLapse } from './lapse.ts';
 import { createLateBinder } from './late.ts';
@@ -86,6 +88,7 @@ export function createEngine(input: EngineInput): Engine {
     ...rightsOf(input.accessRights),
     ...(input.escrowIdentity === undefined ? {} : { escrowIdentity: input.escrowIdentity }),
     ...(input.declareSoftwareUpdate === undefined ? {} : { declareSoftwareUpdate: input.declareSoftwareUpdate }),
+    tellsIssuer: input.issuerRevoke !== undefined,
     bus,
     door: { pass: (caller, identity, step, pass) => door.pass(caller, identity, step, pass) },
     meters,
@@ -134,10 +137,14 @@ export function createEngine(input: EngineInput): Engine {
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
   const retireLapsed = createLapse(context);
+  const renewConfigured = createConfigurationRenewals(context);
+  const tellIssuers = createIssuerRevocation(context, input.issuerRevoke);
   const checkIssuers = createIssuerCheck(context, input.issuerStatus);
   const housekeeping = createHousekeeping(context, effects, labels, index, renewals, async () => {
     await credentialWork.upkeep();
+    await renewConfigured();
     await retireLapsed();
+    await tellIssuers();
     await checkIssuers();
     await declarations.keepHouse();
     await watchPushCertificate();

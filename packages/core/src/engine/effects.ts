@@ -11,6 +11,7 @@ import { escrowRecoveryKey } from '../recipes/escrow.ts';
 import { advanceRecipe, recipeOf } from '../recipes/run.ts';
 import type { Context } from './context.ts';
 import { queueProfileList, reportOf } from './inventory.ts';
+import { configurationCredential } from './issuing.ts';
 import type { LabelService } from './labels.ts';
 import { confirmLockPin } from './lock.ts';
 import { isListed } from './plan.ts';
@@ -98,6 +99,12 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     const assignment = (await assignmentsOf(enrolmentId)).find((record) => record.commandUuid === commandUuid);
     if (assignment === undefined) return;
     const detail = state === 'acknowledged' ? null : describe(state, errorChain);
+    if (state === 'acknowledged') {
+      // What the device asked for by this profile is what it has, and what it had before is over.
+      const credentialId = configurationCredential(assignment.configurationId);
+      const installed = requestType === 'InstallProfile';
+      await store.certificates.settleOnDevice({ deviceId: enrolmentId, credentialId, installed });
+    }
     if (requestType === 'InstallProfile') {
       if (state !== 'acknowledged') await move(assignment, { status: 'partially-applied', detail });
       else await move(assignment, { status: assignment.verifiable ? 'sent' : 'applied', detail });

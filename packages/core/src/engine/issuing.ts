@@ -43,15 +43,21 @@ export function configurationOf(secret: string): { readonly configurationId?: st
 }
 
 /** The register's mark of certificates that are for a configuration: they enrol nobody. */
+export const configurationCredential = (configurationId: string): string => `configuration:${configurationId}`;
+
 const credentialOf = ({ configurationId }: Binding): string | null =>
-  configurationId === undefined ? null : `configuration:${configurationId}`;
+  configurationId === undefined ? null : configurationCredential(configurationId);
 
 /** A certificate as it enters the register. */
 export function registerEntry(
   der: Uint8Array,
   binding: Binding,
   deliveredAt: number | null,
-  extra: { readonly attestation?: AttestationRecord | null; readonly credentialId?: string } = {},
+  extra: {
+    readonly attestation?: AttestationRecord | null;
+    readonly credentialId?: string;
+    readonly deviceId?: string | null;
+  } = {},
 ): NewCertificate {
   const read = readCertificate(der);
   const { invitationId, configurationId } = binding;
@@ -69,6 +75,7 @@ export function registerEntry(
     attestation: extra.attestation ?? null,
     deliveredAt,
     credentialId: extra.credentialId ?? credentialOf(binding),
+    deviceId: configurationId === undefined ? (extra.deviceId ?? null) : binding.enrolmentId,
   };
 }
 

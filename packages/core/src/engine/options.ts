@@ -12,6 +12,7 @@ import type { KeyRing } from '../keys/ring.ts';
 import type { Metrics } from '../metrics/types.ts';
 import type { ClosablePusher } from '../push-certificates/pusher.ts';
 import type { IssuerStatus } from './issuer-check.ts';
+import type { RevokeAtIssuer } from './issuer-revocation.ts';
 
 /** A logger as the engine uses it; pino's fits. Never given secrets. */
 export interface Logger {
@@ -165,6 +166,8 @@ export interface EngineOptions {
   readonly renewalIntervalMs?: number;
   /** How often the issuer is asked what it revoked (default 24 hours). */
   readonly issuerCheckIntervalMs?: number;
+  /** For how long an issuer is told of a revocation again and again (CERT-9; default 7 days). */
+  readonly issuerRevocationMs?: number;
   /** How long a queued renewal and its credential are good; after that another one is queued (default 7 days). */
   readonly renewalTtlMs?: number;
   /**
@@ -272,6 +275,11 @@ export interface EngineInput {
    * authority): daily for each that lives. A revoked one opens nothing any more; a credential is issued anew.
    */
   readonly issuerStatus?: IssuerStatus;
+  /**
+   * Revokes certificates at their issuer (`revoke` of the authority), where others issue: after each revocation here, until it is
+   * done (`certificate.revocation-told`) or given up (`certificate.revocation-failed`).
+   */
+  readonly issuerRevoke?: RevokeAtIssuer;
   /** Without it certificates are renewed only by devices themselves. */
   readonly renewal?: RenewalOptions;
   readonly logger?: Logger;
@@ -318,6 +326,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   renewalIntervalMs: HOUR,
   renewalTtlMs: 7 * DAY,
   issuerCheckIntervalMs: DAY,
+  issuerRevocationMs: 7 * DAY,
   revokeOnCheckOut: false,
   rewipe: false,
   enrolmentProfileIdentifier: 'com.espalier.enrolment',

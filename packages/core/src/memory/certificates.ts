@@ -84,7 +84,7 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       return [...counts].map(([authorityKeyId, count]) => ({ authorityKeyId, count }));
     },
 
-    async revoke({ fingerprint, reason, at, event }) {
+    async revoke({ fingerprint, reason, at, tellAt, event }) {
       state.open();
       const certificate = state.certificates.get(fingerprint);
       if (certificate === undefined) return 'unknown';
@@ -99,8 +99,24 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
       }
       const counted = Number(state.settings.get(REVOCATIONS_SETTING) ?? 0) + 1;
       state.settings.set(REVOCATIONS_SETTING, String(counted));
+      if (tellAt !== undefined) state.untold.set(fingerprint, tellAt);
       state.appendEvents([event]);
       return 'revoked';
+    },
+
+    async untold({ at, limit }) {
+      state.open();
+      const due = [...state.untold].filter(([, tellAt]) => tellAt <= at).sort(([, a], [, b]) => a - b);
+      return due.slice(0, limit).map(([fingerprint]) => fingerprint);
+    },
+
+    async told({ fingerprint, tellAt, event }) {
+      state.open();
+      if (!state.untold.has(fingerprint)) return false;
+      if (tellAt === null) state.untold.delete(fingerprint);
+      else state.untold.set(fingerprint, tellAt);
+      if (event !== null) state.appendEvents([event]);
+      return true;
     },
 
     async dueForRenewal({ at, windowMs, endsAfter, retryBefore, limit }) {
@@ -142,6 +158,39 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
         .slice(0, limit);
     },
 
+    async dueOnDevices({ credentialId, at, windowMs, endsAfter, retryBefore, limit }) {
+      state.open();
+      return [...state.certificates.values()]
+        .flatMap(({ fingerprint, deviceId, notAfter, notBefore, status, renewalAt, ...certificate }) => {
+          const enrolment = deviceId === null ? undefined : state.enrolments.get(deviceId);
+          const window = Math.min(windowMs, Math.trunc(((notAfter - notBefore) * 3) / 4));
+          const due =
+            certificate.credentialId === credentialId &&
+            (status === 'in-force' || status === 'expired') &&
+            enrolment?.status === 'active' &&
+            enrolment.phase === null &&
+            notAfter <= at + window &&
+            notAfter > endsAfter &&
+            (renewalAt === null || renewalAt <= retryBefore);
+          return due ? [{ fingerprint, deviceId: enrolment.id, notAfter }] : [];
+        })
+        .sort((a, b) => a.notAfter - b.notAfter)
+        .slice(0, limit);
+    },
+
+    async settleOnDevice({ deviceId, credentialId, installed }) {
+      state.open();
+      const all = [...state.certificates.values()].filter(
+        (certificate) =>
+          certificate.deviceId === deviceId &&
+          certificate.credentialId === credentialId &&
+          certificate.status !== 'revoked',
+      );
+      const newest = installed ? all.pop() : undefined;
+      if (newest?.status === 'issued') newest.status = 'in-force';
+      for (const certificate of all) certificate.status = 'superseded';
+    },
+
     async renewalBegun(fingerprint, at, event) {
       state.open();
       const certificate = state.certificates.get(fingerprint);
@@ -171,6 +220,7 @@ export function memoryCertificates(state: MemoryState): CertificateStore {
         if (count >= limit) break;
         if (notAfter >= before || (revokedAt !== null && revokedAt >= before)) continue;
         state.certificates.delete(fingerprint);
+        state.untold.delete(fingerprint);
         if (enrolmentId !== null) state.certificatesOf.get(enrolmentId)?.delete(fingerprint);
         forgetIssuance(state, fingerprint);
         count++;
@@ -209,9 +259,11 @@ function forgetIssuance(state: MemoryState, fingerprint: string): void {
 }
 
 function fits(certificate: IssuedCertificate, filter: CertificateFilter): boolean {
-  const { enrolmentId, statuses, expiresBefore, expiresFrom } = filter;
+  const { enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom } = filter;
   return (
     (enrolmentId === undefined || certificate.enrolmentId === enrolmentId) &&
+    (deviceId === undefined || certificate.deviceId === deviceId) &&
+    (credentialId === undefined || certificate.credentialId === credentialId) &&
     (statuses === undefined || statuses.includes(certificate.status)) &&
     (expiresBefore === undefined || certificate.notAfter < expiresBefore) &&
     (expiresFrom === undefined || certificate.notAfter >= expiresFrom)

@@ -143,6 +143,8 @@ export class MemoryState {
   readonly followUps = new Map<string, { enrolmentId: string; commandUuid: string; at: number }>();
   readonly certificates = new Map<string, Mutable<CertificateRecord>>();
   readonly certificatesOf = new Map<string, Set<string>>();
+  /** When the issuers of revoked certificates are to be told, by fingerprint. */
+  readonly untold = new Map<string, number>();
   readonly challenges = new Map<string, ChallengeRecord>();
   readonly transactions = new Map<string, { readonly fingerprint: string; readonly certificate: Uint8Array }>();
   readonly credentialSettings = new Map<string, CredentialSetting>();

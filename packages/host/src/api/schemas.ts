@@ -289,6 +289,7 @@ export const certificate = z
     renewalAt: maybeTime,
     deliveredAt: maybeTime,
     credentialId: maybeText,
+    deviceId: maybeText,
     attestation: z.object({ at: time, properties: z.record(text, text), chain: z.array(text).readonly() }).nullable(),
     certificate: base64,
   })
@@ -351,6 +352,8 @@ export const revocation = z.strictObject({ reason: revocationReason.exactOptiona
 const timeQuery = z.coerce.number().int().exactOptional();
 export const certificateQuery = pageQuery.extend({
   enrolmentId: z.string().max(500).exactOptional(),
+  deviceId: z.string().max(500).exactOptional(),
+  credentialId: z.string().max(500).exactOptional(),
   status: certificateStatus.exactOptional(),
   expiresBefore: timeQuery.meta({ description: 'Those that end before this time (milliseconds since the epoch).' }),
   expiresFrom: timeQuery.meta({ description: 'Those that end at this time or later.' }),

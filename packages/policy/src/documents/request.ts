@@ -26,6 +26,8 @@ export interface CertificateRequestSettings {
   readonly use?: KeyUse;
   /** This server's own authority: validity, usages, hash, least key size. */
   readonly template?: CertificateTemplate;
+  /** This server's own authority: days before its end from which on the certificate is renewed, 1 to 270. Default: the server's. */
+  readonly renewalWindowDays?: number;
   readonly keyIsExtractable?: boolean;
   readonly allowAllAppsAccess?: boolean;
   /** User channels of Macs: names (hosts, addresses, e-mail) to which the identity is shown without asking. */
@@ -65,7 +67,7 @@ export interface AcmeConfiguration extends CertificateRequestSettings {
 
 const common = [
   ...['subject', 'sans', 'microsoftSid', 'use', 'template', 'keyIsExtractable', 'allowAllAppsAccess'],
-  ...['identityPreferences', 'certificates', 'payloads'],
+  ...['identityPreferences', 'certificates', 'payloads', 'renewalWindowDays'],
 ];
 
 const sanTypes = ['upn', 'email', 'uri', 'dns', 'dn', 'none'] as const;
@@ -120,6 +122,16 @@ function requestOf(read: SettingsReader, own: boolean, key: KeySpec): Certificat
   if (template !== undefined && !own) {
     throw wrongSetting('template', 'another server has templates of its own', 'Leave the template out.');
   }
+  const renewalWindowDays = read.whole('renewalWindowDays');
+  if (renewalWindowDays !== undefined) {
+    if (!own) {
+      const remedy = 'Leave the window out, and save the configuration again when it is time.';
+      throw wrongSetting('renewalWindowDays', 'what another server issues is not known here', remedy);
+    }
+    if (renewalWindowDays < 1 || renewalWindowDays > 270) {
+      throw wrongSetting('renewalWindowDays', 'the window has 1 to 270 days', 'Leave it out for the default.');
+    }
+  }
   if (template !== undefined) reading('keySize', () => checkTemplateKey(template, key));
   const { keyIsExtractable, allowAllAppsAccess, use } = {
     keyIsExtractable: read.flag('keyIsExtractable'),
@@ -129,7 +141,7 @@ function requestOf(read: SettingsReader, own: boolean, key: KeySpec): Certificat
   return {
     ...{ subject, sans, microsoftSid, identityPreferences: read.texts('identityPreferences') ?? [] },
     ...{ certificates: read.objects('certificates') ?? [], payloads: read.objects('payloads') ?? [] },
-    ...defined({ use, template, keyIsExtractable, allowAllAppsAccess }),
+    ...defined({ use, template, renewalWindowDays, keyIsExtractable, allowAllAppsAccess }),
   };
 }
 

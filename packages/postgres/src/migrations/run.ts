@@ -14,6 +14,7 @@ import { scepRequestTables } from './10-scep-requests.ts';
 import { phases } from './11-phases.ts';
 import { credentialTables } from './12-credentials.ts';
 import { adeProfileTables } from './13-ade-profiles.ts';
+import { certificateDevices } from './14-certificate-devices.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -30,6 +31,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   phases,
   credentialTables,
   adeProfileTables,
+  certificateDevices,
 ];
 
 /** The version that this release of the package works with. */

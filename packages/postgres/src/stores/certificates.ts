@@ -3,6 +3,7 @@ import {
   type CertificateRecord,
   type CertificateStore,
   type ChallengeRecord,
+  type DueOnDevice,
   type DueRenewal,
   type IssuedCertificate,
   type NewCertificate,
@@ -17,7 +18,7 @@ export function postgresCertificates(db: Database): CertificateStore {
   const columns = `fingerprint, serial_number AS "serialNumber", subject, not_before AS "notBefore",
     not_after AS "notAfter", authority_key_id AS "authorityKeyId", enrolment_id AS "enrolmentId", status,
     revoked_at AS "revokedAt", revocation_reason AS "revocationReason", renewal_at AS "renewalAt",
-    delivered_at AS "deliveredAt", credential_id AS "credentialId", attestation, certificate`;
+    delivered_at AS "deliveredAt", credential_id AS "credentialId", device_id AS "deviceId", attestation, certificate`;
   const text = {
     addChallenge: `INSERT INTO ${s}.challenge (hash, invitation_id, enrolment_id, subject, created_at, expires_at)
       VALUES ($1, $2, $3, $4, $5, $6)
@@ -40,15 +41,16 @@ export function postgresCertificates(db: Database): CertificateStore {
     list: `SELECT ${columns} FROM ${s}.certificate
       WHERE ($1::text IS NULL OR enrolment_id = $1) AND ($2::text[] IS NULL OR status = ANY ($2))
         AND ($3::bigint IS NULL OR not_after < $3) AND ($4::bigint IS NULL OR not_after >= $4)
-        AND ($5::text IS NULL OR n < (SELECT n FROM ${s}.certificate WHERE fingerprint = $5))
-      ORDER BY n DESC LIMIT $6`,
+        AND ($5::text IS NULL OR device_id = $5) AND ($6::text IS NULL OR credential_id = $6)
+        AND ($7::text IS NULL OR n < (SELECT n FROM ${s}.certificate WHERE fingerprint = $7))
+      ORDER BY n DESC LIMIT $8`,
     inUse: `SELECT authority_key_id AS "authorityKeyId", count(*) AS count FROM ${s}.certificate
       WHERE status IN ('issued', 'in-force') AND not_after > $1 GROUP BY authority_key_id`,
     // In the order in which everybody takes locks: the enrolment before its certificate.
     lockHolders: `SELECT l.id FROM ${s}.live l WHERE l.id IN (SELECT e.id FROM ${s}.enrolment e WHERE e.pin = $1)
       ORDER BY l.id FOR NO KEY UPDATE`,
     lockCertificate: `SELECT status FROM ${s}.certificate WHERE fingerprint = $1 FOR NO KEY UPDATE`,
-    revoke: `UPDATE ${s}.certificate SET status = 'revoked', revoked_at = $2, revocation_reason = $3
+    revoke: `UPDATE ${s}.certificate SET status = 'revoked', revoked_at = $2, revocation_reason = $3, tell_at = $4
       WHERE fingerprint = $1`,
     unpin: `WITH live AS (UPDATE ${s}.live l SET pin = NULL FROM ${s}.enrolment e WHERE e.pin = $1 AND l.id = e.id)
       UPDATE ${s}.enrolment SET pin = NULL WHERE pin = $1`,
@@ -58,6 +60,8 @@ export function postgresCertificates(db: Database): CertificateStore {
       WHERE id = (SELECT credential_id FROM ${s}.certificate WHERE fingerprint = $1)`,
     count: `INSERT INTO ${s}.setting AS t (name, value) VALUES ($1, '1')
       ON CONFLICT (name) DO UPDATE SET value = (t.value::bigint + 1)::text`,
+    untold: `SELECT fingerprint FROM ${s}.certificate WHERE tell_at <= $1 ORDER BY tell_at LIMIT $2`,
+    told: `UPDATE ${s}.certificate SET tell_at = $2 WHERE fingerprint = $1 AND tell_at IS NOT NULL RETURNING 1`,
     dueForRenewal: `SELECT c.fingerprint, c.enrolment_id AS "enrolmentId", c.not_after AS "notAfter"
       FROM ${s}.certificate c JOIN ${s}.live l ON l.id = c.enrolment_id
       WHERE c.not_after > $1 AND c.not_after <= $4::bigint + $2::bigint AND c.status IN ('in-force', 'expired')
@@ -70,6 +74,19 @@ export function postgresCertificates(db: Database): CertificateStore {
         AND NOT EXISTS (SELECT FROM ${s}.certificate n
           WHERE n.enrolment_id = l.id AND n.status = 'issued' AND n.not_after > $2)
       ORDER BY c.not_after LIMIT $3`,
+    dueOnDevices: `SELECT c.fingerprint, c.device_id AS "deviceId", c.not_after AS "notAfter"
+      FROM ${s}.certificate c JOIN ${s}.live l ON l.id = c.device_id
+      WHERE c.credential_id = $1 AND c.device_id IS NOT NULL AND c.not_after > $2
+        AND c.not_after <= $5::bigint + $3::bigint AND c.status IN ('in-force', 'expired')
+        AND c.not_after - least($3::bigint, (c.not_after - c.not_before) * 3 / 4) <= $5::bigint
+        AND (c.renewal_at IS NULL OR c.renewal_at <= $4) AND l.status = 'active' AND l.phase IS NULL
+      ORDER BY c.not_after LIMIT $6`,
+    settleOnDevice: `WITH held AS (
+        SELECT n FROM ${s}.certificate WHERE device_id = $1 AND credential_id = $2 AND status <> 'revoked'
+      ), newest AS (SELECT max(n) AS n FROM held WHERE $3::boolean)
+      UPDATE ${s}.certificate c SET status = CASE WHEN c.n = newest.n THEN 'in-force' ELSE 'superseded' END
+      FROM held, newest
+      WHERE c.n = held.n AND CASE WHEN c.n = newest.n THEN c.status = 'issued' ELSE c.status NOT IN ('superseded', 'revoked') END`,
     renewalBegun: `UPDATE ${s}.certificate SET renewal_at = $2 WHERE fingerprint = $1 RETURNING 1`,
     expire: `WITH old AS MATERIALIZED (
         SELECT fingerprint FROM ${s}.certificate WHERE not_after <= $1 AND status IN ('issued', 'in-force')
@@ -152,9 +169,9 @@ export function postgresCertificates(db: Database): CertificateStore {
       return (await db.query<CertificateRecord>('certificates.findBySerial', text.findBySerial, values))[0] ?? null;
     },
 
-    async list({ enrolmentId, statuses, expiresBefore, expiresFrom }, { after, limit }) {
+    async list({ enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom }, { after, limit }) {
       const filter = [enrolmentId ?? null, statuses ?? null, expiresBefore ?? null, expiresFrom ?? null];
-      const values = [...filter, after ?? null, limit + 1];
+      const values = [...filter, deviceId ?? null, credentialId ?? null, after ?? null, limit + 1];
       const rows = await db.query<IssuedCertificate>('certificates.list', text.list, values);
       return cut(
         rows,
@@ -166,7 +183,7 @@ export function postgresCertificates(db: Database): CertificateStore {
 
     inUse: (at) => db.query<{ authorityKeyId: string | null; count: number }>('certificates.inUse', text.inUse, [at]),
 
-    revoke: ({ fingerprint, reason, at, event }) =>
+    revoke: ({ fingerprint, reason, at, tellAt, event }) =>
       db.transaction(async (q) => {
         await q.query('certificates.lockHolders', text.lockHolders, [fingerprint]);
         const [row] = await q.query<{ status: string }>('certificates.lockCertificate', text.lockCertificate, [
@@ -174,12 +191,24 @@ export function postgresCertificates(db: Database): CertificateStore {
         ]);
         if (row === undefined) return 'unknown';
         if (row.status === 'revoked') return 'already-revoked';
-        await q.query('certificates.revoke', text.revoke, [fingerprint, at, reason]);
+        await q.query('certificates.revoke', text.revoke, [fingerprint, at, reason, tellAt ?? null]);
         await q.query('certificates.unpin', text.unpin, [fingerprint]);
         await q.query('certificates.endCredential', text.endCredential, [fingerprint, at]);
         await q.query('certificates.count', text.count, [REVOCATIONS_SETTING]);
         await appendEvents(q, s, [event]);
         return 'revoked';
+      }),
+
+    async untold({ at, limit }) {
+      const rows = await db.query<{ fingerprint: string }>('certificates.untold', text.untold, [at, limit]);
+      return rows.map(({ fingerprint }) => fingerprint);
+    },
+
+    told: ({ fingerprint, tellAt, event }) =>
+      db.transaction(async (q) => {
+        const changed = await q.query('certificates.told', text.told, [fingerprint, tellAt]);
+        if (changed.length > 0 && event !== null) await appendEvents(q, s, [event]);
+        return changed.length > 0;
       }),
 
     dueForRenewal: ({ at, windowMs, endsAfter, retryBefore, limit }) =>
@@ -192,6 +221,15 @@ export function postgresCertificates(db: Database): CertificateStore {
       ]),
 
     lapsed: ({ before, at, limit }) => db.query<DueRenewal>('certificates.lapsed', text.lapsed, [before, at, limit]),
+
+    dueOnDevices: ({ credentialId, at, windowMs, endsAfter, retryBefore, limit }) =>
+      db.query<DueOnDevice>('certificates.dueOnDevices', text.dueOnDevices, [
+        ...[credentialId, endsAfter, windowMs, retryBefore, at, limit],
+      ]),
+
+    async settleOnDevice({ deviceId, credentialId, installed }) {
+      await db.query('certificates.settleOnDevice', text.settleOnDevice, [deviceId, credentialId, installed]);
+    },
 
     renewalBegun: (fingerprint, at, event) =>
       db.transaction(async (q) => {
@@ -233,8 +271,8 @@ export async function addCertificate(q: Queryable, s: string, certificate: NewCe
   const added = await q.query(
     'certificates.add',
     `INSERT INTO ${s}.certificate (fingerprint, serial_number, subject, not_before, not_after, status, certificate,
-        invitation_id, enrolment_id, authority_key_id, attestation, delivered_at, credential_id)
-      VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (fingerprint) DO NOTHING RETURNING 1`,
+        invitation_id, enrolment_id, authority_key_id, attestation, delivered_at, credential_id, device_id)
+      VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (fingerprint) DO NOTHING RETURNING 1`,
     [
       certificate.fingerprint,
       certificate.serialNumber,
@@ -248,6 +286,7 @@ export async function addCertificate(q: Queryable, s: string, certificate: NewCe
       certificate.attestation === null ? null : JSON.stringify(certificate.attestation),
       certificate.deliveredAt,
       certificate.credentialId,
+      certificate.deviceId,
     ],
   );
   return added.length > 0;
