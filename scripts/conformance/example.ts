@@ -57,6 +57,15 @@ const extraJson: Readonly<Record<string, { readonly [key: string]: Value }>> = {
   'com.apple.activation.simple': { StandardConfigurations: [identifierOf('com.apple.configuration.management.test')] },
   'com.apple.configuration.app.managed': { AppStoreID: '1' },
   'com.apple.configuration.extensible-sso': { Hosts: ['example.com'] },
+  'com.apple.configuration.network.dns-settings': {
+    DNSSettings: { DNSProtocol: 'HTTPS', ServerURL: 'https://example.com/dns-query' },
+  },
+  'com.apple.configuration.network.vpn.vpn-plugin': {
+    Authentication: {
+      Method: 'Password',
+      CredentialsAssetReference: identifierOf('com.apple.asset.credential.userpassword'),
+    },
+  },
 };
 
 /** What combination rules ask for beyond the required keys, and values that a schema describes in words only. */
