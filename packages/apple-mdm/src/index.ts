@@ -168,7 +168,7 @@ export {
   readProfileList,
 } from './facts/lists.ts';
 export type { ReadList } from './facts/read.ts';
-export { securityInfoFacts } from './facts/security-info.ts';
+export { encryptionStatus, securityInfoFacts } from './facts/security-info.ts';
 export {
   type AvailableUpdate,
   mainUpdate,

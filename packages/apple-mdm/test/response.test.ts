@@ -4,6 +4,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import {
   type CommandResponse,
   command,
+  encryptionStatus,
   type Facts,
   inventoryCommands,
   platformOf,
@@ -11,6 +12,7 @@ import {
   readCommand,
   readInventory,
   readResponse,
+  statusFacts,
 } from '../src/index.ts';
 import * as messages from './fixtures/messages.ts';
 import { plist, udid } from './fixtures/messages.ts';
@@ -267,6 +269,7 @@ describe('facts', () => {
   test('of SecurityInfo', () => {
     expect(facts('SecurityInfo', messages.securityInfo)).toEqual({
       'common.device_encrypted': true,
+      'common.encryption_status': 'Active',
       'ios.HardwareEncryptionCaps': 3,
       'ios.IsDEPEnrolledDevice': true,
       'ios.PasscodeIsCompliant': true,
@@ -280,9 +283,26 @@ describe('facts', () => {
     );
     expect(facts('SecurityInfo', mac)).toEqual({
       'common.device_encrypted': false,
+      'common.encryption_status': 'Inactive',
       'ios.FDE_Enabled': false,
       'ios.FirewallEnabled': true,
       'ios.SecureBootLevel': 'full',
+    });
+    const named = (caps: number, passcode?: boolean) =>
+      encryptionStatus({
+        'ios.HardwareEncryptionCaps': caps,
+        ...(passcode === undefined ? {} : { 'ios.PasscodePresent': passcode }),
+      });
+    expect([named(3, true), named(3, false), named(3), named(1, true), encryptionStatus({})]).toEqual([
+      'Active',
+      'Inactive',
+      null,
+      'Unsupported',
+      null,
+    ]);
+    expect(statusFacts(new Map([['diskmanagement.filevault.enabled', true]]))).toMatchObject({
+      'ios.FDE_Enabled': true,
+      'common.encryption_status': 'Active',
     });
   });
 

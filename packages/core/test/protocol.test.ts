@@ -73,11 +73,16 @@ describe('enrolment', () => {
     const { engine } = bench();
     const device = new ScriptedDevice(engine, 'U1');
     await device.enrol();
+    const apps = [{ Identifier: 'com.example.app', Name: 'App', Version: '1' }];
+    await device.session((type) => (type === 'InstalledApplicationList' ? { InstalledApplicationList: apps } : {}));
+    await engine.commands.enqueue({ enrolmentIds: ['U1'] }, 'RestartDevice', {});
     await device.checkin({ MessageType: 'CheckOut', Topic: 't' });
+    // What was last known of its apps stays (REG-26).
+    expect((await engine.devices.get('U1'))?.apps).toMatchObject([{ identifier: 'com.example.app' }]);
     expect((await engine.devices.get('U1'))?.enrolment).toMatchObject({ status: 'checked-out', pushable: false });
     await expect(device.idle()).rejects.toMatchObject({ code: 'core.enrolment.unknown' });
     const { items } = await engine.commands.history('U1');
-    expect(new Set(items.map((entry) => entry.state))).toEqual(new Set(['cancelled']));
+    expect(new Set(items.map((entry) => entry.state))).toEqual(new Set(['acknowledged', 'cancelled']));
   });
 
   it('keeps bootstrap tokens and gives them back', async () => {

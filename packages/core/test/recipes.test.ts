@@ -84,6 +84,13 @@ describe('lost mode', () => {
     await recipes.start('D1', 'lost-mode-locate', {});
     expect(await answer({ DeviceLocation: {} })).toEqual(['DeviceLocation']);
     expect(await run('lost-mode-locate')).toMatchObject({ status: 'failed', reason: 'the device told no place' });
+    await recipes.start('D1', 'lost-mode-locate', {});
+    await answer({ DeviceLocation: place });
+    // The last place that is known is there while the device is asked again.
+    const known = { location: { latitude: 37.5, longitude: -122.25 } };
+    expect(await recipes.start('D1', 'lost-mode-locate', {})).toMatchObject({ status: 'running', result: known });
+    await answer({ DeviceLocation: { ...place, Latitude: 38.5 } });
+    expect((await run('lost-mode-locate')).result.location?.latitude).toBe(38.5);
     await recipes.start('D1', 'lost-mode-off', {});
     await answer();
     expect((await engine.devices.get('D1'))?.facts['ios.IsMDMLostModeEnabled']).toBe(false);
@@ -382,6 +389,31 @@ describe('the Activation Lock bypass code', () => {
     await answer();
     expect((await run('activation-lock-escrow')).reason).toBe('the device told no bypass code');
   });
+
+  it('is cleared on the device once it is in escrow, which keeps it', async () => {
+    const { recipes, device, answer, run, engine } = await phone();
+    await recipes.start('D1', 'activation-lock-clear', {});
+    await answer();
+    expect(await run('activation-lock-clear')).toMatchObject({
+      status: 'failed',
+      reason: expect.stringContaining('none is in escrow'),
+    });
+    await recipes.start('D1', 'activation-lock-clear', { withoutEscrow: true });
+    expect(await answer()).toEqual(['ActivationLockBypassCode', 'ClearActivationLockBypassCode']);
+    await recipes.start('D1', 'activation-lock-clear', {});
+    await answer({ ActivationLockBypassCode: { ActivationLockBypassCode: 'ABCDE-12345-AAAA-BBBB-CCCC-DDDD' } });
+    expect((await run('activation-lock-clear')).status).toBe('succeeded');
+    expect(device.received.at(-1)?.requestType).toBe('ClearActivationLockBypassCode');
+    // Some days later the device tells it no more.
+    await recipes.start('D1', 'activation-lock-clear', {});
+    await device.session((requestType) =>
+      requestType === 'ActivationLockBypassCode' ? { Status: 'Error', ErrorChain: [] } : {},
+    );
+    expect((await run('activation-lock-clear')).status).toBe('succeeded');
+    expect(await engine.escrow.read('D1', 'activation-lock-bypass')).toMatchObject([
+      { value: 'ABCDE-12345-AAAA-BBBB-CCCC-DDDD' },
+    ]);
+  });
 });
 
 describe('erasing', () => {
@@ -474,7 +506,7 @@ describe('a run', () => {
   });
 
   it('knows its name', () => {
-    expect(recipeNames).toHaveLength(17);
+    expect(recipeNames).toHaveLength(18);
   });
 
   // Every store call from the answer to the end: what a crash there leaves behind is mended by the next tick.

@@ -382,7 +382,6 @@ describe('configurations that speak of the user', () => {
       (await engine.configurations.assignments(id)).items.map(({ status, detail }) => [status, detail]);
     expect(await state()).toMatchObject([['not-applicable', expect.stringContaining('NO_MANAGED_APPLE_ID')]]);
     await engine.devices.learn('E1', { 'ios.managed_apple_id': 'ann@example.com' });
-    await engine.configurations.update(id, { settings: { address: ACCOUNT, again: true } });
     await engine.tick();
     expect(await state()).toMatchObject([['pending', null]]);
   });

@@ -53,6 +53,8 @@ export interface HostLimits {
   readonly mdmBytes?: number;
   /** Largest body of anything else, in bytes (default 1 MiB). */
   readonly bodyBytes?: number;
+  /** Largest body of an action, in bytes: those of wallpapers have up to 10 MB of images (default 14 MiB, which holds them as base64). */
+  readonly actionBytes?: number;
   /** How long a body may take to arrive, in milliseconds (default 30,000). */
   readonly bodyTimeoutMs?: number;
   /** How guessing of PINs and tokens is slowed down (default: {@link defaultLockout}). */
@@ -214,6 +216,7 @@ export function createHost(given: HostOptions): Host {
   const timeoutMs = options.limits?.bodyTimeoutMs ?? 30_000;
   const mdmLimits = { maxBytes: options.limits?.mdmBytes ?? 8 * 1024 * 1024, timeoutMs };
   const bodyLimits = { maxBytes: options.limits?.bodyBytes ?? 1024 * 1024, timeoutMs };
+  const largeBodyLimits = { maxBytes: options.limits?.actionBytes ?? 14 * 1024 * 1024, timeoutMs };
   const lockout = options.limits?.lockout ?? defaultLockout;
   const checkToken = createTokenCheck(options.adminTokens ?? []);
   // One limiter for both ways to offer an admin token, another one for PINs.
@@ -316,11 +319,13 @@ export function createHost(given: HostOptions): Host {
       checkToken,
       limiter: tokenLimiter,
       bodyLimits,
+      largeBodyLimits,
       urls,
       ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.adeService === undefined ? {} : { adeService: options.adeService }),
       ...(adeDoor === null ? {} : { adeDoor }),
+      accounts: accounts !== null,
     }),
     ...(options.users === undefined ? [] : userRoutes(engine, options.users, bodyLimits)),
     ...(options.page === false
@@ -457,7 +462,7 @@ function withRollover(options: HostOptions): HostOptions {
 
 /** Codes of refusals before the protocol is reached, which whoever watches over the server wants to see. */
 const doorCodes =
-  /^(host\.identity\.|host\.account\.token$|host\.enrol\.(pin|machine_info|challenge|refused)$|host\.locked$)/;
+  /^(host\.identity\.|host\.account\.(token|domain|disabled)$|host\.enrol\.(pin|machine_info|challenge|refused)$|host\.locked$)/;
 const isDoorRefusal = (code: string): boolean => doorCodes.test(code);
 
 /** One line for each refusal, and the whole error (once) for a fault of the server. */

@@ -1,5 +1,5 @@
 // Device actions by the admin API, and what a device hears that was retired.
-import { encodeXml } from '@espalier/plist';
+import { decodeDict, encodeXml, type PlistDict, type PlistInput } from '@espalier/plist';
 import { expect, it } from 'vitest';
 import { enrol, messages, world } from './world.ts';
 
@@ -36,6 +36,37 @@ it('actions are listed, run on many devices, and refused one by one', async () =
   };
   expect(available.items.filter(({ allowed }) => allowed).map(({ action }) => action)).toContain('found');
   expect((await to.api('GET', '/devices/nobody/actions')).status).toBe(404);
+});
+
+it('takes images up to what an action may have, and nothing else that is as large', async () => {
+  const to = await world();
+  const ipad = await enrol(to, 'A1', { ProductName: 'iPad13,1' });
+  await to.engine.devices.learn('A1', { 'ios.Supervised': true });
+  const png = Buffer.alloc(10_000_000, 0x5a);
+  Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]).copy(png);
+  const wallpaper = (image: Buffer) =>
+    to.api('POST', '/actions', {
+      target: { enrolmentIds: ['A1'] },
+      action: 'wallpaper',
+      parameters: { image: image.toString('base64') },
+    });
+  const answer = await wallpaper(png);
+  expect([answer.status, await answer.json()]).toMatchObject([202, { items: [{ outcome: 'queued' }] }]);
+  const more = await wallpaper(Buffer.concat([png, Buffer.alloc(1)]));
+  expect([more.status, await more.json()]).toMatchObject([400, { code: 'core.action.bad_parameters' }]);
+  expect((await wallpaper(Buffer.concat([png, png]))).status).toBe(413);
+  const other = await to.api('POST', '/labels', { name: 'x', description: 'x'.repeat(2_000_000) });
+  expect(other.status).toBe(413);
+  // The device gets it as it was.
+  let got: Uint8Array | null = null;
+  for (let message: PlistInput = messages.idle('A1'); got === null; ) {
+    const body = new Uint8Array(await (await to.fetch('/mdm/connect', ipad.request(encodeXml(message)))).arrayBuffer());
+    const { CommandUUID, Command } = decodeDict(body) as { CommandUUID: string; Command: PlistDict };
+    const [item] = (Command['Settings'] ?? []) as PlistDict[];
+    if (item?.['Item'] === 'Wallpaper') got = item['Image'] as Uint8Array;
+    message = { Status: 'NotNow', UDID: 'A1', CommandUUID };
+  }
+  expect(Buffer.compare(got, png)).toBe(0);
 });
 
 it('a device that was retired by force is told to remove its enrolment', async () => {

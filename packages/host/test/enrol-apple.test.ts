@@ -367,6 +367,98 @@ describe('account-driven enrolment', () => {
   });
 });
 
+describe('User Enrolment as a whole', () => {
+  async function byAccount(options: Partial<AccountOptions>) {
+    const verify = async (token: string) => ({ managedAppleAccount: Buffer.from(token, 'base64url').toString('utf8') });
+    return world({
+      account: {
+        anchors: [(await apple()).certificate],
+        mode: () => 'BYOD',
+        signIn: {
+          method: 'apple-oauth2',
+          authorizationUrl: 'https://id.example.com/authorize',
+          tokenUrl: 'https://id.example.com/token',
+          redirectUrl: 'apple-remotemanagement-user-login:/oauth2/redirection',
+          clientId: 'espalier',
+          scope: 'MDM',
+          verify,
+        },
+        ...options,
+      },
+    });
+  }
+  const tried = async (to: World, path: string, account: string, info: Record<string, PlistInput> = byod) => {
+    const answer = await post(to, path, await signed(info), {
+      authorization: `Bearer ${Buffer.from(account).toString('base64url')}`,
+    });
+    return answer.status === 200 ? 200 : ((await answer.json()) as { code: string }).code;
+  };
+  const BYOD = '/enrol/account/byod';
+
+  it('takes the accounts of the server’s domain, of those that are listed, or any', async () => {
+    const own = await byAccount({ accountDomains: 'host' });
+    const good = ['ann@example.com', 'ann@mdm.example.com', 'Ann@EXAMPLE.com', 'ann@example.com.'];
+    for (const account of good) expect([account, await tried(own, BYOD, account)]).toEqual([account, 200]);
+    for (const account of [
+      'ann@appleid.example.com',
+      'ann@ample.com',
+      'ann@com',
+      'example.com',
+      'ann@',
+      'ann@example.com@com',
+    ])
+      expect([account, await tried(own, BYOD, account)]).toEqual([account, 'host.account.domain']);
+    expect((await own.engine.enrolling.invitations()).items).toHaveLength(good.length);
+    const listed = await byAccount({ accountDomains: ['bücher.example'] });
+    expect(await tried(listed, BYOD, 'ann@xn--bcher-kva.example')).toBe(200);
+    expect(await tried(listed, BYOD, 'ann@example.com')).toBe('host.account.domain');
+    expect(await tried(await byAccount({}), BYOD, 'ann@elsewhere.example')).toBe(200);
+    const refused = (await own.engine.events.list({ type: 'door.refused' })).items;
+    expect(refused[0]?.data['code']).toBe('host.account.domain');
+  });
+
+  it('asks for another account already at the sign-in', async () => {
+    const to = await byAccount({
+      accountDomains: 'host',
+      signIn: {
+        method: 'apple-as-web',
+        page: (request, { accept }) =>
+          accept({ managedAppleAccount: new URL(request.url).searchParams.get('as') ?? '' }),
+      },
+    });
+    expect((await to.fetch('/enrol/account/sign-in?as=ann@example.com')).status).toBe(308);
+    expect((await to.fetch('/enrol/account/sign-in?as=ann@gmail.example')).status).toBe(403);
+  });
+
+  it('is turned off and on by the admin API, which tells what is missing', async () => {
+    const to = await byAccount({});
+    const shown = async (answer: Response) => {
+      const body = (await answer.json()) as { ready: boolean; checks: { check: string; state: string }[] };
+      return [answer.status, body.ready, ...body.checks.map(({ check, state }) => `${check} ${state}`)];
+    };
+    const rest = ['push-certificate missing', 'server-token unchecked', 'sign-in ok', 'address ok'];
+    expect(await shown(await to.api('GET', '/user-enrolment'))).toEqual([200, false, 'enabled ok', ...rest]);
+    const discover = async () =>
+      (await to.fetch('/.well-known/com.apple.remotemanagement?user-identifier=a@example.com&model-family=iPhone'))
+        .status;
+    expect(await discover()).toBe(200);
+    expect(await shown(await to.api('PUT', '/user-enrolment', { enabled: false }))).toEqual([
+      200,
+      false,
+      'enabled missing',
+      ...rest,
+    ]);
+    expect([await discover(), await tried(to, BYOD, 'ann@example.com')]).toEqual([403, 'host.account.disabled']);
+    // Whole devices are another matter.
+    expect(await tried(to, '/enrol/account/adde', 'ann@example.com', iphone)).toBe(200);
+    const on = await to.api('PUT', '/user-enrolment', { enabled: true });
+    expect([on.status, await on.json()]).toMatchObject([409, { code: 'core.user_enrolment.not_ready' }]);
+    const without = await world({ publicUrl: 'http://localhost:8080' });
+    expect(await shown(await without.api('GET', '/user-enrolment'))).toContain('sign-in missing');
+    expect(await shown(await without.api('GET', '/user-enrolment'))).toContain('address missing');
+  });
+});
+
 describe('the profile service', () => {
   it('asks for the device first, and ties its answer to the invitation', async () => {
     const to = await world({ profileService: { anchors: [(await apple()).certificate] } });

@@ -1,4 +1,5 @@
 // Status items to facts, under the same tokens as the responses to commands.
+import { encryptionStatus } from '../facts/security-info.ts';
 import type { FactSink, Facts, FactValue } from '../facts/values.ts';
 
 const tokens: readonly (readonly [item: string, token: string, type: 'string' | 'boolean'])[] = [
@@ -48,6 +49,8 @@ export function statusFacts(
     const value = reported.get(item);
     if (typeof value === type) facts[token] = value as FactValue;
   }
+  const encryption = encryptionStatus(facts);
+  if (encryption !== null) facts['common.encryption_status'] = encryption;
   const family = known.get('device.operating-system.family');
   const platform = typeof family === 'string' && Object.hasOwn(families, family) ? families[family] : undefined;
   const version = known.get('device.operating-system.version');

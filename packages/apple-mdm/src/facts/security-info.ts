@@ -60,5 +60,24 @@ export function securityInfoFacts(value: PlistDict): Facts {
     facts['ios.data_protection'] = caps === 3 && passcode;
     facts['common.device_encrypted'] = caps === 3 && passcode;
   }
+  const status = encryptionStatus(facts);
+  if (status !== null) facts['common.encryption_status'] = status;
   return facts;
+}
+
+/**
+ * How a device is encrypted, by the names that administrators know (ACT-10): `Active`, `Inactive` (FileVault is off, or an iPhone
+ * has no passcode, without which its files are not protected), `Unsupported` (the device does not encrypt both files and
+ * blocks); `null` where the device told too little.
+ *
+ * @param facts What the device told: `ios.FDE_Enabled`, or `ios.HardwareEncryptionCaps` and `ios.PasscodePresent`.
+ */
+export function encryptionStatus(facts: Facts): 'Active' | 'Inactive' | 'Unsupported' | null {
+  const fileVault = facts['ios.FDE_Enabled'];
+  if (typeof fileVault === 'boolean') return fileVault ? 'Active' : 'Inactive';
+  const caps = facts['ios.HardwareEncryptionCaps'];
+  if (typeof caps !== 'number') return null;
+  if (caps !== 3) return 'Unsupported';
+  const passcode = facts['ios.PasscodePresent'];
+  return typeof passcode === 'boolean' ? (passcode ? 'Active' : 'Inactive') : null;
 }

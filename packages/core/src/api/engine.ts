@@ -42,6 +42,7 @@ import type {
   ScepChallenge,
   WaitingRequest,
 } from './records.ts';
+import type { UserEnrolments } from './user-enrolment.ts';
 
 /** The identity that a device proved at the door; its signature and chain are already verified. */
 export interface DeviceIdentity {
@@ -480,6 +481,7 @@ export interface Engine {
   readonly credentials: Credentials;
   readonly pushCertificates: PushCertificates;
   readonly mdmProfile: MdmProfiles;
+  readonly userEnrolments: UserEnrolments;
   readonly migration: Migration;
   readonly events: Events;
   readonly clock: Clock;

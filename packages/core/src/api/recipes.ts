@@ -70,6 +70,14 @@ export interface RecipeParameters {
   /** Fetches the Activation Lock bypass code, which devices tell for some days after supervision began, and keeps it. */
   readonly 'activation-lock-escrow': Record<never, never>;
   /**
+   * Has the device forget its Activation Lock bypass code (POL-18), once the code is in escrow: it is fetched first. The escrow
+   * keeps it, since Apple takes it until the device makes another one.
+   */
+  readonly 'activation-lock-clear': {
+    /** Also where no code is in escrow and the device tells none (default false). */
+    readonly withoutEscrow?: boolean;
+  };
+  /**
    * Erases the device. A Mac without Apple silicon needs a PIN afterwards: one is made unless it is given, and kept in
    * escrow (`erase-pin`, one for each erase that was asked for) before the command can reach the Mac. It can be withdrawn until the device has fetched it.
    */
@@ -113,6 +121,7 @@ export type RecipeStatus = 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 /** What a run found out. */
 export interface RecipeResult {
+  /** Until the device told its place anew: the one from before, with its time. */
   readonly location?: DeviceLocation;
   /** `software-update`: how it was asked for, and what for. */
   readonly method?: 'declaration' | 'command';

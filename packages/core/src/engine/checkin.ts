@@ -25,6 +25,7 @@ import type { LabelService } from './labels.ts';
 import { checkReenrolment } from './reenrolment.ts';
 import { refuse } from './refuse.ts';
 import { openSecret, sealedSecret, senderOf } from './sender.ts';
+import { reviewAccounts } from './superseding.ts';
 import { checkAuthToken } from './users.ts';
 
 /** The name of the sealed bootstrap token. */
@@ -158,6 +159,9 @@ export async function tokenUpdate(
   }
   if (inventory !== null && inventory.inventoryAt === null) await queueInventory(context, [id]);
   await labels.evaluateDevices([id], null, 'enrolment');
+  if (kind === 'user-enrolment-device' && (outcome.first || inventory?.inventoryAt === null)) {
+    await reviewAccounts(context, [id], { ask: true });
+  }
   if (outcome.first) {
     // A device that enrols anew may be in its labels still, and yet has nothing of what they give.
     await store.configurations.mark({ enrolmentIds: [id], at });
@@ -184,7 +188,10 @@ export async function checkOut(context: Context, message: CheckOut, identity: De
     const event = { type: 'certificate.revoked', at, enrolmentId: id, data } as const;
     await revokeCertificate(context, { fingerprint, reason: 'cessationOfOperation', at, event });
   }
-  if (channel === 'device') await context.ended(id);
+  if (channel === 'device') {
+    await context.ended(id);
+    if (resolved.kind === 'user-enrolment-device') await reviewAccounts(context, [id], { ask: false });
+  }
   return null;
 }
 

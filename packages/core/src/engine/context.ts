@@ -40,6 +40,8 @@ export interface Context {
   readonly doorLog: DoorLog;
   /** The status of devices changed (what searches call `common.status`): labels follow. */
   readonly statusChanged: (enrolmentIds: readonly string[]) => Promise<void>;
+  /** Facts of a device changed: labels follow. */
+  readonly factsChanged: (enrolmentId: string, tokens: readonly string[]) => Promise<void>;
   /** Commands ended without an answer: what follows from that, follows at once. */
   readonly commandsEnded: (ended: readonly EndedCommand[]) => Promise<void>;
   /** A device was checked out, retired or wiped: what it was issued may have to be revoked. */

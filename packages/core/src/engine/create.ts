@@ -19,6 +19,7 @@ import { createPushCertificates } from '../push-certificates/service.ts';
 import { createPushCertificateWatch, measurePushCertificate } from '../push-certificates/watch.ts';
 import { createEscrow } from '../recipes/escrow.ts';
 import { createRecipes } from '../recipes/run.ts';
+import { createUserEnrolments } from '../user-enrolment/service.ts';
 import { createEventBus } from './bus.ts';
 import { createCertificates } from './certificates.ts';
 import { createCheckIns } from './check-ins.ts';
@@ -100,6 +101,9 @@ export function createEngine(input: EngineInput): Engine {
       return topic === undefined ? [] : [topic];
     },
     doorLog: createDoorLog(store, bus, clock, logger, options.refusalsPerHour),
+    async factsChanged(id, tokens) {
+      if (tokens.length > 0) await labels.evaluateDevices([id], tokens, 'inventory');
+    },
     async commandsEnded(ended) {
       for (const { enrolmentId, commandUuid, followUp } of ended) {
         if (followUp) await effects.apply(enrolmentId, commandUuid);
@@ -206,6 +210,7 @@ export function createEngine(input: EngineInput): Engine {
     credentials: createCredentials(context),
     pushCertificates,
     mdmProfile,
+    userEnrolments: createUserEnrolments(context, pushCertificates, push !== undefined),
     migration: createMigration(context, labels, ade),
     events: {
       list: ({ enrolmentId, type, order = 'newest', ...page } = {}) =>

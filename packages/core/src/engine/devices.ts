@@ -8,6 +8,7 @@ import { allFacts } from './facts.ts';
 import { queueInventory } from './inventory.ts';
 import type { LabelService } from './labels.ts';
 import { lockDevice, readLockPin } from './lock.ts';
+import { ACCOUNT_TOKEN, reviewAccounts } from './superseding.ts';
 
 /** Makes the device service. */
 export function createDevices(context: Context, labelService: LabelService): Devices {
@@ -66,6 +67,7 @@ export function createDevices(context: Context, labelService: LabelService): Dev
       if (applied === null) throw new CoreError('core.enrolment.unknown', 'not-found', 'there is no such enrolment');
       if (applied.changed.length === 0) return;
       await labelService.evaluateDevices([enrolmentId], applied.changed, 'learned');
+      if (applied.changed.includes(ACCOUNT_TOKEN)) await reviewAccounts(context, [enrolmentId], { ask: true });
       // What is compiled for it may depend on any fact: its user's identities do.
       await store.configurations.mark({ enrolmentIds: [enrolmentId], at: clock.now() });
       context.kick.reconciler();

@@ -128,5 +128,6 @@ export function factsOf(
     'ios.mdm_access_rights': kind === 'user-enrolment-device' ? null : (binding?.accessRights ?? null),
     'ios.mdm_check_out_when_removed': binding?.checkOutWhenRemoved ?? null,
     'ios.mdm_profile_offered': null,
+    'ios.superseded_by': null,
   };
 }

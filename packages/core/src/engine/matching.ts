@@ -44,6 +44,8 @@ export interface Matcher {
    * @throws SearchSyntaxError, SearchError for a text that is no expression; CoreError `core.search.unknown_field`
    */
   advanced(text: string, meaning?: SearchMeaning): Matching;
+  /** An expression that was built, not written. @throws CoreError `core.search.unknown_field` */
+  expression(expression: Expression): Matching;
   /** The one-box search. @throws SearchSyntaxError */
   basic(text: string, meaning?: SearchMeaning): Matching;
 }
@@ -85,6 +87,7 @@ export function createMatcher(catalogue: Catalogue): Matcher {
       compiled.set(key, made);
       return made;
     },
+    expression: (expression) => matchingOf(expression, {}),
     basic: (text, meaning = {}) => matchingOf(parseBasic(text), meaning),
   };
 }

@@ -5,6 +5,7 @@ import { backoffDelay } from '../queue/backoff.ts';
 import { type Context, uuid } from './context.ts';
 import type { Pusher, PushResult } from './options.ts';
 import { createPushDoubt } from './push-doubt.ts';
+import { reviewAccounts } from './superseding.ts';
 
 /** Sends due pushes. */
 export interface Notifier {
@@ -87,7 +88,10 @@ export function createNotifier(context: Context, pusher: Pusher | undefined): No
     await store.events.append(targets.map((target, i) => pushEvent(target, results[i]!, dead[i]!, at)));
     for (const { topic, ...counts } of doubted) await tell(topic, counts, at);
     const gone = targets.flatMap(({ enrolmentId }, i) => (dead[i] ? [enrolmentId] : []));
-    if (gone.length > 0) await context.statusChanged(gone);
+    if (gone.length > 0) {
+      await context.statusChanged(gone);
+      await reviewAccounts(context, gone, { ask: false });
+    }
     context.bus.poke();
     return targets.length;
   }

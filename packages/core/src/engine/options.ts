@@ -180,6 +180,11 @@ export interface EngineOptions {
    * refused until the wipe is cancelled, or it enrols anew).
    */
   readonly rewipe?: boolean;
+  /**
+   * Retire User Enrolments that a later one of the same account and kind of device took the place of, once Apple calls their push
+   * token dead (ABM-28; default false: they stay active, with `ios.superseded_by`, until somebody retires them).
+   */
+  readonly retireSuperseded?: boolean;
   /** The `PayloadIdentifier` of the enrolment profile, for devices that have not listed their profiles yet. */
   readonly enrolmentProfileIdentifier?: string;
   /**
@@ -329,6 +334,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   issuerRevocationMs: 7 * DAY,
   revokeOnCheckOut: false,
   rewipe: false,
+  retireSuperseded: false,
   enrolmentProfileIdentifier: 'com.espalier.enrolment',
   checkInIntervalMs: 0,
   refusalsPerHour: 600,

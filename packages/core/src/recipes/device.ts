@@ -1,6 +1,16 @@
 // Clearing the passcode before a restart (ACT-27), letting Setup Assistant go on, the Activation Lock bypass code (POL-18).
 import type { RecipeParameters } from '../api/recipes.ts';
-import { fail, type NextStep, type Recipe, type RecipeTools, send, succeed, unavailable } from './types.ts';
+import {
+  type Decision,
+  fail,
+  type NextStep,
+  type Recipe,
+  type RecipeTools,
+  type StepOutcome,
+  send,
+  succeed,
+  unavailable,
+} from './types.ts';
 
 type Restart = RecipeParameters['clear-passcode-restart'];
 
@@ -50,14 +60,43 @@ export const releaseAwaiting: Recipe<Release> = {
     requestType === release(tools) ? succeed() : releaseStep(parameters, tools, Number(tools.memo['done'] ?? 0)),
 };
 
+function bypassCodeIn(value: StepOutcome['value']): string | null {
+  const code = value['ActivationLockBypassCode'];
+  return typeof code === 'string' && code !== '' ? code : null;
+}
+
 /** Fetch the Activation Lock bypass code. */
 export const activationLockEscrow: Recipe<RecipeParameters['activation-lock-escrow']> = {
   commands: () => ['ActivationLockBypassCode'],
   start: () => send('ActivationLockBypassCode'),
   async next({ value }, _parameters, { escrow }) {
-    const code = value['ActivationLockBypassCode'];
-    if (typeof code !== 'string' || code === '') return fail('the device told no bypass code');
+    const code = bypassCodeIn(value);
+    if (code === null) return fail('the device told no bypass code');
     await escrow('activation-lock-bypass', code);
     return succeed();
   },
+};
+
+type Clear = RecipeParameters['activation-lock-clear'];
+
+/** Clears where the code is kept, or nobody minds. */
+async function clearCode({ withoutEscrow = false }: Clear, { escrowed }: RecipeTools): Promise<Decision> {
+  if (withoutEscrow || (await escrowed('activation-lock-bypass')) !== null)
+    return send('ClearActivationLockBypassCode');
+  return fail('the device told no bypass code, and none is in escrow: cleared, it could not be unlocked by one');
+}
+
+/** Have the device forget its Activation Lock bypass code. */
+export const activationLockClear: Recipe<Clear> = {
+  commands: () => ['ActivationLockBypassCode', 'ClearActivationLockBypassCode'],
+  start: () => send('ActivationLockBypassCode'),
+  async next({ requestType, value }, parameters, tools) {
+    if (requestType === 'ClearActivationLockBypassCode') return succeed();
+    const code = bypassCodeIn(value);
+    if (code !== null) await tools.escrow('activation-lock-bypass', code);
+    return clearCode(parameters, tools);
+  },
+  // Devices tell the code for some days only; afterwards what is in escrow has to do.
+  failed: async ({ requestType, state }, parameters, tools) =>
+    requestType === 'ActivationLockBypassCode' && state === 'error' ? await clearCode(parameters, tools) : null,
 };

@@ -8,7 +8,13 @@ import { checkCommandItself, splitByCapability, unsupported } from '../engine/ca
 import { buildCommand, enqueueCommands } from '../engine/commands.ts';
 import { type Context, uuid } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
-import { activationLockEscrow, clearPasscode, clearPasscodeRestart, releaseAwaiting } from './device.ts';
+import {
+  activationLockClear,
+  activationLockEscrow,
+  clearPasscode,
+  clearPasscodeRestart,
+  releaseAwaiting,
+} from './device.ts';
 import { erase } from './erase.ts';
 import { lostModeLocate, lostModeOff, lostModeOn } from './lost-mode.ts';
 import {
@@ -38,6 +44,7 @@ const book: RecipeBook = {
   'software-update': softwareUpdate,
   'release-awaiting': releaseAwaiting,
   'activation-lock-escrow': activationLockEscrow,
+  'activation-lock-clear': activationLockClear,
   erase,
   'user-list': userList,
   'log-out-user': logOutUser,
@@ -267,7 +274,8 @@ export function createRecipes(context: Context): Recipes {
       startedAt: at,
       updatedAt: at,
       reason: null,
-      result: {},
+      // Where the device was is shown until it is known anew (ACT-20).
+      result: before?.result.location === undefined ? {} : { location: before.result.location },
       parameters: given,
       memo: {},
       origin: options.origin ?? 'admin',

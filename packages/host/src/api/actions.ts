@@ -103,6 +103,7 @@ export function actionOperations({ actions }: Engine): Operation[] {
       tag,
       summary: 'Runs an action on devices, on the members of a label, or on what a search finds; a result for each.',
       body: request,
+      large: true,
       status: 202,
       response: z.object({ items: z.array(result).readonly() }),
       refusals: [403, 404, 413],

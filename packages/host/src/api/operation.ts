@@ -40,6 +40,8 @@ export interface OperationInput<P extends z.ZodType, Q extends z.ZodType, B exte
   readonly responseType?: string;
   /** Needs no token. */
   readonly open?: boolean;
+  /** Its body may have images: the larger limit counts. */
+  readonly large?: boolean;
   /** Statuses that it may answer besides 400, 401 and 500. */
   readonly refusals?: readonly (403 | 404 | 409 | 413)[];
   handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R> | RawAnswer | undefined>;
@@ -59,6 +61,7 @@ export interface Operation {
   readonly response: z.ZodType | null;
   readonly responseType: string;
   readonly open: boolean;
+  readonly large: boolean;
   readonly refusals: readonly number[];
   run(context: Context, limits: BodyLimits): Promise<Response>;
 }
@@ -86,6 +89,7 @@ export function operation<
     response: input.response ?? null,
     responseType: input.responseType ?? 'application/json',
     open: input.open ?? false,
+    large: input.large ?? false,
     refusals: input.refusals ?? [],
     async run(context, limits) {
       const params = input.params ? check(input.params, context.params, 'params') : undefined;

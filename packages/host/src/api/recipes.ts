@@ -48,6 +48,7 @@ export const recipeParameters = {
       .exactOptional(),
   }),
   'activation-lock-escrow': nothing,
+  'activation-lock-clear': z.strictObject({ withoutEscrow: z.boolean().exactOptional() }),
   erase: z.strictObject({
     pin: text(6),
     preserveDataPlan: z.boolean().exactOptional(),

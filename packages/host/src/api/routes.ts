@@ -27,6 +27,7 @@ import { routeOf } from './operation.ts';
 import { configurationOperations, labelOperations } from './policy.ts';
 import { pushCertificateOperations } from './push-certificate.ts';
 import { recipeOperations } from './recipes.ts';
+import { userEnrolmentOperations } from './user-enrolment.ts';
 import { webhookOperations } from './webhooks.ts';
 
 /** Where the API lives below the base path. */
@@ -39,12 +40,16 @@ export interface ApiContext {
   readonly checkToken: TokenCheck;
   readonly limiter: Limiter;
   readonly bodyLimits: BodyLimits;
+  /** Of what may bring images. */
+  readonly largeBodyLimits: BodyLimits;
   readonly authorities: HostAuthorities;
   readonly pushVendor?: PushVendor;
   readonly webhooks?: Webhooks;
   readonly adeService?: AdeService;
   readonly configured: Pick<ConfiguredIdentities, 'test'>;
   readonly adeDoor?: AdeDoor;
+  /** Whether users can sign in to enrol by their account. */
+  readonly accounts: boolean;
   urls(context: Context): PublicUrls;
 }
 
@@ -57,6 +62,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...credentialOperations(api.engine),
     ...pushCertificateOperations(api.engine, api.pushVendor),
     ...mdmProfileOperations(api.engine),
+    ...userEnrolmentOperations(api.engine, { signIn: api.accounts, urls: api.urls }),
     ...migrationOperations(api.engine),
     ...deviceOperations(api.engine),
     ...actionOperations(api.engine),
@@ -75,7 +81,7 @@ export function apiRoutes(api: ApiContext): Route[] {
   const authorise = createAuthorise(api.checkToken, api.limiter);
   let document: Record<string, unknown> | undefined;
   return [
-    ...operations.map((op) => routeOf(op, ROOT, api.bodyLimits, authorise)),
+    ...operations.map((op) => routeOf(op, ROOT, op.large ? api.largeBodyLimits : api.bodyLimits, authorise)),
     migrationRoute(api.engine, { ...api, path: `${ROOT}/migration` }),
     {
       methods: ['GET'],

@@ -16,6 +16,7 @@ import { HostError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { bytes, json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
+import { type AccountDomains, accountFits } from './account-domain.ts';
 import type { AccountTokens, AccountUser } from './account-token.ts';
 import { profileAnswer } from './answer.ts';
 import { type MachineOptions, readMachine } from './machine.ts';
@@ -52,6 +53,11 @@ export interface AccountOptions extends MachineOptions {
     readonly family: string;
   }) => AccountEnrolmentMode | null | Promise<AccountEnrolmentMode | null>;
   readonly signIn: SignInMethod;
+  /**
+   * Which Managed Apple Accounts may enrol: those whose domain is the host name of this server or one above it (`host`), or
+   * one of those that are listed (default: every account that the sign-in lets in).
+   */
+  readonly accountDomains?: AccountDomains;
   /** `null` lets the device in; a refusal sends it away. Default: every device of a user who has signed in. */
   readonly admit?: (
     device: MachineInformation,
@@ -103,6 +109,21 @@ export function accountRoutes(
   door: AccountDoor,
   tokens: AccountTokens,
 ): Route[] {
+  /** @throws HostError `host.account.domain` (403) */
+  function checkDomain(context: Context, { managedAppleAccount }: AccountUser): void {
+    const { hostname } = new URL(host.urls(context).base);
+    if (options.accountDomains === undefined || accountFits(managedAppleAccount, hostname, options.accountDomains)) {
+      return;
+    }
+    throw new HostError('forbidden', 'host.account.domain', 'This Managed Apple Account is not one of this server.', {
+      remedy: 'Sign in with the account that the organisation gave for this server.',
+    });
+  }
+
+  /** Whether this kind of enrolment is turned on. */
+  const isOpen = async (mode: AccountEnrolmentMode): Promise<boolean> =>
+    mode !== 'BYOD' || (await host.engine.userEnrolments.get()).enabled;
+
   async function discover(context: Context): Promise<Response> {
     const identifier = context.url.searchParams.get('user-identifier') ?? '';
     const family = context.url.searchParams.get('model-family') ?? '';
@@ -110,7 +131,7 @@ export function accountRoutes(
     const [, name, domain] = /^(.+)@([^@]+)$/s.exec(identifier) ?? [];
     const known = name !== undefined && domain !== undefined && identifier.length <= 320 && family.length <= 50;
     const mode = known ? await options.mode({ identifier, family }) : null;
-    if (mode === null) {
+    if (mode === null || !(await isOpen(mode))) {
       const description = 'there is no account-driven enrolment for this user and device';
       return json({ ...wellKnownFailed({ description }) }, 403);
     }
@@ -125,6 +146,12 @@ export function accountRoutes(
     if (user.mode !== undefined && user.mode !== mode) {
       throw new HostError('forbidden', 'host.account.mode', 'This user does not get this kind of enrolment.');
     }
+    if (!(await isOpen(mode))) {
+      throw new HostError('forbidden', 'host.account.disabled', 'User Enrolment is turned off.', {
+        remedy: 'Turn it on: PUT /api/v1/user-enrolment.',
+      });
+    }
+    checkDomain(context, user);
     const refusal = (await options.admit?.(device, user)) ?? null;
     if (refusal !== null) {
       throw new HostError('forbidden', 'host.enrol.refused', `The device was sent away: ${refusal.code}.`, {
@@ -156,11 +183,13 @@ export function accountRoutes(
             handle: (context: Context) =>
               page(context.request, {
                 userIdentifier: context.url.searchParams.get('user-identifier'),
-                accept: (user) =>
-                  bytes(null, 308, null, {
+                accept: (user) => {
+                  checkDomain(context, user);
+                  return bytes(null, 308, null, {
                     location: authenticationResult(tokens.issue(user)),
                     'cache-control': 'no-store',
-                  }),
+                  });
+                },
               }),
           },
         ]),

@@ -24,12 +24,20 @@ export const EDUCATION_FIELDS = /* @__PURE__ */ define(
 export const MORE_FIELDS: readonly Field[] = /* @__PURE__ */ [
   ...define('common', [
     ['label', 'Label', 'str[]', 'SV (labels that the device is in)'],
+    [
+      'encryption_status',
+      'Encryption Status',
+      'enum',
+      'SI.HardwareEncryptionCaps | SI.PasscodePresent | SI.FDE_Enabled (macOS)',
+      { values: ['Active', 'Inactive', 'Unsupported'] },
+    ],
     ['data_protection_reasons', 'Data Protection Reasons', 'str[]', 'AG'],
     ['location_last_captured_at', 'Location Last Captured', 'ts', 'SV (answer to the DeviceLocation command) | AG'],
   ]),
   ...define(
     'ios',
     [
+      ['superseded_by', 'Superseded By', 'str', 'SV (the later record of the same device and account)'],
       ['EnhancedLoggingEnabled', 'Enhanced Logging', 'bool', 'AG', { note: 'absent is unknown, never false' }],
       ['osUpdateName', 'Apple OS Update Name', 'str', 'AU.HumanReadableName', update],
       [
