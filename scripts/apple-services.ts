@@ -177,10 +177,9 @@ export function renderServices(): string {
     '',
     '## What is not here',
     '',
-    'Apple documents three more services beside these, which a device management server does not need: the Roster API',
-    '(`api-school.apple.com/rosterapi`: rosters of other organisations, for apps that an administrator there has authorised), the',
-    'metadata of apps and books (`api.ent.apple.com`, with a developer’s token), and the former API of Apps and Books, whose content',
-    'tokens the present one takes.',
+    'Apple documents three more services beside these: the Roster API (`api-school.apple.com/rosterapi`), by which apps read rosters',
+    'of other organisations that have authorised them; the metadata of apps and books, asked for with a developer’s token; and the',
+    'legacy API of Apps and Books (version 1), which Apple replaced by the one above.',
     '',
   ].join('\n');
 }

@@ -87,6 +87,14 @@ export {
   type PreAssignmentResult,
   readPreAssignment,
 } from './csv/pre-assign.ts';
+export {
+  createPendingRegistrations,
+  type DeviceRegistration,
+  type PendingRegistrations,
+  type RegistrationOptions,
+  type RegistrationResult,
+  readRegistrations,
+} from './csv/registration.ts';
 export type { AttributeType, AttributeValue } from './csv/values.ts';
 export {
   checkOrganisation,

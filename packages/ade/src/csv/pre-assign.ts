@@ -21,6 +21,10 @@ export interface PreAssignmentOptions {
   readonly managedAppleIdAttribute?: string;
   /** Name of the attribute with the device cart. With a Shared iPad profile the column is needed, and a cart in each row. */
   readonly cartAttribute?: string;
+  /** Attributes that need a column, and a value in each row. */
+  readonly required?: readonly string[];
+  /** What is wrong with a value, beside its type; undefined for nothing. */
+  readonly check?: (attribute: string, value: AttributeValue) => string | undefined;
   /** Devices in a file. Default 5,000. */
   readonly maxDevices?: number;
 }
@@ -158,6 +162,9 @@ class Reader {
       seen.add(name);
       return attribute;
     });
+    for (const name of this.#options.required ?? []) {
+      if (!seen.has(name)) this.#report('missing_column', 1, 1, `the column "${name}" is needed`);
+    }
     const { cartAttribute: cart, multiUser = false } = this.#options;
     if (cart !== undefined && multiUser && !seen.has(cart)) {
       this.#report('cart_column', 1, 1, `for Shared iPads with carts the column "${cart}" is needed`);
@@ -228,12 +235,18 @@ class Reader {
       const education = attribute.name === maid || attribute.name === cart;
       if (text === '') {
         clear.push(attribute.name);
+        if (this.#options.required?.includes(attribute.name))
+          this.#report('value', row, column, 'the value is missing');
         if (attribute.name === cart && multiUser) this.#report('cart', row, column, 'each Shared iPad needs a cart');
         continue;
       }
       const value = readValue(text, education ? 'string' : attribute.type);
       if (value === undefined) this.#report('value', row, column, `the value is no ${attribute.type}`);
-      else set.set(attribute.name, value);
+      else {
+        set.set(attribute.name, value);
+        const fault = this.#options.check?.(attribute.name, value);
+        if (fault !== undefined) this.#report('check', row, column, fault);
+      }
       if (attribute.name === maid && !/^[^@\s]+@[^@\s]+$/.test(text)) {
         this.#report('managed_apple_id', row, column, 'the value does not look like a Managed Apple Account', true);
       }
