@@ -235,6 +235,16 @@ describe('devices', () => {
   });
 });
 
+it('an id that would make another path of it is refused', async () => {
+  const { apple, client } = setting();
+  for (const id of ['', '.', '..']) {
+    expect(await refusal(() => client.deleteBlueprint(id))).toBe('ade.option');
+    expect(await refusal(async () => client.userGroupUsers(id))).toBe('ade.option');
+  }
+  expect(await client.user('../users')).toBeUndefined();
+  expect([...apple.counters.keys()]).toEqual(['POST /auth/oauth2/token', 'GET /v1/users/..%2Fusers']);
+});
+
 it('Apple School Manager has devices and their migration, and nothing else of this', async () => {
   const { apple, client, clock } = setting({ manager: 'school', count: 1 }, { allowRelease: true });
   const serial = apple.organisation.device(0).serialNumber;

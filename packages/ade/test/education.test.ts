@@ -143,6 +143,15 @@ describe('an organisation', () => {
       'advice ade.organisation.user_licences app',
       'advice ade.organisation.both_roles x@school.example',
     ]);
+    const licenceAccounts = [
+      { location: 'west', orgName: ' example ltd' },
+      { location: 'east', orgName: 'Other Ltd' },
+      { location: 'unnamed' },
+    ];
+    expect(found({ manager: 'org', accountOrganisation: 'Example Ltd', licenceAccounts })).toEqual([
+      'advice ade.organisation.other_organisation east',
+    ]);
+    expect(found({ manager: 'org', licenceAccounts })).toEqual([]);
     expect(found({ manager: 'org', licenceAccounts: [], anonymousProfiles: ['p'] })).toEqual([
       'advice ade.organisation.no_location -',
     ]);

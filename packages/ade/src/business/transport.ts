@@ -31,8 +31,16 @@ export interface BusinessTransport {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** A path of the API. */
-export const apiPath = (...parts: readonly string[]): string => `/v1/${parts.map(encodeURIComponent).join('/')}`;
+/**
+ * A path of the API.
+ * @throws AdeError `ade.option` for an id that would make another path of it.
+ */
+export function apiPath(...parts: readonly string[]): string {
+  if (parts.some((part) => /^\.{0,2}$/.test(part))) {
+    throw new AdeError('ade.option', 'an id must not be empty or made of dots', { at: { path: 'id' } });
+  }
+  return `/v1/${parts.map(encodeURIComponent).join('/')}`;
+}
 
 /** Undefined where a call finds nothing. */
 export async function unlessMissing<T>(call: () => Promise<T>): Promise<T | undefined> {

@@ -32,8 +32,14 @@ export function educationPreflight(devices: Iterable<EducationDevice>): Educatio
 export interface OrganisationFacts {
   /** Apple School Manager or Apple Business Manager. */
   readonly manager: 'edu' | 'org';
-  /** Content tokens, of both managers together. */
-  readonly licenceAccounts?: readonly { readonly location: string; readonly managedElsewhere?: boolean }[];
+  /** Name of the organisation whose Managed Apple Accounts are used: `org_name` of the device enrolment account. */
+  readonly accountOrganisation?: string;
+  /** Content tokens, of both managers together; `orgName` as the token has it. */
+  readonly licenceAccounts?: readonly {
+    readonly location: string;
+    readonly orgName?: string;
+    readonly managedElsewhere?: boolean;
+  }[];
   /** Enrolment profiles that ask for no user. */
   readonly anonymousProfiles?: readonly string[];
   /** Apps that are assigned to users where devices could have them. */
@@ -77,6 +83,13 @@ export function checkOrganisation(facts: OrganisationFacts): readonly Organisati
   const accounts = facts.licenceAccounts;
   if (accounts !== undefined) {
     const shared = accounts.filter((item) => item.managedElsewhere === true).map((item) => item.location);
+    const own = facts.accountOrganisation?.trim().toLowerCase();
+    const isOther = (name: string | undefined): boolean =>
+      own !== undefined && name !== undefined && name.trim().toLowerCase() !== own;
+    const others = accounts.filter((item) => isOther(item.orgName)).map((item) => item.location);
+    const why =
+      'apps for Managed Apple Accounts (User Enrolment, Shared iPad) must be licensed by their own organisation';
+    find('other_organisation', 'advice', others, why);
     find('shared_location', 'advice', shared, 'each server needs locations of its own');
     if (accounts.length > mostAccounts) {
       const rest = accounts.slice(mostAccounts).map((item) => item.location);
