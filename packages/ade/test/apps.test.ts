@@ -344,6 +344,36 @@ describe('notifications', () => {
 });
 
 describe('errors', () => {
+  it('come of a service that refuses everything, and of asking too often', async () => {
+    const { apple, client } = setting({}, { retry: { attempts: 1 } });
+    for (const [number, name] of [
+      [9603, 'internal'],
+      [9634, 'service_removed'],
+      [9637, 'facilitator'],
+      [9647, 'legacy_token'],
+      [9729, 'unavailable'],
+    ] as const) {
+      apple.refusal = number;
+      await expect(client.clientConfig()).rejects.toMatchObject({ code: `ade.apps.${name}` });
+    }
+    const hasty = setting({ requestsPerSecond: 2 });
+    for (let time = 0; time < 3; time++) await hasty.client.clientConfig();
+    expect(hasty.waits).toEqual([1000]);
+  });
+
+  it('come of an Apple Account that another user has', async () => {
+    const { client, run } = setting();
+    const managedAppleId = 'ada@example.com';
+    const [first] = await run(client.createUsers([{ clientUserId: 'a', managedAppleId }, { clientUserId: 'b' }]));
+    expect(first).toMatchObject({ eventStatus: 'COMPLETE' });
+    const [second] = await run(client.updateUsers([{ clientUserId: 'b', managedAppleId }]));
+    expect(second!.failures).toMatchObject([{ code: 'ade.apps.account_taken', clientUserIds: ['b'] }]);
+    await run(client.retireUsers(['a']));
+    expect(await run(client.updateUsers([{ clientUserId: 'b', managedAppleId }]))).toMatchObject([
+      { eventStatus: 'COMPLETE' },
+    ]);
+  });
+
   it('have a code for each number that Apple documents, with any status', async () => {
     const { apple, client } = setting({}, { retry: { attempts: 1 } });
     for (const [number, facts] of Object.entries(appsErrors)) {

@@ -235,6 +235,14 @@ describe('devices', () => {
   });
 });
 
+it('an account that may not, or asks too often, is refused', async () => {
+  const { apple, client, waits } = setting({ requestsPerMinute: 3 });
+  for (let time = 0; time < 4; time++) await client.user('user-1');
+  expect(waits).toEqual([60_000]);
+  apple.allowed = false;
+  expect(await refusal(() => client.user('user-1'))).toBe('ade.business.forbidden');
+});
+
 it('an id that would make another path of it is refused', async () => {
   const { apple, client } = setting();
   for (const id of ['', '.', '..']) {

@@ -135,6 +135,14 @@ function changeUsers(
       failed.set(number, [...(failed.get(number) ?? []), clientUserId]);
       continue;
     }
+    const taken = [...location.users.values()].some(
+      (other) =>
+        other.clientUserId !== clientUserId && other.managedAppleId === managedAppleId && other.status !== 'Retired',
+    );
+    if (managedAppleId !== undefined && taken) {
+      failed.set(9641, [...(failed.get(9641) ?? []), clientUserId]);
+      continue;
+    }
     const user = type === 'CREATE' ? { clientUserId, inviteCode: newCode(), status: 'Registered' as const } : before!;
     // A Managed Apple Account needs no invitation.
     const status = type === 'RETIRE' ? 'Retired' : managedAppleId !== undefined ? 'Associated' : user.status;
@@ -151,6 +159,7 @@ function changeUsers(
   const messages: Readonly<Record<number, string>> = {
     9716: 'A registered user already exists',
     9609: 'Unable to find the registered user.',
+    9641: 'The Apple Account is already associated with another user.',
   };
   const failures = [...failed].map(([errorNumber, clientUserIds]) => ({
     errorNumber,

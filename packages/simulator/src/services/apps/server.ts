@@ -1,6 +1,7 @@
 // A simulated Apps and Books service for one location: assets, users, assignments by events, notifications.
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json } from '../answers.ts';
+import { createThrottle } from '../throttle.ts';
 import { type Listed, listAssets, listAssignments, listUsers } from './lists.ts';
 import { appleLimits, type Judged, judgeAssets, judgeRevocation, judgeUsers, type Limits } from './requests.ts';
 import { describeUser, Location, type SimulatedAsset, type SimulatedEvent } from './state.ts';
@@ -21,6 +22,8 @@ export interface SimulatedAppsOptions {
   /** When the content token ends, epoch milliseconds. Default in a year. */
   readonly expires?: number;
   readonly limits?: Partial<Limits>;
+  /** Requests that are answered in a second; Apple names 15. Default: any number. */
+  readonly requestsPerSecond?: number;
   /** Delivers notifications: `fetch`, or the server under test. Without it, none are sent. */
   readonly notify?: Handler;
 }
@@ -43,6 +46,11 @@ export interface SimulatedAppsService {
   takeOver(info: { readonly id: string; readonly name: string; readonly metadata: string }): void;
   /** Revokes the content token. */
   revoked: boolean;
+  /**
+   * Why every request is refused: the service failed (9603), is no longer there (9634), is not for this account (9637) or
+   * token (9647), or is not available at present (9729).
+   */
+  refusal: 9603 | 9634 | 9637 | 9647 | 9729 | undefined;
   /** Does what is due by now, and sends the notifications of it; requests do so, too. */
   settle(): Promise<void>;
   respond(
@@ -55,11 +63,17 @@ export interface SimulatedAppsService {
 
 const messages: Readonly<Record<number, readonly [status: number, message: string]>> = {
   9601: [401, 'Login required.'],
+  9603: [500, 'Internal error.'],
   9621: [401, 'The token has expired.'],
   9625: [401, 'The server has revoked the sToken.'],
+  9634: [410, 'This service is no longer available.'],
+  9637: [403, 'This operation isn’t allowed for facilitator accounts.'],
+  9646: [429, 'There are too many requests for the current organization.'],
+  9647: [403, 'This operation isn’t supported for legacy tokens.'],
   9722: [401, 'This request contains an invalid authorization header.'],
   9726: [405, 'This request contains an unsupported HTTP method for the requested endpoint.'],
   9727: [415, 'This request contains an unsupported Content-Type for the requested endpoint.'],
+  9729: [503, 'The service is temporarily unavailable. Try again later.'],
 };
 
 const notificationTypes = [
@@ -114,9 +128,10 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
   let script: Parameters<SimulatedAppsService['respond']>[0];
   let requests = 0;
 
-  const fail = (errorNumber: number): Response => {
+  const throttle = createThrottle(options.requestsPerSecond, 1000, now);
+  const fail = (errorNumber: number, wait?: number): Response => {
     const [status, errorMessage] = messages[errorNumber] ?? [400, `Error ${errorNumber}`];
-    return json({ errorNumber, errorMessage }, status);
+    return json({ errorNumber, errorMessage }, status, wait === undefined ? {} : { 'Retry-After': String(wait) });
   };
   const answer = (value: object): Response => {
     const soon = expires - now() < 15 * 86_400_000;
@@ -264,6 +279,7 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     contentToken,
     counters,
     revoked: false,
+    refusal: undefined,
     settle,
     async fetch(request) {
       const url = new URL(request.url);
@@ -271,6 +287,9 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
       counters.set(name, (counters.get(name) ?? 0) + 1);
       const scripted = script?.({ method: request.method, path: url.pathname, number: ++requests });
       if (scripted !== undefined) return scripted;
+      if (service.refusal !== undefined) return fail(service.refusal);
+      const wait = throttle();
+      if (wait !== undefined) return fail(9646, wait);
       if (name === 'GET /mdm/v2/service/config') return json({ limits, notificationTypes });
       const authorization = request.headers.get('authorization');
       if (authorization === null) return fail(9601);

@@ -2,9 +2,14 @@
 import { json } from '../answers.ts';
 
 /** An error document. */
-export function problem(status: number, code: string, detail: string): Response {
+export function problem(
+  status: number,
+  code: string,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   const error = { id: `${code}-${status}`, status: String(status), code, title: code, detail };
-  return json({ errors: [error] }, status);
+  return json({ errors: [error] }, status, headers);
 }
 
 /** What one asks for that is not there. */

@@ -2,6 +2,7 @@
 import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json } from '../answers.ts';
 import { createOrganisation, type Organisation, type OrganisationOptions } from '../organisation.ts';
+import { createThrottle } from '../throttle.ts';
 import { createActivities, type DeviceEvent, type DeviceStates } from './activities.ts';
 import { readAuditEvents } from './audit.ts';
 import { createBlueprints } from './blueprints.ts';
@@ -28,6 +29,8 @@ export interface SimulatedBusinessOptions extends OrganisationOptions {
   readonly activityMs?: number;
   /** How long an access token is good, in seconds. Default 3,600. */
   readonly tokenSeconds?: number;
+  /** Requests that are answered in a minute. Default: any number. */
+  readonly requestsPerMinute?: number;
   /** Largest page. Default 1,000. */
   readonly maxPage?: number;
   /** Hears of devices that came to a server (`null`: to none), when the activity is done. */
@@ -52,6 +55,8 @@ export interface SimulatedBusinessApi {
   endTokens(): void;
   /** Revokes the API account's key. */
   revoked: boolean;
+  /** Whether the API account may ask and change things. */
+  allowed: boolean;
   /** Scripts the answer to each request; `undefined` leaves it to its way. */
   respond(
     script:
@@ -124,6 +129,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     onAssigned: (numbers, serverName) => options.onAssigned?.(numbers.map(serialOf), serverName),
   });
   const counters = new Map<string, number>();
+  const throttle = createThrottle(options.requestsPerMinute, 60_000, now);
   let script: Parameters<SimulatedBusinessApi['respond']>[0];
   let requests = 0;
 
@@ -267,6 +273,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     },
     counters,
     revoked: false,
+    allowed: true,
     async fetch(request) {
       const url = new URL(request.url);
       const name = `${request.method} ${url.pathname}`;
@@ -276,6 +283,9 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
       if (scripted !== undefined) return scripted;
       const token = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
       if (!((tokens.get(token) ?? 0) > now())) return problem(401, 'NOT_AUTHORIZED', 'the access token is not valid');
+      if (!api.allowed) return problem(403, 'FORBIDDEN', 'the API account has no role for this');
+      const wait = throttle();
+      if (wait !== undefined) return problem(429, 'RATE_LIMIT_EXCEEDED', 'later', { 'Retry-After': String(wait) });
       activities.settle();
       if (name === 'POST /v1/orgDeviceActivities') return activities.begin(await bodyOf(request));
       const [, , kind, id = '', ...rest] = url.pathname.split('/').map(decodeURIComponent);
