@@ -361,8 +361,18 @@ describe('errors', () => {
     expect(hasty.waits).toEqual([1000]);
   });
 
-  it('come of an Apple Account that another user has', async () => {
-    const { client, run } = setting();
+  it('come of maintenance', async () => {
+    const { apple, client, run } = setting();
+    apple.maintenance = true;
+    const [outcome] = await run(client.createUsers([{ clientUserId: 'a' }]));
+    expect(outcome).toMatchObject({ eventStatus: 'FAILED', failures: [{ code: 'ade.apps.maintenance' }] });
+  });
+
+  it('come of an Apple Account that another user or organisation has', async () => {
+    const { client, run } = setting({ accountDomains: ['example.com'] });
+    const foreign = [{ clientUserId: 'c', managedAppleId: 'grace@other.example' }];
+    const [refused] = await run(client.createUsers(foreign));
+    expect(refused!.failures).toMatchObject([{ code: 'ade.apps.account_association', clientUserIds: ['c'] }]);
     const managedAppleId = 'ada@example.com';
     const [first] = await run(client.createUsers([{ clientUserId: 'a', managedAppleId }, { clientUserId: 'b' }]));
     expect(first).toMatchObject({ eventStatus: 'COMPLETE' });

@@ -241,6 +241,9 @@ it('an account that may not, or asks too often, is refused', async () => {
   expect(waits).toEqual([60_000]);
   apple.allowed = false;
   expect(await refusal(() => client.user('user-1'))).toBe('ade.business.forbidden');
+  const other = setting();
+  other.apple.mayGetTokens = false;
+  expect(await refusal(() => other.client.user('user-1'))).toBe('ade.business.unauthorized_client');
 });
 
 it('an id that would make another path of it is refused', async () => {

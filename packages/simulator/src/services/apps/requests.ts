@@ -135,12 +135,9 @@ function changeUsers(
       failed.set(number, [...(failed.get(number) ?? []), clientUserId]);
       continue;
     }
-    const taken = [...location.users.values()].some(
-      (other) =>
-        other.clientUserId !== clientUserId && other.managedAppleId === managedAppleId && other.status !== 'Retired',
-    );
-    if (managedAppleId !== undefined && taken) {
-      failed.set(9641, [...(failed.get(9641) ?? []), clientUserId]);
+    const refused = managedAppleId === undefined ? undefined : location.refuses(managedAppleId, clientUserId);
+    if (refused !== undefined) {
+      failed.set(refused, [...(failed.get(refused) ?? []), clientUserId]);
       continue;
     }
     const user = type === 'CREATE' ? { clientUserId, inviteCode: newCode(), status: 'Registered' as const } : before!;
@@ -159,6 +156,7 @@ function changeUsers(
   const messages: Readonly<Record<number, string>> = {
     9716: 'A registered user already exists',
     9609: 'Unable to find the registered user.',
+    9635: 'Unable to associate the Apple Account with this user.',
     9641: 'The Apple Account is already associated with another user.',
   };
   const failures = [...failed].map(([errorNumber, clientUserIds]) => ({

@@ -3,6 +3,7 @@ import { createRandom } from '../../random.ts';
 import { bodyOf, type Handler, json } from '../answers.ts';
 import { createThrottle } from '../throttle.ts';
 import { type Listed, listAssets, listAssignments, listUsers } from './lists.ts';
+import { maintained, messages, notificationTypes } from './messages.ts';
 import { appleLimits, type Judged, judgeAssets, judgeRevocation, judgeUsers, type Limits } from './requests.ts';
 import { describeUser, Location, type SimulatedAsset, type SimulatedEvent } from './state.ts';
 import { type SimulatedSubscription, Subscriptions } from './subscriptions.ts';
@@ -19,6 +20,8 @@ export interface SimulatedAppsOptions {
   readonly eventMs?: number;
   /** Records on a page. Default 500. */
   readonly pageSize?: number;
+  /** Domains of the organisation's Managed Apple Accounts; others are not associated. Default: any. */
+  readonly accountDomains?: readonly string[];
   /** When the content token ends, epoch milliseconds. Default in a year. */
   readonly expires?: number;
   readonly limits?: Partial<Limits>;
@@ -51,6 +54,8 @@ export interface SimulatedAppsService {
    * token (9647), or is not available at present (9729).
    */
   refusal: 9603 | 9634 | 9637 | 9647 | 9729 | undefined;
+  /** Whether the service is being maintained: what is due fails. */
+  maintenance: boolean;
   /** Does what is due by now, and sends the notifications of it; requests do so, too. */
   settle(): Promise<void>;
   respond(
@@ -60,30 +65,6 @@ export interface SimulatedAppsService {
   ): void;
   readonly counters: ReadonlyMap<string, number>;
 }
-
-const messages: Readonly<Record<number, readonly [status: number, message: string]>> = {
-  9601: [401, 'Login required.'],
-  9603: [500, 'Internal error.'],
-  9621: [401, 'The token has expired.'],
-  9625: [401, 'The server has revoked the sToken.'],
-  9634: [410, 'This service is no longer available.'],
-  9637: [403, 'This operation isn’t allowed for facilitator accounts.'],
-  9646: [429, 'There are too many requests for the current organization.'],
-  9647: [403, 'This operation isn’t supported for legacy tokens.'],
-  9722: [401, 'This request contains an invalid authorization header.'],
-  9726: [405, 'This request contains an unsupported HTTP method for the requested endpoint.'],
-  9727: [415, 'This request contains an unsupported Content-Type for the requested endpoint.'],
-  9729: [503, 'The service is temporarily unavailable. Try again later.'],
-};
-
-const notificationTypes = [
-  'ASSET_MANAGEMENT',
-  'USER_MANAGEMENT',
-  'USER_ASSOCIATED',
-  'ASSET_COUNT',
-  'SUBSCRIPTION_MANAGEMENT',
-  'SUBSCRIPTION_COUNT',
-];
 
 /**
  * Makes a simulated location.
@@ -103,7 +84,7 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     JSON.stringify({ token: Buffer.from(random.bytes(48)).toString('base64'), expDate, orgName }),
   ).toString('base64');
   const uId = String(2_000_000_000 + random.int(1_000_000_000));
-  const location = new Location();
+  const location = new Location(options.accountDomains);
   const subscriptions = new Subscriptions(location, now, pageSize);
   const defaults = [
     { adamId: '361309726', totalCount: 100 },
@@ -162,7 +143,7 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
   async function settle(): Promise<void> {
     for (const event of events.values()) {
       if (event.outcome !== undefined || now() < event.at + eventMs) continue;
-      event.outcome = event.run();
+      event.outcome = service.maintenance ? maintained : event.run();
       const users = event.type === 'CREATE' || event.type === 'UPDATE' || event.type === 'RETIRE';
       const type = users
         ? 'USER_MANAGEMENT'
@@ -280,6 +261,7 @@ export function createSimulatedAppsService(options: SimulatedAppsOptions = {}): 
     counters,
     revoked: false,
     refusal: undefined,
+    maintenance: false,
     settle,
     async fetch(request) {
       const url = new URL(request.url);

@@ -67,6 +67,22 @@ export class Location {
   readonly assignments = new Map<string, Held>();
   /** Rises with each change. */
   version = 1;
+  readonly #domains: readonly string[] | undefined;
+
+  constructor(domains?: readonly string[]) {
+    this.#domains = domains;
+  }
+
+  /** Why an Apple Account cannot be a user's: another one has it (9641), or it is not the organisation's (9635). */
+  refuses(managedAppleId: string, clientUserId: string): 9635 | 9641 | undefined {
+    const domain = managedAppleId.slice(managedAppleId.lastIndexOf('@') + 1);
+    if (this.#domains?.includes(domain) === false) return 9635;
+    for (const other of this.users.values()) {
+      if (other.clientUserId === clientUserId || other.status === 'Retired') continue;
+      if (other.managedAppleId === managedAppleId) return 9641;
+    }
+    return undefined;
+  }
 
   /** The asset of a request; `STDQ` is what is meant where no quality is named. */
   asset(adamId: unknown, pricingParam: unknown = 'STDQ'): SimulatedAsset | undefined {

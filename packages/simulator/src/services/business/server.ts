@@ -57,6 +57,8 @@ export interface SimulatedBusinessApi {
   revoked: boolean;
   /** Whether the API account may ask and change things. */
   allowed: boolean;
+  /** Whether the API account may get tokens. */
+  mayGetTokens: boolean;
   /** Scripts the answer to each request; `undefined` leaves it to its way. */
   respond(
     script:
@@ -135,6 +137,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
 
   async function giveToken(request: Request): Promise<Response> {
     if (api.revoked) return json({ error: 'invalid_client' }, 400);
+    if (!api.mayGetTokens) return json({ error: 'unauthorized_client' }, 400);
     const refused = await judgeTokenRequest(request, account, used, now());
     if (refused !== undefined) return refused;
     const token = Buffer.from(random.bytes(32)).toString('base64url');
@@ -274,6 +277,7 @@ export function createSimulatedBusinessApi(options: SimulatedBusinessOptions): S
     counters,
     revoked: false,
     allowed: true,
+    mayGetTokens: true,
     async fetch(request) {
       const url = new URL(request.url);
       const name = `${request.method} ${url.pathname}`;
