@@ -38,6 +38,27 @@ async function enrolled(made: TestBench, udid: string, days = 365): Promise<Scri
 
 const renewing = (input: Partial<EngineInput> = {}): TestBench => bench({ renewal: { profile: profileOf }, ...input });
 
+it('a certificate in force is told and found as expiring from its window on', async () => {
+  const made = bench({ options: { renewalWindowDays: 100 } });
+  await enrolled(made, 'U1');
+  await register(made, 'waits', 'U1');
+  const { certificates } = made.engine;
+  const { fingerprint } = identity('certificate of U1');
+  const list = async (...statuses: ('issued' | 'in-force' | 'expiring')[]) =>
+    (await certificates.list({ statuses })).items.map(({ status }) => status);
+  made.clock.advance(264 * DAY);
+  expect([await list('in-force'), await list('expiring')]).toEqual([['in-force'], []]);
+  made.clock.advance(DAY);
+  expect((await certificates.get(fingerprint))?.status).toBe('expiring');
+  expect([await list('in-force'), await list('expiring')]).toEqual([[], ['expiring']]);
+  expect(await list('expiring', 'issued')).toEqual(['issued', 'expiring']);
+  expect(await list('expiring', 'in-force')).toEqual(['expiring']);
+  expect((await made.engine.enrolling.certificates()).items.map(({ status }) => status)).toEqual([
+    'issued',
+    'expiring',
+  ]);
+});
+
 describe('a renewed certificate', () => {
   it('is let in by whichever channel comes first', async () => {
     const made = renewing();

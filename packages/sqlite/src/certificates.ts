@@ -389,8 +389,12 @@ function conditions(filter: CertificateFilter): {
     ['not_after >= ?', filter.expiresFrom],
   ];
   const given = parts.filter(([, value]) => value !== undefined);
+  const { expiring } = filter;
+  const soon = `(status <> 'in-force' OR
+    (credential_id IS NULL AND not_after - min(?, (not_after - not_before) * 3 / 4) <= ?) = ?)`;
+  const window = expiring === undefined ? [] : [expiring.windowMs, expiring.at, expiring.are ? 1 : 0];
   return {
-    where: ['TRUE', ...given.map(([condition]) => condition)].join(' AND '),
-    values: given.map(([, value]) => value!),
+    where: ['TRUE', ...given.map(([condition]) => condition), ...(expiring === undefined ? [] : [soon])].join(' AND '),
+    values: [...given.map(([, value]) => value!), ...window],
   };
 }

@@ -426,7 +426,7 @@ export interface Enrolling {
 export interface Certificates {
   get(fingerprint: string): Promise<CertificateRecord | null>;
   /** Newest first. */
-  list(query?: CertificateFilter & PageRequest): Promise<Page<IssuedCertificate>>;
+  list(query?: Omit<CertificateFilter, 'expiring'> & PageRequest): Promise<Page<IssuedCertificate>>;
   /**
    * Revokes: from this moment the certificate opens nothing, and the enrolment that was pinned to it must enrol anew. A
    * certificate that is revoked already stays as it is.

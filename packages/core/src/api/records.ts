@@ -201,9 +201,10 @@ export interface ScepChallenge {
 
 /**
  * Where an issued certificate stands (CERT-2). `issued`: nobody has enrolled with it yet; `in-force`: an enrolment is
- * pinned to it; `superseded`: another one took its place.
+ * pinned to it; `expiring`: that, and within the renewal window before its end (`renewalWindowDays`; a store keeps it as `in-force`);
+ * `superseded`: another one took its place.
  */
-export type CertificateState = 'issued' | 'in-force' | 'superseded' | 'revoked' | 'expired';
+export type CertificateState = 'issued' | 'in-force' | 'expiring' | 'superseded' | 'revoked' | 'expired';
 
 /** What Apple attested of the device that a certificate was issued to (CERT-22). */
 export interface AttestationRecord {

@@ -107,6 +107,37 @@ export function deviceCertificateTests({ test, expect }: Suite): void {
     expect(await due(T0 + 2 * HOUR)).toEqual([b, `c/C/${HOUR}`]);
   });
 
+  test('tells identities of enrolments that end soon from those that do not', async (store) => {
+    for (const id of ['A', 'B']) {
+      const notAfter = T0 + (id === 'A' ? HOUR : 4 * HOUR);
+      await store.certificates.register(certificate(id, { notAfter }), event('certificate.issued'));
+      await authenticate(store, id, { pin: id });
+      await tokenUpdate(store, id, { pin: id });
+    }
+    await add(store, 'other', 'A');
+    await settle(store, 'A');
+    await store.certificates.register(certificate('new'), event('certificate.issued'));
+    const listed = async (
+      are: boolean,
+      at: number,
+      windowMs: number,
+      more: { statuses?: readonly ['in-force'] } = {},
+    ) => {
+      const { items } = await store.certificates.list({ expiring: { are, at, windowMs }, ...more }, { limit: 9 });
+      return items.map(({ fingerprint }) => fingerprint);
+    };
+    const inForce = { statuses: ['in-force'] } as const;
+    const half = T0 + HOUR / 2;
+    expect(await listed(true, half - 1, HOUR / 2, inForce)).toEqual([]);
+    expect(await listed(true, half, HOUR / 2, inForce)).toEqual(['A']);
+    expect(await listed(false, half, HOUR / 2, inForce)).toEqual(['other', 'B']);
+    expect(await listed(true, half, HOUR / 2)).toEqual(['new', 'A']);
+    // Never more than three quarters of the lifetime.
+    expect(await listed(true, T0 + HOUR / 4 - 1, 9 * HOUR, inForce)).toEqual([]);
+    expect(await listed(true, T0 + HOUR / 4, 9 * HOUR, inForce)).toEqual(['A']);
+    expect(await listed(true, T0 + HOUR, 9 * HOUR, inForce)).toEqual(['B', 'A']);
+  });
+
   test('keeps whose issuer is to be told of a revocation, and until when', async (store) => {
     const at = T0;
     const revoke = (fingerprint: string, more: { tellAt?: number } = {}) =>

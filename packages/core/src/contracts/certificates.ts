@@ -49,7 +49,13 @@ export interface CertificateFilter {
   /** Those that a device has for its configurations and credentials. */
   readonly deviceId?: string;
   readonly credentialId?: string;
+  /** As they are stored, so never `expiring`. */
   readonly statuses?: readonly CertificateState[];
+  /**
+   * Of those that are `in-force`: only identities of enrolments that end by `at` + the window (never more than three quarters of
+   * their lifetime), or (`are` false) only the others. Nothing is said of the rest.
+   */
+  readonly expiring?: { readonly are: boolean; readonly at: number; readonly windowMs: number };
   /** Those that end before, and not before, this time. */
   readonly expiresBefore?: number;
   readonly expiresFrom?: number;

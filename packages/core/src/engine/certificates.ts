@@ -1,12 +1,15 @@
 // The certificate service: the register, revocation, and the revocation list.
 import type { CrlStore, PublishedCrl, RevokedCertificate } from '@espalier/pki';
 import type { Certificates } from '../api/engine.ts';
-import { REVOCATIONS_SETTING } from '../contracts/certificates.ts';
+import type { CertificateState, IssuedCertificate } from '../api/records.ts';
+import { type CertificateFilter, REVOCATIONS_SETTING } from '../contracts/certificates.ts';
 import { markDevices } from '../credentials/holders.ts';
 import { CoreError } from '../errors.ts';
 import { allPages, type Context, pageOf } from './context.ts';
 import { revokeCertificate } from './issuer-revocation.ts';
 import type { Renewals } from './renewal.ts';
+
+const DAY = 86_400_000;
 
 /** A published list, as its setting holds it. */
 function publicationOf(text: string): PublishedCrl {
@@ -38,21 +41,45 @@ export function createCertificates(context: Context, renewals: Renewals): Certif
     if (credential !== null) await markDevices(context, [credential.holder]);
   }
 
-  return {
-    get: (fingerprint) => store.certificates.get(fingerprint),
+  const windowMs = Math.min(270, Math.max(1, context.options.renewalWindowDays)) * DAY;
 
-    list: ({ enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom, ...page } = {}) =>
-      store.certificates.list(
+  /** An entry as it stands now. */
+  function standing<T extends IssuedCertificate>(entry: T): T {
+    const { status, credentialId, notBefore, notAfter } = entry;
+    if (status !== 'in-force' || credentialId !== null) return entry;
+    const window = Math.min(windowMs, Math.trunc(((notAfter - notBefore) * 3) / 4));
+    return notAfter - window <= clock.now() ? { ...entry, status: 'expiring' } : entry;
+  }
+
+  /** Statuses as the store knows them. */
+  function stored(statuses: readonly CertificateState[]): Pick<CertificateFilter, 'statuses' | 'expiring'> {
+    const are = statuses.includes('expiring');
+    const plain = statuses.filter((status) => status !== 'expiring');
+    if (are && plain.includes('in-force')) return { statuses: plain };
+    const expiring = { are, at: clock.now(), windowMs };
+    return { statuses: are ? [...plain, 'in-force'] : plain, expiring };
+  }
+
+  return {
+    async get(fingerprint) {
+      const found = await store.certificates.get(fingerprint);
+      return found === null ? null : standing(found);
+    },
+
+    async list({ enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom, ...page } = {}) {
+      const { items, next } = await store.certificates.list(
         {
           ...(enrolmentId === undefined ? {} : { enrolmentId }),
           ...(deviceId === undefined ? {} : { deviceId }),
           ...(credentialId === undefined ? {} : { credentialId }),
-          ...(statuses === undefined ? {} : { statuses }),
+          ...(statuses === undefined ? {} : stored(statuses)),
           ...(expiresBefore === undefined ? {} : { expiresBefore }),
           ...(expiresFrom === undefined ? {} : { expiresFrom }),
         },
         pageOf(page),
-      ),
+      );
+      return { items: items.map(standing), next };
+    },
 
     inUse: () => store.certificates.inUse(clock.now()),
 

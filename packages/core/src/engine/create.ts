@@ -136,6 +136,7 @@ export function createEngine(input: EngineInput): Engine {
   const stored = input.openPush && createStoredPusher(context, pushCertificates, input.openPush);
   const notifier = createNotifier(context, push ?? stored);
   const renewals = createRenewals(context, input.renewal);
+  const certificates = createCertificates(context, renewals);
   const mdmProfile = createMdmProfiles(context, renewals);
   const checkIns = createCheckIns(context);
   const door = createDoor(context, renewals);
@@ -205,8 +206,8 @@ export function createEngine(input: EngineInput): Engine {
     configurations: createConfigurations(context),
     declarations: declarations.service,
     ade: createAde(context, ade),
-    enrolling: createEnrolling(context),
-    certificates: createCertificates(context, renewals),
+    enrolling: createEnrolling(context, certificates),
+    certificates,
     credentials: createCredentials(context),
     pushCertificates,
     mdmProfile,

@@ -1,6 +1,6 @@
 // Enrolling: invitations with PIN and token, SCEP challenges and ACME client identifiers.
 import type { AcmeDeviceFacts } from '@espalier/pki';
-import type { Enrolling } from '../api/engine.ts';
+import type { Certificates, Enrolling } from '../api/engine.ts';
 import type { Invitation } from '../api/records.ts';
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import { CoreError } from '../errors.ts';
@@ -12,7 +12,7 @@ import { createScepRequests, grantOf } from './scep-requests.ts';
 import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
 
 /** Makes the enrolling service. */
-export function createEnrolling(context: Context): Enrolling {
+export function createEnrolling(context: Context, certificates: Pick<Certificates, 'list'>): Enrolling {
   const { store, vault, clock, random } = context;
   const requests = createScepRequests(context, (challenge) => findGrant(context, challenge));
 
@@ -142,8 +142,7 @@ export function createEnrolling(context: Context): Enrolling {
     acmeStore: createAcmeStore(context),
     authoriseRenewal: (certificate) => authoriseRenewal(context, certificate),
 
-    certificates: ({ enrolmentId, ...page } = {}) =>
-      store.certificates.list(enrolmentId === undefined ? {} : { enrolmentId }, pageOf(page)),
+    certificates: (query) => certificates.list(query),
   };
 }
 

@@ -259,7 +259,12 @@ function forgetIssuance(state: MemoryState, fingerprint: string): void {
 }
 
 function fits(certificate: IssuedCertificate, filter: CertificateFilter): boolean {
-  const { enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom } = filter;
+  const { enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom, expiring } = filter;
+  if (expiring !== undefined && certificate.status === 'in-force') {
+    const window = Math.min(expiring.windowMs, Math.trunc(((certificate.notAfter - certificate.notBefore) * 3) / 4));
+    const due = certificate.credentialId === null && certificate.notAfter - window <= expiring.at;
+    if (due !== expiring.are) return false;
+  }
   return (
     (enrolmentId === undefined || certificate.enrolmentId === enrolmentId) &&
     (deviceId === undefined || certificate.deviceId === deviceId) &&

@@ -258,7 +258,7 @@ export const clientIdentifier = z
   .meta({ id: 'AcmeClientIdentifier' });
 export const renewal = z.object({ queued: z.boolean() }).meta({ id: 'Renewal' });
 
-export const certificateStatus = z.enum(['issued', 'in-force', 'superseded', 'revoked', 'expired']);
+export const certificateStatus = z.enum(['issued', 'in-force', 'expiring', 'superseded', 'revoked', 'expired']);
 
 /** RFC 5280, 5.3.1. */
 export const revocationReason = z.enum([

@@ -42,6 +42,8 @@ export function postgresCertificates(db: Database): CertificateStore {
       WHERE ($1::text IS NULL OR enrolment_id = $1) AND ($2::text[] IS NULL OR status = ANY ($2))
         AND ($3::bigint IS NULL OR not_after < $3) AND ($4::bigint IS NULL OR not_after >= $4)
         AND ($5::text IS NULL OR device_id = $5) AND ($6::text IS NULL OR credential_id = $6)
+        AND ($9::bigint IS NULL OR status <> 'in-force' OR $11::boolean =
+          (credential_id IS NULL AND not_after - least($9::bigint, (not_after - not_before) * 3 / 4) <= $10::bigint))
         AND ($7::text IS NULL OR n < (SELECT n FROM ${s}.certificate WHERE fingerprint = $7))
       ORDER BY n DESC LIMIT $8`,
     inUse: `SELECT authority_key_id AS "authorityKeyId", count(*) AS count FROM ${s}.certificate
@@ -169,9 +171,13 @@ export function postgresCertificates(db: Database): CertificateStore {
       return (await db.query<CertificateRecord>('certificates.findBySerial', text.findBySerial, values))[0] ?? null;
     },
 
-    async list({ enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom }, { after, limit }) {
+    async list(
+      { enrolmentId, deviceId, credentialId, statuses, expiresBefore, expiresFrom, expiring },
+      { after, limit },
+    ) {
       const filter = [enrolmentId ?? null, statuses ?? null, expiresBefore ?? null, expiresFrom ?? null];
-      const values = [...filter, deviceId ?? null, credentialId ?? null, after ?? null, limit + 1];
+      const page = [deviceId ?? null, credentialId ?? null, after ?? null, limit + 1];
+      const values = [...filter, ...page, expiring?.windowMs ?? null, expiring?.at ?? null, expiring?.are ?? null];
       const rows = await db.query<IssuedCertificate>('certificates.list', text.list, values);
       return cut(
         rows,
