@@ -242,6 +242,30 @@ function searchTests({ test, expect }: Suite): void {
     expect(await has(`"common.comment" = "'; drop table facts; -- \\\\\\" %_"`)).toBe(true);
   });
 
+  test('finds devices by the text of a fact, whatever its case', async (store) => {
+    await enrol(store, 'A', 'B', 'C', 'D');
+    const field = 'ios.managed_apple_id';
+    const find = async (text: string) => {
+      if (store.search === undefined) {
+        // Whoever has neither has all devices read.
+        const found = await store.inventory.holders?.({ token: field, text, limit: 10 });
+        return [...(found ?? [])].sort();
+      }
+      const { items } = await store.search.ids(searchOf(`"${field}" = "${text}"`), { limit: 10 });
+      return items.map(({ enrolmentId }) => enrolmentId);
+    };
+    if (store.search === undefined && store.inventory.holders === undefined) return;
+    await put(store, 'A', { [field]: 'Ann@Example.com' });
+    expect(await find('ann@example.com')).toEqual(['A']);
+    await put(store, 'B', { [field]: 'ANN@example.com' });
+    await put(store, 'C', { [field]: 'bob@example.com' });
+    expect(await find('ann@example.com')).toEqual(['A', 'B']);
+    await put(store, 'A', { [field]: 'bob@example.com' });
+    await put(store, 'B', { [field]: null });
+    expect([await find('ann@example.com'), await find('BOB@example.com')]).toEqual([[], ['A', 'C']]);
+    expect(await find('constructor')).toEqual([]);
+  });
+
   searching('pages, and gives ids with the state of the facts', async (store, search) => {
     const ids = ['A', 'B', 'C', 'D', 'E'];
     await enrol(store, ...ids);

@@ -54,6 +54,15 @@ export interface InventoryStore {
   rows(ids: readonly string[]): Promise<readonly StoredDevice[]>;
   /** Enrolments with their facts, ordered by id: for searches and label evaluation. */
   scan(filter: EnrolmentFilter, page: StorePage): Promise<Page<StoredDevice>>;
+  /**
+   * Ids of the device channels whose fact `token` is this text, compared as searches compare texts (`fold` of `@espalier/search`), at most
+   * `limit`. For a store without a {@link SearchStore}, which would otherwise have to read every device; optional.
+   */
+  holders?(input: {
+    readonly token: string;
+    readonly text: string;
+    readonly limit: number;
+  }): Promise<readonly string[]>;
   /** Installed profiles of many enrolments at once. */
   profiles(ids: readonly string[]): Promise<ReadonlyMap<string, readonly InstalledProfile[]>>;
 }

@@ -1,5 +1,5 @@
 // What User Enrolments leave behind (ABM-28): each sign-in makes a new record, and the one before stays until it is retired.
-import { and, compare } from '@espalier/search';
+import { compare } from '@espalier/search';
 import type { StoredDevice } from '../contracts/inventory.ts';
 import { retire } from '../lifecycle/phases.ts';
 import type { Context } from './context.ts';
@@ -21,10 +21,12 @@ const isManaged = ({ enrolment }: StoredDevice): boolean => enrolment.status ===
 /** All User Enrolments of an account that ever became active. */
 async function recordsOf(context: Context, account: string): Promise<readonly OwnDevice[]> {
   const { store, searching, matcher } = context;
-  const matching = matcher.expression(
-    and(compare(ACCOUNT_TOKEN, '=', account), compare('ios.apple_user_enrolled_device', '=', true)),
-  );
+  const matching = matcher.expression(compare(ACCOUNT_TOKEN, '=', account));
   const ids: string[] = [];
+  if (store.inventory.holders !== undefined) {
+    ids.push(...(await store.inventory.holders({ token: ACCOUNT_TOKEN, text: account, limit: MOST + 1 })));
+    return ids.length > MOST ? [] : (await store.inventory.rows(ids)).filter(byUser);
+  }
   for await (const devices of searching.found({ matching })) {
     ids.push(...devices.map(({ enrolmentId }) => enrolmentId));
     if (ids.length > MOST) return [];

@@ -3,6 +3,7 @@ import type { FactValue } from '../api/common.ts';
 import type { InventoryStore } from '../contracts/inventory.ts';
 import { sameFact, sameList } from '../inventory/compare.ts';
 import { matches } from './enrolments.ts';
+import { createFactHolders } from './fact-holders.ts';
 import { type EnrolmentRow, enrolmentOf, idPage, type MemoryState } from './state.ts';
 
 /** Inventory over the state. */
@@ -12,6 +13,7 @@ export function memoryInventory(state: MemoryState): InventoryStore {
     facts: row.facts,
     revision: row.revision,
   });
+  const holders = createFactHolders(() => state.enrolments.values());
   return {
     async apply(report) {
       state.open();
@@ -22,6 +24,7 @@ export function memoryInventory(state: MemoryState): InventoryStore {
       for (const [token, value] of Object.entries(report.facts)) {
         if (sameFact(facts.get(token) ?? null, value)) continue;
         changed.push(token);
+        holders.changed(row, token, facts.get(token), value);
         if (value === null) facts.delete(token);
         else facts.set(token, value);
       }
@@ -66,6 +69,11 @@ export function memoryInventory(state: MemoryState): InventoryStore {
         const row = state.enrolments.get(id);
         return row !== undefined && matches(row, filter) ? rowOf(row) : null;
       });
+    },
+
+    async holders({ token, text, limit }) {
+      state.open();
+      return [...holders.of(token, text)].slice(0, limit);
     },
 
     async profiles(ids) {
