@@ -201,6 +201,25 @@ describe('an identity that ends', () => {
     expect(Buffer.compare(identityOf(phone, id).certificate, first)).not.toBe(0);
   });
 
+  it('is revoked at its authority, too, when it is revoked here', async () => {
+    const told: string[] = [];
+    const revoking: CertificateAuthority = {
+      ...ca,
+      async revoke(serialNumber, reason) {
+        told.push(`${serialNumber} ${reason}`);
+      },
+    };
+    const to = await world({ ca: revoking, configurationCertificates: { values } });
+    const phone = await to.device();
+    const { certificate } = identityOf(phone, await to.configure('scep', settings.scep, phone));
+    const { fingerprintSha256, serialNumber } = readCertificate(certificate);
+    await to.engine.certificates.revoke(fingerprintSha256, 'keyCompromise');
+    await to.settle(phone);
+    expect(told).toEqual([`${serialNumber} keyCompromise`]);
+    const { items } = await to.engine.events.list({ type: 'certificate.revocation-told' });
+    expect(items.map(({ data }) => data['outcome'])).toEqual(['revoked']);
+  });
+
   it('is offered again after a while to a device that did not take it, and queued once for a silent one', async () => {
     const to = await world({ configurationCertificates: { values } });
     const phone = await to.device();
