@@ -1,5 +1,3 @@
-// What a poll costs: one round trip, indexes only, however much history there is; and fan-out to a large fleet.
-import { readFileSync } from 'node:fs';
 import type { PollOutcome, PollResult, Store } from '@espalier/core';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -190,14 +188,8 @@ test('no hot statement scans a table, planned before the tables were filled or a
   }
 });
 
-/** Processor time that a backend has used, in milliseconds; `null` where the system does not tell. */
-function processorTime(pid: number): number | null {
-  if (process.platform !== 'linux') return null;
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-test('one command for 100,000 enrolments is one call, under two seconds', { timeout: 120_000 }, async () => {
+// How long it takes is measured by `npm run bench -- queue`.
+test('one command for 100,000 enrolments is one call', { timeout: 120_000 }, async () => {
   await admin.query('ALTER ROLE espalier SET auto_explain.log_min_duration = -1');
   const store = await openPostgresStore(server.url, { schema: 'fleet', maxConnections: 1, applicationName: 'fleet' });
   try {
@@ -210,14 +202,7 @@ test('one command for 100,000 enrolments is one call, under two seconds', { time
     await admin.query('VACUUM ANALYZE fleet.live');
     const ids = Array.from({ length: size }, (_, i) => `D${size - i}`);
     expect(await store.queue.stats()).toMatchObject({ pending: 0 });
-    const { rows } = await admin.query<{ pid: number }>(
-      `SELECT pid FROM pg_stat_activity WHERE application_name = 'fleet'`,
-    );
-    const pid = rows[0]?.pid ?? 0;
-    const times: number[] = [];
     for (let round = 0; round < 3; round++) {
-      const before = performance.now();
-      const usedBefore = processorTime(pid);
       const commands = [command(`fleet-${round}`, { dedupeKey: `k${round}` })];
       const { queued } = await store.queue.enqueue({
         commands,
@@ -225,14 +210,9 @@ test('one command for 100,000 enrolments is one call, under two seconds', { time
         at: 10,
         events: [event('command.queued', 10, null)],
       });
-      const used = usedBefore === null ? Number.POSITIVE_INFINITY : processorTime(pid)! - usedBefore;
-      // On a machine that has other work to do, the time that the server worked tells more than the clock.
-      times.push(Math.min(performance.now() - before, used));
       expect(queued).toEqual([size]);
     }
     expect((await store.queue.stats()).pending).toBe(3 * size);
-    console.log(`enqueue to ${size}: ${times.map((time) => Math.round(time)).join(', ')} ms`);
-    expect(Math.max(...times)).toBeLessThan(2_000);
     const again = await store.queue.enqueue({
       commands: [command('kept', { dedupeKey: 'k0' })],
       enrolmentIds: ids,
