@@ -77,7 +77,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     },
     webhooks,
     adeService,
-    adminTokens: [data.adminTokenHash],
+    adminTokens: [data.adminTokenHash, ...(options.adminTokens ?? [])],
     sessionSecret: data.sessionSecret,
     ...(options.publicUrl ? { publicUrl: options.publicUrl } : {}),
     logger,

@@ -1,4 +1,13 @@
 // @espalier/core: the engine, its storage contracts and the memory store.
+export {
+  isPermission,
+  type Permission,
+  permissionMeanings,
+  permissions,
+  permissionsOfAction,
+  permissionsOfCommand,
+  permissionsOfRecipe,
+} from './access/permissions.ts';
 export { actionNames, actions } from './actions/catalogue.ts';
 export { systemApps } from './actions/system-apps.ts';
 export type * from './api/actions.ts';

@@ -47,7 +47,7 @@ export interface HostErrorOptions {
  *
  * Codes: `host.route.unknown`, `host.route.method`, `host.request.bad_url`, `host.request.malformed`, `host.body.too_large`, `host.body.timeout`,
  * `host.body.aborted`, `host.body.media_type`, `host.input.invalid`, `host.identity.missing`, `host.identity.untrusted`,
- * `host.identity.bad_signature`, `host.admin.token`, `host.enrol.pin`, `host.enrol.machine_info`,
+ * `host.identity.bad_signature`, `host.admin.token`, `host.admin.permission`, `host.enrol.pin`, `host.enrol.machine_info`,
  * `host.enrol.refused`, `host.enrol.challenge`, `host.enrol.push`, `host.enrol.sign_in`, `host.enrol.web`, `host.enrol.principal`, `host.ade.linked`, `host.ade.refused`,
  * `host.ade.profile`, `host.ade.lock`, `host.webhook.*`, `host.account.token`, `host.account.mode`, `host.session.required`, `host.session.forged`, `host.locked`,
  * `host.not_found`, `host.conflict`, `host.challenge`, `host.options`, `host.data.*` (see `openDataFolder`).

@@ -10,7 +10,7 @@ import {
   type Signer,
 } from '@espalier/pki';
 import type { AdeService } from './ade/types.ts';
-import { createAuthorise, createTokenCheck } from './api/auth.ts';
+import { type AdminToken, createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
 import { challengeMaker, type ScepChallengeOptions } from './ca/challenge.ts';
@@ -92,8 +92,13 @@ export interface HostOptions {
   readonly identity: IdentityOptions;
   /** What the enrolment profile says. */
   readonly profile: ProfileOptions;
-  /** Hashes of the admin tokens, as `hashAdminToken` writes them. Without any, the admin API and the page let nobody in. */
-  readonly adminTokens?: readonly string[];
+  /**
+   * The admin tokens: hashes as `hashAdminToken` writes them, alone (everything is allowed) or with permissions.
+   * Without any, the admin API and the page let nobody in.
+   * @example
+   * adminTokens: [hash, { hash: other, permissions: ['view devices', 'manage device enrolment'] }]
+   */
+  readonly adminTokens?: readonly (string | AdminToken)[];
   /**
    * The address that devices and people use, with the base path: it goes into profiles and invitations.
    * Without it, the origin of each request is taken, which is right only where clients connect directly.
@@ -118,7 +123,7 @@ export interface HostOptions {
   /** Whether the status page is served (default true). */
   readonly page?: boolean;
   /**
-   * Serves `GET /metrics` (Prometheus' text) to whoever has an admin token or one of these tokens, given as hashes like
+   * Serves `GET /metrics` (Prometheus' text) to whoever has an admin token that may view devices or one of these tokens, given as hashes like
    * `adminTokens`. Default: not served; `createMetricsHandler` serves the same on a listener that the public does not reach.
    */
   readonly metrics?: { readonly tokens?: readonly string[] };
@@ -223,7 +228,9 @@ export function createHost(given: HostOptions): Host {
   const tokenLimiter = createLimiter(lockout, now);
 
   const meters = createHostMeters(engine.metrics);
-  const metricsTokens = [...(options.adminTokens ?? []), ...(options.metrics?.tokens ?? [])];
+  const metricsTokens = createTokenCheck(
+    (options.metrics?.tokens ?? []).map((hash) => ({ hash, permissions: ['view devices'] })),
+  );
 
   const revocation =
     ca.signer === undefined
@@ -285,7 +292,12 @@ export function createHost(given: HostOptions): Host {
     ...contentRoutes(engine, identifier),
     ...(options.metrics === undefined
       ? []
-      : [metricsRoute(engine.metrics, createAuthorise(createTokenCheck(metricsTokens), tokenLimiter))]),
+      : [
+          metricsRoute(
+            engine.metrics,
+            createAuthorise((token) => metricsTokens(token) ?? checkToken(token), tokenLimiter),
+          ),
+        ]),
     ...enrolRoutes(enrol),
     ...(adeDoor?.routes ?? []),
     ...(options.profileService === undefined ? [] : otaRoutes(enrol, options.profileService, sessionSecret)),
@@ -337,7 +349,7 @@ export function createHost(given: HostOptions): Host {
           limiter: tokenLimiter,
           bodyLimits,
           organisation: options.profile.organisation,
-          sessions: createSessions(sessionSecret, random, now),
+          sessions: createSessions(sessionSecret, random, now, checkToken.byId),
           urls,
         })),
   ]);

@@ -8,7 +8,7 @@ export type {
   PreAssignmentOutcome,
   WrittenAdeProfile,
 } from './ade/types.ts';
-export { createAdminToken, hashAdminToken } from './api/auth.ts';
+export { type AdminToken, createAdminToken, hashAdminToken } from './api/auth.ts';
 export type { AcmeOptions } from './ca/acme.ts';
 export {
   type DelegatedDecision,

@@ -60,7 +60,7 @@ export function metricsRoute(metrics: Metrics, authorise: Authorise): Route {
     methods: ['GET'],
     path: '/metrics',
     handle: async (context) => {
-      await authorise(context);
+      await authorise(context, ['view devices']);
       return await metricsResponse(metrics);
     },
   };

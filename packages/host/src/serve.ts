@@ -3,8 +3,10 @@ import { readFileSync, realpathSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Engine } from '@espalier/core';
+import { type Engine, type Permission, permissions } from '@espalier/core';
 import { fromPem, oids, readCertificate } from '@espalier/pki';
+import { z } from 'zod';
+import type { AdminToken } from './api/auth.ts';
 import { HostError, isEspalierError } from './errors.ts';
 
 /** The push certificate, and where APNs is (default: Apple's). */
@@ -44,6 +46,8 @@ export interface ServerOptions {
   readonly metricsPort?: number;
   /** Make a new admin token. */
   readonly newAdminToken?: boolean;
+  /** Admin tokens beside the data folder's, as `createHost` takes them. */
+  readonly adminTokens?: readonly AdminToken[];
   /** A step of changing the authority, as `openDataFolder` takes it. */
   readonly rollover?: 'prepare' | 'promote';
   /** The master key, where it is not kept in the data folder. */
@@ -112,6 +116,7 @@ const FLAGS = {
   'log-level': { type: 'string' },
   'metrics-port': { type: 'string' },
   'new-admin-token': { type: 'boolean' },
+  'admin-tokens': { type: 'string' },
   'prepare-ca': { type: 'boolean' },
   'promote-ca': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -133,12 +138,14 @@ const HELP = `Options
   --log-level LEVEL        trace, debug, info (default), warn, error, silent
   --metrics-port N         metrics for Prometheus at http://127.0.0.1:N/metrics
   --new-admin-token        make a new admin token; the old one ends
+  --admin-tokens FILE      more admin tokens: JSON, [{"hash": "sha256:…", "permissions": ["view devices"]}]
   --prepare-ca             make the authority that is to follow, and announce it
   --promote-ca             have the next authority issue; the one before stays trusted
   --help
 
 The environment variable ESPALIER_MASTER_KEY (32 bytes, base64 or hexadecimal) replaces the file master.key,
 ESPALIER_EARLIER_MASTER_KEYS (with commas between them) the file master.earlier.key,
+ESPALIER_ADMIN_TOKENS (the JSON itself) the flag --admin-tokens,
 ESPALIER_DATABASE the flag --database: other users of the machine do not see the password there.
 `;
 
@@ -156,6 +163,8 @@ export function parseServerArguments(
   const apns = pushOptions(flags);
   const masterKey = environment['ESPALIER_MASTER_KEY'];
   const earlier = (environment['ESPALIER_EARLIER_MASTER_KEYS'] ?? '').split(/[\s,]+/).filter((key) => key !== '');
+  const file = flags['admin-tokens'];
+  const tokens = file === undefined ? environment['ESPALIER_ADMIN_TOKENS'] : readText(file);
   const database = flags.database ?? environment['ESPALIER_DATABASE'];
   return {
     data: flags.data,
@@ -169,6 +178,7 @@ export function parseServerArguments(
     ...(database === undefined || database === '' ? {} : { database }),
     ...(flags['metrics-port'] === undefined ? {} : { metricsPort: portOf('--metrics-port', flags['metrics-port']) }),
     ...(flags['new-admin-token'] ? { newAdminToken: true } : {}),
+    ...(tokens === undefined || tokens.trim() === '' ? {} : { adminTokens: readTokens(tokens) }),
     ...(flags['promote-ca'] ? { rollover: 'promote' } : flags['prepare-ca'] ? { rollover: 'prepare' } : {}),
     ...(masterKey === undefined || masterKey === '' ? {} : { masterKey }),
     ...(earlier.length === 0 ? {} : { earlierMasterKeys: earlier }),
@@ -221,6 +231,31 @@ function readText(file: string): string {
   } catch (cause) {
     throw wrong(`${file} cannot be read.`, cause);
   }
+}
+
+const adminTokens = z
+  .array(
+    z.strictObject({
+      hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'A hash is sha256: and 64 hexadecimal digits.'),
+      permissions: z.array(z.enum(permissions as [Permission])).exactOptional(),
+    }),
+  )
+  .max(1000);
+
+function readTokens(text: string): AdminToken[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw wrong('The admin tokens are not JSON.', cause);
+  }
+  const read = adminTokens.safeParse(value);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw wrong(
+    `The admin tokens make no sense at ${issue?.path.join('.') || 'the top'}: ${issue?.message}.`,
+    read.error,
+  );
 }
 
 function wrong(message: string, cause?: unknown): HostError {

@@ -1,5 +1,5 @@
 // Admin API: device actions (ACT-1), with a result for each device.
-import { type ActionName, type ActionParameters, actionNames, type Engine } from '@espalier/core';
+import { type ActionName, type ActionParameters, actionNames, type Engine, permissionsOfAction } from '@espalier/core';
 import { z } from 'zod';
 import { invalid, type Operation, operation } from './operation.ts';
 import { recipeParameters } from './recipes.ts';
@@ -89,6 +89,7 @@ export function actionOperations({ actions }: Engine): Operation[] {
   return [
     operation({
       id: 'listActions',
+      permission: 'view devices',
       method: 'GET',
       path: '/actions',
       tag,
@@ -98,6 +99,7 @@ export function actionOperations({ actions }: Engine): Operation[] {
     }),
     operation({
       id: 'runAction',
+      permission: 'manage devices',
       method: 'POST',
       path: '/actions',
       tag,
@@ -106,13 +108,15 @@ export function actionOperations({ actions }: Engine): Operation[] {
       large: true,
       status: 202,
       response: z.object({ items: z.array(result).readonly() }),
-      refusals: [403, 404, 413],
+      refusals: [404, 413],
+      needs: ({ body: { action, parameters: given } }) => permissionsOfAction(action, given),
       handle: async ({ body: { target, action, parameters: given = {}, options = {} } }) => ({
         items: await actions.run(target, action, readParameters(action, given), options),
       }),
     }),
     operation({
       id: 'listDeviceActions',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/actions',
       tag,

@@ -20,6 +20,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
   return [
     operation({
       id: 'getAdeCertificate',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/certificate',
       tag,
@@ -34,6 +35,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'listAdeAccounts',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/accounts',
       tag,
@@ -43,6 +45,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'linkAdeAccount',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/accounts',
       tag,
@@ -55,6 +58,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'getAdeAccount',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/accounts/{id}',
       tag,
@@ -66,6 +70,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'changeAdeAccount',
+      permission: 'manage device enrolment',
       method: 'PATCH',
       path: '/ade/accounts/{id}',
       tag,
@@ -80,6 +85,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'renewAdeAccount',
+      permission: 'manage device enrolment',
       method: 'PUT',
       path: '/ade/accounts/{id}/token',
       tag,
@@ -92,6 +98,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'unlinkAdeAccount',
+      permission: 'manage device enrolment',
       method: 'DELETE',
       path: '/ade/accounts/{id}',
       tag,
@@ -106,6 +113,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'syncAdeAccount',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/accounts/{id}/sync',
       tag,
@@ -126,6 +134,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'listAdeDevices',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/accounts/{id}/devices',
       tag,
@@ -141,6 +150,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'getAdeDevice',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/devices/{serial}',
       tag,
@@ -156,6 +166,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'assignAdeProfile',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/accounts/{id}/assignments',
       tag,
@@ -170,6 +181,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'preAssignAdeDevices',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/accounts/{id}/pre-assignment',
       tag,
@@ -179,10 +191,13 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
       body: shape.preAssignment,
       response: shape.preAssignmentOutcome,
       refusals: [404, 413],
+      // The columns that it names are attributes that come to be by it (ADE-6).
+      needs: ({ body: { attributes } }) => (attributes.length === 0 ? [] : ['manage custom attributes']),
       handle: async ({ params: { id }, body }) => service.preAssign(id, body),
     }),
     operation({
       id: 'listAdeProfiles',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/accounts/{id}/profiles',
       tag,
@@ -194,6 +209,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'createAdeProfile',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/accounts/{id}/profiles',
       tag,
@@ -207,6 +223,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'checkAdeProfile',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/profiles/check',
       tag,
@@ -217,6 +234,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'getAdeProfile',
+      permission: 'manage device enrolment',
       method: 'GET',
       path: '/ade/profiles/{id}',
       tag,
@@ -232,6 +250,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'updateAdeProfile',
+      permission: 'manage device enrolment',
       method: 'PUT',
       path: '/ade/profiles/{id}',
       tag,
@@ -247,6 +266,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'deleteAdeProfile',
+      permission: 'manage device enrolment',
       method: 'DELETE',
       path: '/ade/profiles/{id}',
       tag,
@@ -264,6 +284,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'lockAdeDevice',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/devices/{serial}/activation-lock',
       tag,
@@ -279,6 +300,7 @@ export function adeOperations(engine: Engine, service: AdeService): Operation[] 
     }),
     operation({
       id: 'getAdeBypassCode',
+      permission: ['manage device enrolment', 'read secrets'],
       method: 'GET',
       path: '/ade/devices/{serial}/bypass-code',
       tag,
@@ -300,6 +322,7 @@ export function adeDoorOperations(door: AdeDoor): Operation[] {
   return [
     operation({
       id: 'issueAdeProfile',
+      permission: 'manage device enrolment',
       method: 'POST',
       path: '/ade/enrolment-profile',
       tag,
@@ -307,7 +330,6 @@ export function adeDoorOperations(door: AdeDoor): Operation[] {
         'The enrolment profile for the device whose header x-apple-aspen-deviceinfo is passed on, and for the person whom the page has authenticated: the page answers the device with it.',
       query: shape.principal,
       responseType: profileContentType,
-      refusals: [403],
       handle: async ({ context, query: { principal } }) => {
         const deviceInfo = context.request.headers.get('x-apple-aspen-deviceinfo');
         if (deviceInfo === null) {

@@ -66,6 +66,7 @@ export function authorityOperations({ certificates, clock }: Engine, authorities
   return [
     operation({
       id: 'listAuthorities',
+      permission: 'view devices',
       method: 'GET',
       path: '/authorities',
       tag,
@@ -75,6 +76,7 @@ export function authorityOperations({ certificates, clock }: Engine, authorities
     }),
     operation({
       id: 'retireAuthority',
+      permission: 'manage certificates',
       method: 'DELETE',
       path: '/authorities/{id}',
       tag,

@@ -16,6 +16,7 @@ export function certificateOperations({ certificates, enrolling }: Engine): Oper
   return [
     operation({
       id: 'listCertificates',
+      permission: 'view devices',
       method: 'GET',
       path: '/certificates',
       tag,
@@ -27,6 +28,7 @@ export function certificateOperations({ certificates, enrolling }: Engine): Oper
     }),
     operation({
       id: 'getCertificate',
+      permission: 'view devices',
       method: 'GET',
       path: '/certificates/{id}',
       tag,
@@ -41,6 +43,7 @@ export function certificateOperations({ certificates, enrolling }: Engine): Oper
     }),
     operation({
       id: 'revokeCertificate',
+      permission: 'manage certificates',
       method: 'POST',
       path: '/certificates/{id}/revoke',
       tag,
@@ -56,6 +59,7 @@ export function certificateOperations({ certificates, enrolling }: Engine): Oper
     }),
     operation({
       id: 'renewCertificate',
+      permission: 'manage certificates',
       method: 'POST',
       path: '/devices/{id}/renew-certificate',
       tag,
@@ -66,6 +70,7 @@ export function certificateOperations({ certificates, enrolling }: Engine): Oper
     }),
     operation({
       id: 'createClientIdentifier',
+      permission: 'enrol devices',
       method: 'POST',
       path: '/acme/identifiers',
       tag: 'Enrolling',

@@ -15,6 +15,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
   return [
     operation({
       id: 'listCredentialSettings',
+      permission: 'view configurations',
       method: 'GET',
       path: settings,
       tag,
@@ -24,6 +25,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'createCredentialSetting',
+      permission: 'manage certificates',
       method: 'POST',
       path: settings,
       tag,
@@ -36,6 +38,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'getCredentialSetting',
+      permission: 'view configurations',
       method: 'GET',
       path: `${settings}/{id}`,
       tag,
@@ -51,6 +54,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'updateCredentialSetting',
+      permission: 'manage certificates',
       method: 'PATCH',
       path: `${settings}/{id}`,
       tag,
@@ -63,6 +67,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'deleteCredentialSetting',
+      permission: 'manage certificates',
       method: 'DELETE',
       path: `${settings}/{id}`,
       tag,
@@ -77,6 +82,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'uploadCredential',
+      permission: 'manage certificates',
       method: 'PUT',
       path: `${settings}/{id}/users/{userId}`,
       tag,
@@ -90,6 +96,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'uploadCredentialFiles',
+      permission: 'manage certificates',
       method: 'PUT',
       path: `${settings}/{id}/files`,
       tag,
@@ -106,6 +113,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'listCredentials',
+      permission: 'view devices',
       method: 'GET',
       path: '/credentials',
       tag,
@@ -117,6 +125,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'getCredential',
+      permission: 'view devices',
       method: 'GET',
       path: '/credentials/{id}',
       tag,
@@ -132,6 +141,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'deleteCredentialKey',
+      permission: 'manage certificates',
       method: 'DELETE',
       path: '/credentials/{id}/key',
       tag,
@@ -143,6 +153,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'reissueCredential',
+      permission: 'manage certificates',
       method: 'POST',
       path: '/credentials/{id}/reissue',
       tag,
@@ -154,6 +165,7 @@ export function credentialOperations({ credentials }: Engine): Operation[] {
     }),
     operation({
       id: 'deleteUserKeys',
+      permission: 'manage certificates',
       method: 'DELETE',
       path: '/users/{userId}/credential-keys',
       tag,

@@ -136,6 +136,7 @@ export function declarationOperations({ declarations }: Engine, urls: (context: 
   return [
     operation({
       id: 'listDeclarations',
+      permission: 'view configurations',
       method: 'GET',
       path: '/declarations',
       tag,
@@ -146,6 +147,7 @@ export function declarationOperations({ declarations }: Engine, urls: (context: 
     }),
     operation({
       id: 'checkDeclarations',
+      permission: 'view configurations',
       method: 'POST',
       path: '/declarations/check',
       tag,
@@ -156,6 +158,7 @@ export function declarationOperations({ declarations }: Engine, urls: (context: 
     }),
     operation({
       id: 'putDeclaration',
+      permission: 'manage configurations',
       method: 'PUT',
       path: '/declarations/{id}',
       tag,
@@ -168,6 +171,7 @@ export function declarationOperations({ declarations }: Engine, urls: (context: 
     }),
     operation({
       id: 'getDeclaration',
+      permission: 'view configurations',
       method: 'GET',
       path: '/declarations/{id}',
       tag,
@@ -183,6 +187,7 @@ export function declarationOperations({ declarations }: Engine, urls: (context: 
     }),
     operation({
       id: 'deleteDeclaration',
+      permission: 'manage configurations',
       method: 'DELETE',
       path: '/declarations/{id}',
       tag,
@@ -197,6 +202,7 @@ export function declarationOperations({ declarations }: Engine, urls: (context: 
     }),
     operation({
       id: 'listDeclarationDevices',
+      permission: 'view devices',
       method: 'GET',
       path: '/declarations/{id}/devices',
       tag,
@@ -215,6 +221,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
   return [
     operation({
       id: 'listDeclarationSets',
+      permission: 'view devices',
       method: 'GET',
       path: '/declaration-sets',
       tag,
@@ -224,6 +231,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
     }),
     operation({
       id: 'createDeclarationSet',
+      permission: 'manage configurations',
       method: 'POST',
       path: '/declaration-sets',
       tag,
@@ -236,6 +244,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
     }),
     operation({
       id: 'getDeclarationSet',
+      permission: 'view devices',
       method: 'GET',
       path: '/declaration-sets/{id}',
       tag,
@@ -251,6 +260,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
     }),
     operation({
       id: 'updateDeclarationSet',
+      permission: 'manage configurations',
       method: 'PATCH',
       path: '/declaration-sets/{id}',
       tag,
@@ -263,6 +273,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
     }),
     operation({
       id: 'deleteDeclarationSet',
+      permission: 'manage configurations',
       method: 'DELETE',
       path: '/declaration-sets/{id}',
       tag,
@@ -277,6 +288,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
     }),
     operation({
       id: 'listDeclarationSetMembers',
+      permission: 'view devices',
       method: 'GET',
       path: '/declaration-sets/{id}/members',
       tag,
@@ -289,6 +301,7 @@ export function declarationSetOperations({ declarations }: Engine): Operation[] 
     }),
     operation({
       id: 'changeDeclarationSetMembers',
+      permission: 'manage configurations',
       method: 'POST',
       path: '/declaration-sets/{id}/members',
       tag,
@@ -314,6 +327,7 @@ export function deviceDeclarationOperations(engine: Engine): Operation[] {
   return [
     operation({
       id: 'listDeviceDeclarations',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/declarations',
       tag,
@@ -328,6 +342,7 @@ export function deviceDeclarationOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'syncDeviceDeclarations',
+      permission: 'manage devices',
       method: 'POST',
       path: '/devices/{id}/declarations/sync',
       tag,
@@ -343,6 +358,7 @@ export function deviceDeclarationOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'getDeviceStatus',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/status',
       tag,

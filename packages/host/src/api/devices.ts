@@ -1,5 +1,5 @@
 // Admin API: devices, their commands, and commands to many.
-import type { Engine } from '@espalier/core';
+import { type Engine, type Permission, permissionsOfCommand } from '@espalier/core';
 import { decode } from '@espalier/plist';
 import { z } from 'zod';
 import { HostError, isEspalierError } from '../errors.ts';
@@ -7,6 +7,7 @@ import { deviceTable } from './device-table.ts';
 import { invalid, type Operation, operation } from './operation.ts';
 import { payloadFromJson } from './payload.ts';
 import * as shape from './schemas.ts';
+import { readableDevice, readableResponse } from './secrecy.ts';
 
 /** What is answered where a device is not known. */
 export function unknown(what: string): HostError {
@@ -33,6 +34,10 @@ function deviceQuery({
   };
 }
 
+/** Whoever searches by secrets finds them out. */
+const bySecrets = ({ query }: { readonly query: z.output<typeof shape.deviceSearch> }): Permission[] =>
+  query.sensitive === 'true' ? ['read secrets'] : [];
+
 /** The operations on devices. */
 export function deviceOperations(engine: Engine): Operation[] {
   const { devices, commands } = engine;
@@ -45,29 +50,35 @@ export function deviceOperations(engine: Engine): Operation[] {
   return [
     operation({
       id: 'listDevices',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices',
       tag,
       summary: 'All devices, or those that a search finds.',
       query: shape.pageQuery.extend(shape.deviceSearch.shape),
       response: shape.pageOf(shape.deviceRow).extend({ total: z.number().int() }),
-      refusals: [403, 404],
-      handle: async ({ query: { limit, after, ...search } }) =>
-        await devices.list({
+      refusals: [404],
+      needs: bySecrets,
+      handle: async ({ query: { limit, after, ...search }, access }) => {
+        const found = await devices.list({
           ...deviceQuery(search),
           ...(limit === undefined ? {} : { limit }),
           ...(after === undefined ? {} : { after }),
-        }),
+        });
+        return { ...found, items: found.items.map((device) => readableDevice(device, access)) };
+      },
     }),
     operation({
       id: 'exportDevices',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices.csv',
       tag,
       summary: 'All devices, or all that a search finds, as CSV.',
       query: shape.deviceSearch,
       responseType: 'text/csv',
-      refusals: [403, 404],
+      refusals: [404],
+      needs: bySecrets,
       handle: async ({ query }) => ({
         bytes: new TextEncoder().encode(await deviceTable(engine, deviceQuery(query))),
         type: 'text/csv; charset=utf-8',
@@ -76,6 +87,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'getDevice',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}',
       tag,
@@ -83,14 +95,15 @@ export function deviceOperations(engine: Engine): Operation[] {
       params: shape.idParam,
       response: shape.deviceDetail,
       refusals: [404],
-      handle: async ({ params: { id } }) => {
+      handle: async ({ params: { id }, access }) => {
         const device = await devices.get(id);
         if (device === null) throw unknown('device');
-        return device;
+        return readableDevice(device, access);
       },
     }),
     operation({
       id: 'refreshDevice',
+      permission: 'manage devices',
       method: 'POST',
       path: '/devices/{id}/refresh',
       tag,
@@ -106,6 +119,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'lockDevice',
+      permission: 'manage devices',
       method: 'POST',
       path: '/devices/{id}/lock',
       tag,
@@ -114,7 +128,7 @@ export function deviceOperations(engine: Engine): Operation[] {
       body: shape.lockOptions,
       status: 202,
       response: shape.queued,
-      refusals: [403, 404, 409],
+      refusals: [404, 409],
       handle: async ({ params: { id }, body }) => {
         await known(id);
         return await devices.lock(id, body);
@@ -122,6 +136,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'getLockPin',
+      permission: 'read secrets',
       method: 'GET',
       path: '/devices/{id}/lock-pin',
       tag,
@@ -137,6 +152,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'getCapabilities',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/capabilities',
       tag: 'Commands',
@@ -148,6 +164,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'listCommands',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/commands',
       tag: 'Commands',
@@ -163,6 +180,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'listActivity',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/activity',
       tag: 'Commands',
@@ -183,6 +201,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'getCommand',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/commands/{commandUuid}',
       tag: 'Commands',
@@ -190,14 +209,16 @@ export function deviceOperations(engine: Engine): Operation[] {
       params: shape.commandParams,
       response: shape.commandOutcome,
       refusals: [404],
-      handle: async ({ params: { id, commandUuid } }) => {
-        const outcome = await commands.get(id, commandUuid);
-        if (outcome === null) throw unknown('command');
+      handle: async ({ params: { id, commandUuid }, access }) => {
+        const found = await commands.get(id, commandUuid);
+        if (found === null) throw unknown('command');
+        const outcome = readableResponse(found, access);
         return { ...outcome, answer: outcome.response === null ? null : readable(outcome.response) };
       },
     }),
     operation({
       id: 'cancelCommand',
+      permission: 'manage devices',
       method: 'DELETE',
       path: '/devices/{id}/commands/{commandUuid}',
       tag: 'Commands',
@@ -213,6 +234,7 @@ export function deviceOperations(engine: Engine): Operation[] {
     }),
     operation({
       id: 'enqueueCommand',
+      permission: 'manage devices',
       method: 'POST',
       path: '/commands',
       tag: 'Commands',
@@ -221,6 +243,7 @@ export function deviceOperations(engine: Engine): Operation[] {
       status: 202,
       response: shape.enqueued,
       refusals: [404, 409],
+      needs: ({ body: { requestType } }) => permissionsOfCommand(requestType),
       handle: async ({ body: { target, requestType, payload, options } }) =>
         await commands.enqueue(target, requestType, payloadFromJson(requestType, payload ?? {}), {
           origin: 'admin',

@@ -17,6 +17,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
   return [
     operation({
       id: 'createInvitation',
+      permission: 'enrol devices',
       method: 'POST',
       path: '/invitations',
       tag,
@@ -28,6 +29,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
     }),
     operation({
       id: 'listInvitations',
+      permission: 'enrol devices',
       method: 'GET',
       path: '/invitations',
       tag,
@@ -41,6 +43,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
     }),
     operation({
       id: 'revokeInvitation',
+      permission: 'enrol devices',
       method: 'DELETE',
       path: '/invitations/{id}',
       tag,
@@ -55,6 +58,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
     }),
     operation({
       id: 'createChallenge',
+      permission: 'enrol devices',
       method: 'POST',
       path: '/scep/challenges',
       tag,
@@ -67,6 +71,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
     }),
     operation({
       id: 'listScepRequests',
+      permission: 'enrol devices',
       method: 'GET',
       path: '/scep/requests',
       tag,
@@ -77,6 +82,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
     }),
     operation({
       id: 'approveScepRequest',
+      permission: 'enrol devices',
       method: 'POST',
       path: '/scep/requests/{id}/approve',
       tag,
@@ -92,6 +98,7 @@ export function enrollingOperations(engine: Engine, urls: (context: Context) => 
     }),
     operation({
       id: 'denyScepRequest',
+      permission: 'enrol devices',
       method: 'POST',
       path: '/scep/requests/{id}/deny',
       tag,

@@ -9,6 +9,7 @@ export function eventOperations(engine: Engine): Operation[] {
   return [
     operation({
       id: 'listEvents',
+      permission: 'view devices',
       method: 'GET',
       path: '/events',
       tag: 'Events',

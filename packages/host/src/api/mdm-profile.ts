@@ -47,6 +47,7 @@ export function mdmProfileOperations({ mdmProfile }: Engine): Operation[] {
   return [
     operation({
       id: 'getMdmProfile',
+      permission: 'view devices',
       method: 'GET',
       path: '/mdm-profile',
       tag,
@@ -61,6 +62,7 @@ export function mdmProfileOperations({ mdmProfile }: Engine): Operation[] {
     }),
     operation({
       id: 'setMdmProfile',
+      permission: 'manage settings',
       method: 'PUT',
       path: '/mdm-profile',
       tag,
@@ -74,6 +76,7 @@ export function mdmProfileOperations({ mdmProfile }: Engine): Operation[] {
     }),
     operation({
       id: 'getMdmProfileSummary',
+      permission: 'view devices',
       method: 'GET',
       path: '/mdm-profile/summary',
       tag,
@@ -90,6 +93,7 @@ export function mdmProfileOperations({ mdmProfile }: Engine): Operation[] {
     }),
     operation({
       id: 'getDeviceMdmProfile',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/mdm-profile',
       tag,

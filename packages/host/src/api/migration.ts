@@ -24,6 +24,7 @@ export function migrationOperations({ migration }: Engine): Operation[] {
   return [
     operation({
       id: 'associateCertificates',
+      permission: 'manage settings',
       method: 'POST',
       path: '/migration/certificates',
       tag: 'Migration',
@@ -59,7 +60,7 @@ export function migrationRoute(
     methods: ['PUT'],
     path: options.path,
     handle: async (context) => {
-      await authorise(context);
+      await authorise(context, ['manage settings']);
       const given = context.url.searchParams.getAll('sha256');
       if (given.length > 1) throw invalid('The parameter sha256 is given twice.', 'sha256');
       const body = await readBody(context.request, options.bodyLimits);

@@ -1,4 +1,5 @@
 // The OpenAPI 3.1 document, made from the same table of operations that the routes are made from.
+import { permissionMeanings, permissions } from '@espalier/core';
 import { z } from 'zod';
 import type { Operation } from './operation.ts';
 
@@ -11,7 +12,7 @@ const REASONS: Readonly<Record<number, string>> = {
   204: 'Done.',
   400: 'The input is not valid; `path` says where.',
   401: 'The admin token is missing or not known.',
-  403: 'Refused.',
+  403: 'Refused: the token lacks a permission (`host.admin.permission`), or what `code` says.',
   404: 'Not found.',
   409: 'Does not fit the present state.',
   413: 'Too large.',
@@ -39,13 +40,14 @@ export function openApi(operations: readonly Operation[], root: string): Json {
 
   const paths: Record<string, Record<string, Json>> = {};
   for (const op of operations) {
-    const refusals = [400, ...(op.open ? [] : [401]), ...op.refusals, 500];
+    const refusals = [400, 401, 403, ...op.refusals, 500];
     paths[op.path] ??= {};
     (paths[op.path] as Record<string, Json>)[op.method.toLowerCase()] = {
       operationId: op.id,
       tags: [op.tag],
       summary: op.summary,
-      ...(op.open ? { security: [] } : {}),
+      // OpenAPI 3.1: for schemes without scopes, the roles that it needs, all of them.
+      security: [{ adminToken: op.permissions }],
       parameters: [...parametersOf(op.params, 'path', describe), ...parametersOf(op.query, 'query', describe)],
       ...(op.body
         ? { requestBody: { required: true, content: { 'application/json': { schema: describe(op.body, 'input') } } } }
@@ -64,11 +66,18 @@ export function openApi(operations: readonly Operation[], root: string): Json {
       description: 'Times are milliseconds since the Unix epoch. Bytes are base64.',
     },
     servers: [{ url: root }],
-    security: [{ adminToken: [] }],
     paths,
     components: {
       schemas: components,
-      securitySchemes: { adminToken: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        adminToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description: `Each operation names the permissions that its token needs:\n${permissions
+            .map((permission) => `\n- \`${permission}\`: ${permissionMeanings[permission]}`)
+            .join('')}`,
+        },
+      },
     },
   };
 }

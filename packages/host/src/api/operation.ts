@@ -1,10 +1,12 @@
 // One operation of the admin API: its address, its schemas, its handler. Routes and OpenAPI both come from these.
+import type { Permission } from '@espalier/core';
 import type { z } from 'zod';
 import { HostError } from '../errors.ts';
 import { type BodyLimits, readBody } from '../http/body.ts';
 import { mediaType } from '../http/form.ts';
 import { bytes, empty, json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
+import type { Access, Authorise } from './auth.ts';
 import { toJson } from './json.ts';
 
 /** The input of a handler, each part as its schema gives it. */
@@ -13,6 +15,8 @@ export interface Input<P, Q, B> {
   readonly query: Q;
   readonly body: B;
   readonly context: Context;
+  /** What the caller may do beside this. */
+  readonly access: Access;
 }
 
 /** An answer in another format than JSON. */
@@ -25,6 +29,8 @@ export interface RawAnswer {
 /** An operation as it is written down. */
 export interface OperationInput<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
   readonly id: string;
+  /** What the caller’s token must be allowed; each of a list. */
+  readonly permission: Permission | readonly Permission[];
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the API's root, parameters in braces: `/devices/{id}`. */
   readonly path: string;
@@ -38,18 +44,19 @@ export interface OperationInput<P extends z.ZodType, Q extends z.ZodType, B exte
   readonly response?: R;
   /** For an answer that is not JSON. */
   readonly responseType?: string;
-  /** Needs no token. */
-  readonly open?: boolean;
   /** Its body may have images: the larger limit counts. */
   readonly large?: boolean;
-  /** Statuses that it may answer besides 400, 401 and 500. */
-  readonly refusals?: readonly (403 | 404 | 409 | 413)[];
+  /** Statuses that it may answer besides 400, 401, 403 and 500. */
+  readonly refusals?: readonly (404 | 409 | 413)[];
+  /** What this input needs beside `permission`. */
+  needs?(input: Input<z.output<P>, z.output<Q>, z.output<B>>): readonly Permission[];
   handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R> | RawAnswer | undefined>;
 }
 
 /** An operation whose types no longer matter: a row of the table. */
 export interface Operation {
   readonly id: string;
+  readonly permissions: readonly Permission[];
   readonly method: string;
   readonly path: string;
   readonly tag: string;
@@ -60,10 +67,9 @@ export interface Operation {
   readonly status: number;
   readonly response: z.ZodType | null;
   readonly responseType: string;
-  readonly open: boolean;
   readonly large: boolean;
   readonly refusals: readonly number[];
-  run(context: Context, limits: BodyLimits): Promise<Response>;
+  run(context: Context, limits: BodyLimits, access: Access): Promise<Response>;
 }
 
 type None = z.ZodUndefined;
@@ -78,6 +84,7 @@ export function operation<
   const status = input.status ?? 200;
   return {
     id: input.id,
+    permissions: typeof input.permission === 'string' ? [input.permission] : input.permission,
     method: input.method,
     path: input.path,
     tag: input.tag,
@@ -88,19 +95,21 @@ export function operation<
     status,
     response: input.response ?? null,
     responseType: input.responseType ?? 'application/json',
-    open: input.open ?? false,
     large: input.large ?? false,
     refusals: input.refusals ?? [],
-    async run(context, limits) {
+    async run(context, limits, access) {
       const params = input.params ? check(input.params, context.params, 'params') : undefined;
       const query = input.query ? check(input.query, queryOf(context.url), 'query') : undefined;
       const body = input.body ? check(input.body, await readJson(context.request, limits), '') : undefined;
-      const answer = await input.handle({
+      const given = {
         params: params as z.output<P>,
         query: query as z.output<Q>,
         body: body as z.output<B>,
         context,
-      });
+        access,
+      };
+      if (input.needs) access.require(input.needs(given));
+      const answer = await input.handle(given);
       if (isRaw(answer))
         return bytes(answer.bytes, status, answer.type, { 'cache-control': 'no-store', ...answer.headers });
       return status === 204 || answer === undefined ? empty(status) : json(toJson(answer), status);
@@ -109,19 +118,11 @@ export function operation<
 }
 
 /** The operation as a route below the API's root. */
-export function routeOf(
-  op: Operation,
-  root: string,
-  limits: BodyLimits,
-  authorise: (context: Context) => void | Promise<void>,
-): Route {
+export function routeOf(op: Operation, root: string, limits: BodyLimits, authorise: Authorise): Route {
   return {
     methods: [op.method],
     path: root + op.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-    handle: async (context) => {
-      if (!op.open) await authorise(context);
-      return await op.run(context, limits);
-    },
+    handle: async (context) => await op.run(context, limits, await authorise(context, op.permissions)),
   };
 }
 

@@ -22,6 +22,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
   return [
     operation({
       id: 'listLabels',
+      permission: 'view devices',
       method: 'GET',
       path: '/labels',
       tag,
@@ -31,6 +32,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
     }),
     operation({
       id: 'createLabel',
+      permission: 'manage labels',
       method: 'POST',
       path: '/labels',
       tag,
@@ -43,6 +45,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
     }),
     operation({
       id: 'saveSearch',
+      permission: 'manage labels',
       method: 'POST',
       path: '/labels/saved-search',
       tag,
@@ -50,22 +53,24 @@ export function labelOperations({ labels }: Engine): Operation[] {
       body: shape.savedSearch,
       status: 201,
       response: shape.label,
-      refusals: [403, 409],
+      refusals: [409],
       handle: async ({ body }) => await labels.saveSearch(body),
     }),
     operation({
       id: 'previewLabel',
+      permission: 'view devices',
       method: 'POST',
       path: '/labels/preview',
       tag,
       summary: 'Who would join and who would leave a label with this expression; changes nothing.',
       body: shape.labelPreviewQuery,
       response: shape.labelPreview,
-      refusals: [403, 404, 409],
+      refusals: [404, 409],
       handle: async ({ body }) => await labels.preview(body),
     }),
     operation({
       id: 'getLabel',
+      permission: 'view devices',
       method: 'GET',
       path: '/labels/{id}',
       tag,
@@ -77,6 +82,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
     }),
     operation({
       id: 'updateLabel',
+      permission: 'manage labels',
       method: 'PATCH',
       path: '/labels/{id}',
       tag,
@@ -89,6 +95,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
     }),
     operation({
       id: 'deleteLabel',
+      permission: 'manage labels',
       method: 'DELETE',
       path: '/labels/{id}',
       tag,
@@ -104,6 +111,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
     }),
     operation({
       id: 'listLabelMembers',
+      permission: 'view devices',
       method: 'GET',
       path: '/labels/{id}/members',
       tag,
@@ -119,6 +127,7 @@ export function labelOperations({ labels }: Engine): Operation[] {
     }),
     operation({
       id: 'changeLabelMembers',
+      permission: 'manage labels',
       method: 'POST',
       path: '/labels/{id}/members',
       tag,
@@ -158,6 +167,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
   return [
     operation({
       id: 'listConfigurations',
+      permission: 'view configurations',
       method: 'GET',
       path: '/configurations',
       tag,
@@ -167,6 +177,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'createConfiguration',
+      permission: 'manage configurations',
       method: 'POST',
       path: '/configurations',
       tag,
@@ -182,6 +193,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'getConfiguration',
+      permission: 'view configurations',
       method: 'GET',
       path: '/configurations/{id}',
       tag,
@@ -193,6 +205,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'updateConfiguration',
+      permission: 'manage configurations',
       method: 'PATCH',
       path: '/configurations/{id}',
       tag,
@@ -208,6 +221,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'deleteConfiguration',
+      permission: 'manage configurations',
       method: 'DELETE',
       path: '/configurations/{id}',
       tag,
@@ -223,6 +237,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'testCertificate',
+      permission: 'manage configurations',
       method: 'POST',
       path: '/configurations/{id}/test-certificate',
       tag,
@@ -240,6 +255,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'listAssignments',
+      permission: 'view devices',
       method: 'GET',
       path: '/configurations/{id}/assignments',
       tag,
@@ -255,6 +271,7 @@ export function configurationOperations(engine: Engine, configured: Pick<Configu
     }),
     operation({
       id: 'exportWatchList',
+      permission: 'view devices',
       method: 'GET',
       path: '/configurations/{id}/watchlist.csv',
       tag,

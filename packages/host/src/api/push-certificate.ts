@@ -64,6 +64,7 @@ export function pushCertificateOperations({ pushCertificates }: Engine, vendor: 
   return [
     operation({
       id: 'getPushCertificate',
+      permission: 'view devices',
       method: 'GET',
       path: '/push-certificate',
       tag,
@@ -78,6 +79,7 @@ export function pushCertificateOperations({ pushCertificates }: Engine, vendor: 
     }),
     operation({
       id: 'requestPushCertificate',
+      permission: 'manage settings',
       method: 'POST',
       path: '/push-certificate/request',
       tag,
@@ -95,6 +97,7 @@ export function pushCertificateOperations({ pushCertificates }: Engine, vendor: 
     }),
     operation({
       id: 'importPushCertificate',
+      permission: 'manage settings',
       method: 'POST',
       path: '/push-certificate',
       tag,

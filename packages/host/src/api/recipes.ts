@@ -1,10 +1,11 @@
 // Admin API: recipes (flows of several commands on one device), and the secrets in escrow.
-import { type Engine, type RecipeParameters, recipeNames } from '@espalier/core';
+import { type Engine, permissionsOfRecipe, type RecipeParameters, recipeNames } from '@espalier/core';
 import { z } from 'zod';
 import { unknown } from './devices.ts';
 import { invalid, type Operation, operation } from './operation.ts';
 import { payloadFromJson } from './payload.ts';
 import * as shape from './schemas.ts';
+import { readableRun } from './secrecy.ts';
 
 const text = (max: number) => z.string().min(1).max(max).exactOptional();
 const nothing = z.strictObject({});
@@ -91,6 +92,7 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
   return [
     operation({
       id: 'startRecipe',
+      permission: 'manage devices',
       method: 'POST',
       path: '/devices/{id}/recipes/{recipe}',
       tag: 'Recipes',
@@ -100,11 +102,13 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
       status: 202,
       response: run,
       refusals: [404, 409],
-      handle: async ({ params: { id, recipe }, body }) =>
-        shown(await recipes.start(id, recipe, readParameters(recipe, body))),
+      needs: ({ params: { recipe }, body }) => permissionsOfRecipe(recipe, body),
+      handle: async ({ params: { id, recipe }, body, access }) =>
+        readableRun(shown(await recipes.start(id, recipe, readParameters(recipe, body))), access),
     }),
     operation({
       id: 'listRecipes',
+      permission: 'view devices',
       method: 'GET',
       path: '/devices/{id}/recipes',
       tag: 'Recipes',
@@ -112,13 +116,14 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
       params: shape.idParam,
       response: z.object({ items: z.array(run) }),
       refusals: [404],
-      handle: async ({ params: { id } }) => {
+      handle: async ({ params: { id }, access }) => {
         await known(id);
-        return { items: (await recipes.list(id)).map(shown) };
+        return { items: (await recipes.list(id)).map((run) => readableRun(shown(run), access)) };
       },
     }),
     operation({
       id: 'cancelRecipe',
+      permission: 'manage devices',
       method: 'DELETE',
       path: '/devices/{id}/recipes/{recipe}',
       tag: 'Recipes',
@@ -133,6 +138,7 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
     }),
     operation({
       id: 'readEscrow',
+      permission: 'read secrets',
       method: 'GET',
       path: '/devices/{id}/escrow/{kind}',
       tag: 'Recipes',

@@ -63,6 +63,7 @@ export function userEnrolmentOperations({ userEnrolments }: Engine, host: UserEn
   return [
     operation({
       id: 'getUserEnrolment',
+      permission: 'view devices',
       method: 'GET',
       path: '/user-enrolment',
       tag,
@@ -72,6 +73,7 @@ export function userEnrolmentOperations({ userEnrolments }: Engine, host: UserEn
     }),
     operation({
       id: 'setUserEnrolment',
+      permission: 'manage settings',
       method: 'PUT',
       path: '/user-enrolment',
       tag,

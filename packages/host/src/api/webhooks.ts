@@ -37,6 +37,7 @@ export function webhookOperations(webhooks: Webhooks): Operation[] {
   return [
     operation({
       id: 'createWebhook',
+      permission: 'manage settings',
       method: 'POST',
       path: '/webhooks',
       tag,
@@ -49,6 +50,7 @@ export function webhookOperations(webhooks: Webhooks): Operation[] {
     }),
     operation({
       id: 'listWebhooks',
+      permission: 'manage settings',
       method: 'GET',
       path: '/webhooks',
       tag,
@@ -58,6 +60,7 @@ export function webhookOperations(webhooks: Webhooks): Operation[] {
     }),
     operation({
       id: 'deleteWebhook',
+      permission: 'manage settings',
       method: 'DELETE',
       path: '/webhooks/{id}',
       tag,
@@ -72,6 +75,7 @@ export function webhookOperations(webhooks: Webhooks): Operation[] {
     }),
     operation({
       id: 'enableWebhook',
+      permission: 'manage settings',
       method: 'POST',
       path: '/webhooks/{id}/enable',
       tag,
@@ -86,6 +90,7 @@ export function webhookOperations(webhooks: Webhooks): Operation[] {
     }),
     operation({
       id: 'rotateWebhookSecret',
+      permission: 'manage settings',
       method: 'POST',
       path: '/webhooks/{id}/rotate-secret',
       tag,

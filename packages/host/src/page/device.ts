@@ -1,6 +1,7 @@
 // One device: what is known of it, what it has, and its commands.
 import type { CommandEntry, DeviceDetail } from '@espalier/core';
 import { unknown } from '../api/devices.ts';
+import { readableResponse } from '../api/secrecy.ts';
 import { modelOf, nameOf, systemOf } from './devices.ts';
 import { factGroups } from './facts.ts';
 import { type Html, html } from './html.ts';
@@ -123,8 +124,9 @@ ${card('History', html`${commandTable(view, found.items)}${pager(`${here}/comman
 export async function commandPage(view: View): Promise<Response> {
   const device = await deviceOf(view);
   const { enrolment } = device;
-  const outcome = await view.engine.commands.get(enrolment.id, view.params['commandUuid'] as string);
-  if (outcome === null) throw unknown('command');
+  const found = await view.engine.commands.get(enrolment.id, view.params['commandUuid'] as string);
+  if (found === null) throw unknown('command');
+  const outcome = readableResponse(found, view.access);
   const here = deviceLink(view, enrolment.id);
   const errors = outcome.errorChain.map((error) => [error.code, error.domain, error.description]);
   const body = html`<p class="crumb"><a href="${view.link('/')}">Devices</a> / <a href="${here}">${nameOf(device)}</a> / <a href="${here}/commands">Commands</a></p>

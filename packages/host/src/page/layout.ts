@@ -1,4 +1,5 @@
 // The frame of every page, and the small parts that pages share.
+import type { Access } from '../api/auth.ts';
 import { bytes } from '../http/respond.ts';
 import { type Html, type HtmlValue, html } from './html.ts';
 
@@ -15,16 +16,16 @@ export interface PageInput {
   /** The base path, without a slash at its end. */
   readonly base: string;
   readonly body: Html;
-  /** For a page with a session: the token of its forms, and which part of the site it belongs to. */
-  readonly signedIn?: { readonly formToken: string; readonly section: string };
+  /** For a page with a session: the token of its forms, which part of the site it belongs to, and what may be done. */
+  readonly signedIn?: { readonly formToken: string; readonly section: string; readonly access: Access };
 }
 
 const SECTIONS = [
-  ['devices', '/', 'Devices'],
-  ['labels', '/labels', 'Labels'],
-  ['configurations', '/configurations', 'Configurations'],
-  ['invitations', '/invitations', 'Invitations'],
-  ['events', '/events', 'Events'],
+  ['devices', '/', 'Devices', 'view devices'],
+  ['labels', '/labels', 'Labels', 'view devices'],
+  ['configurations', '/configurations', 'Configurations', 'view devices'],
+  ['invitations', '/invitations', 'Invitations', 'enrol devices'],
+  ['events', '/events', 'Events', 'view devices'],
 ] as const;
 
 const LOGO = html`<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true"><path d="M12 22V3M12 8H4M12 8h8M12 14H4M12 14h8M4 8V5M20 8V5M4 14v-3M20 14v-3"/></svg>`;
@@ -62,8 +63,8 @@ ${input.body}
   });
 }
 
-function navigation(base: string, { formToken, section }: NonNullable<PageInput['signedIn']>): Html {
-  return html`<nav class="main" aria-label="Main"><ul>${SECTIONS.map(
+function navigation(base: string, { formToken, section, access }: NonNullable<PageInput['signedIn']>): Html {
+  return html`<nav class="main" aria-label="Main"><ul>${SECTIONS.filter(([, , , needed]) => access.may(needed)).map(
     ([id, path, name]) =>
       html`<li><a href="${base}${path}"${id === section && html` aria-current="page"`}>${name}</a></li>`,
   )}</ul></nav>

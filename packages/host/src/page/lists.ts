@@ -102,7 +102,11 @@ export async function configurationPage(view: View): Promise<Response> {
 <h1>${configuration.name}</h1><p class="lead">${configuration.description || `A ${configuration.type} configuration.`}</p>
 ${card(
   'Settings',
-  html`<div class="pad"><pre class="mono wrap">${JSON.stringify(configuration.settings, null, 2)}</pre>
+  html`<div class="pad">${
+    view.access.may('view configurations')
+      ? html`<pre class="mono wrap">${JSON.stringify(configuration.settings, null, 2)}</pre>`
+      : html`<p class="soft">Only who may view configurations sees what is in them.</p>`
+  }
 <ul class="tags" aria-label="Labels">${configuration.labelIds.map(
     (label) =>
       html`<li><a class="tag" href="${view.link(`/labels/${encodeURIComponent(label)}`)}">${names.get(label) ?? label}</a></li>`,

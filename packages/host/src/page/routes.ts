@@ -1,6 +1,6 @@
 // The status page: who may see it, signing in and out, and the table of its pages.
-import type { Engine } from '@espalier/core';
-import { type TokenCheck, unauthorised } from '../api/auth.ts';
+import type { Engine, Permission } from '@espalier/core';
+import { type Access, type TokenCheck, unauthorised } from '../api/auth.ts';
 import type { PublicUrls } from '../enrol/profile.ts';
 import { HostError, isEspalierError } from '../errors.ts';
 import type { BodyLimits } from '../http/body.ts';
@@ -36,6 +36,8 @@ export interface View {
   readonly query: URLSearchParams;
   readonly params: Readonly<Record<string, string>>;
   readonly urls: PublicUrls;
+  /** What whoever signed in may do. */
+  readonly access: Access;
   /** An address of this site. */
   link(path: string): string;
   /** The hidden field that every form needs. */
@@ -57,16 +59,17 @@ export function pageRoutes(host: PageContext): Route[] {
       context,
       query: context.url.searchParams,
       params: context.params,
+      access: session.access,
       urls: host.urls(context),
       link: (path) => base + path,
       formField: html`<input type="hidden" name="form" value="${formToken}">`,
       show: (title, section, body, status) =>
-        page({ title, organisation, base, body, signedIn: { formToken, section } }, status),
+        page({ title, organisation, base, body, signedIn: { formToken, section, access: session.access } }, status),
     };
   }
 
   /** A page for reading. Whoever has no session is asked to sign in, and faults are told in words. */
-  function read(path: string, show: Page): Route {
+  function read(path: string, show: Page, needed: Permission = 'view devices'): Route {
     return {
       methods: ['GET'],
       path,
@@ -75,11 +78,13 @@ export function pageRoutes(host: PageContext): Route[] {
         if (session === null) return seeOther(`${base}/login${nextOf(context)}`);
         const view = viewOf(context, session);
         try {
+          session.access.require([needed]);
           return await show(view);
         } catch (error) {
           if (!isEspalierError(error) || error.kind === 'internal') throw error;
-          const status = error.kind === 'not-found' ? 404 : 400;
-          const body = html`<h1>${status === 404 ? 'Not here' : 'That did not work'}</h1><p class="lead">${error.message}</p><p><a href="${view.link('/')}">All devices</a></p>`;
+          const status = error.kind === 'not-found' ? 404 : error.kind === 'forbidden' ? 403 : 400;
+          const title = status === 404 ? 'Not here' : status === 403 ? 'Not allowed' : 'That did not work';
+          const body = html`<h1>${title}</h1><p class="lead">${error.message}</p><p><a href="${view.link('/')}">All devices</a></p>`;
           return view.show('Problem', '', body, status);
         }
       },
@@ -87,7 +92,7 @@ export function pageRoutes(host: PageContext): Route[] {
   }
 
   /** A form: only with a session, and only from a page of that session. */
-  function write(path: string, act: (view: View, form: URLSearchParams) => Promise<string>): Route {
+  function write(path: string, needed: Permission, act: (view: View, form: URLSearchParams) => Promise<string>): Route {
     return {
       methods: ['POST'],
       path,
@@ -97,6 +102,7 @@ export function pageRoutes(host: PageContext): Route[] {
         refuseOtherSites(context);
         const form = await readForm(context.request, host.bodyLimits);
         sessions.checkFormToken(session, form.get('form'));
+        session.access.require([needed]);
         return seeOther(base + (await act(viewOf(context, session), form)));
       },
     };
@@ -118,11 +124,14 @@ ${problem !== null && html`<div class="problem" role="alert"><p>${problem}</p></
     refuseOtherSites(context);
     const form = await readForm(context.request, host.bodyLimits);
     const next = safeNext(form.get('next'));
+    let access: Access;
     try {
-      await host.limiter.guard(
+      access = await host.limiter.guard(
         context.clientAddress,
         async () => {
-          if (!host.checkToken((form.get('token') ?? '').trim())) throw unauthorised(true);
+          const found = host.checkToken((form.get('token') ?? '').trim());
+          if (found === null) throw unauthorised(true);
+          return found;
         },
         () => true,
       );
@@ -131,7 +140,7 @@ ${problem !== null && html`<div class="problem" role="alert"><p>${problem}</p></
       const locked = error.code === 'host.locked';
       return loginPage(next, error.message, locked ? 429 : 401, locked ? error.headers : undefined);
     }
-    return seeOther(base + next, { 'set-cookie': sessions.create(cookieScope(context)) });
+    return seeOther(base + next, { 'set-cookie': sessions.create(access, cookieScope(context)) });
   }
 
   function cookieScope(context: Context) {
@@ -170,17 +179,17 @@ ${problem !== null && html`<div class="problem" role="alert"><p>${problem}</p></
     read('/configurations', configurationsPage),
     read('/configurations/:id', configurationPage),
     read('/configurations/:id/watchlist.csv', watchListFile),
-    read('/invitations', invitationsPage),
+    read('/invitations', invitationsPage, 'enrol devices'),
     read('/events', eventsPage),
-    write('/devices/:id/refresh', async ({ engine, params }) => {
+    write('/devices/:id/refresh', 'manage devices', async ({ engine, params }) => {
       await engine.devices.refresh([params['id'] as string]);
       return `/devices/${encodeURIComponent(params['id'] as string)}`;
     }),
-    write('/invitations', async ({ engine }, form) => {
+    write('/invitations', 'enrol devices', async ({ engine }, form) => {
       await engine.enrolling.invite({ note: (form.get('note') ?? '').slice(0, 500) });
       return '/invitations';
     }),
-    write('/invitations/:id/revoke', async ({ engine, params }) => {
+    write('/invitations/:id/revoke', 'enrol devices', async ({ engine, params }) => {
       await engine.enrolling.revoke(params['id'] as string);
       return '/invitations';
     }),

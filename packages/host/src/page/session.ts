@@ -1,6 +1,7 @@
 // The page's sessions: a signed, expiring cookie; nothing is kept on the server.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { RandomBytes } from '@espalier/core';
+import type { Access } from '../api/auth.ts';
 import { HostError } from '../errors.ts';
 
 /** A session lasts this long. */
@@ -12,15 +13,17 @@ const COOKIE = 'espalier_session';
 export interface Session {
   readonly id: string;
   readonly expiresAt: number;
+  /** What the token that signed in may do, now. */
+  readonly access: Access;
 }
 
 /** Makes and checks sessions. */
 export interface Sessions {
-  /** The `Set-Cookie` value of a new session. */
-  create(options: { readonly secure: boolean; readonly path: string }): string;
+  /** The `Set-Cookie` value of a new session, of whoever brought a token. */
+  create(access: Access, options: { readonly secure: boolean; readonly path: string }): string;
   /** The `Set-Cookie` value that ends a session in the browser. */
   clear(options: { readonly secure: boolean; readonly path: string }): string;
-  /** The session of a request; `null` where there is none, or it is forged or over. */
+  /** The session of a request; `null` where there is none, it is forged or over, or its token is no longer one. */
   read(request: Request): Session | null;
   /** What a form of this session carries. */
   formToken(session: Session): string;
@@ -28,8 +31,13 @@ export interface Sessions {
   checkFormToken(session: Session, token: string | null): void;
 }
 
-/** Sessions signed with `secret` (HMAC-SHA-256). */
-export function createSessions(secret: Uint8Array, random: RandomBytes, now: () => number): Sessions {
+/** Sessions signed with `secret` (HMAC-SHA-256); `accessOf` tells what a token may do, by its id. */
+export function createSessions(
+  secret: Uint8Array,
+  random: RandomBytes,
+  now: () => number,
+  accessOf: (tokenId: string) => Access | null,
+): Sessions {
   if (secret.byteLength < 32) throw new HostError('internal', 'host.options', 'sessionSecret needs 32 bytes.');
   const mac = (purpose: string, text: string) =>
     createHmac('sha256', secret).update(`${purpose}\0${text}`).digest('base64url');
@@ -39,17 +47,18 @@ export function createSessions(secret: Uint8Array, random: RandomBytes, now: () 
   }
 
   return {
-    create(options) {
-      const content = `${now() + SESSION_MS}.${Buffer.from(random(16)).toString('base64url')}`;
+    create({ tokenId }, options) {
+      const content = `${now() + SESSION_MS}.${Buffer.from(random(16)).toString('base64url')}.${tokenId}`;
       return `${COOKIE}=${content}.${mac('session', content)}; ${attributes(options, SESSION_MS / 1000)}`;
     },
     clear: (options) => `${COOKIE}=; ${attributes(options, 0)}`,
     read(request) {
       for (const value of cookies(request, COOKIE)) {
-        const [expiry = '', id = '', signature = ''] = value.split('.');
-        if (!equal(signature, mac('session', `${expiry}.${id}`))) continue;
+        const [expiry = '', id = '', tokenId = '', signature = ''] = value.split('.');
+        if (!equal(signature, mac('session', `${expiry}.${id}.${tokenId}`))) continue;
         const expiresAt = Number(expiry);
-        if (expiresAt > now()) return { id, expiresAt };
+        const access = accessOf(tokenId);
+        if (expiresAt > now() && access !== null) return { id, expiresAt, access };
       }
       return null;
     },

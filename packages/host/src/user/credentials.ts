@@ -1,6 +1,7 @@
 // What users do themselves: see which identities are asked of them, upload them, and delete their keys (CERT-35).
 import { CoreError, type Engine } from '@espalier/core';
 import { z } from 'zod';
+import { type Access, noAccess } from '../api/auth.ts';
 import * as shape from '../api/credential-shapes.ts';
 import { fileOf } from '../api/credentials.ts';
 import { operation, routeOf } from '../api/operation.ts';
@@ -24,13 +25,14 @@ export function userRoutes({ credentials }: Engine, options: UserOptions, limits
   const known = new WeakMap<Context, string>();
 
   /** Before anything of a request is read, it has to be known whose it is. */
-  async function authorise(context: Context): Promise<void> {
+  async function authorise(context: Context): Promise<Access> {
     const { request, clientAddress } = context;
     const userId = await options.identify(request, { clientAddress });
     if (userId === null) {
       throw new HostError('unauthenticated', 'host.user.unknown', 'Nobody is signed in.', { remedy: 'Sign in first.' });
     }
     known.set(context, userId);
+    return noAccess;
   }
   const who = (context: Context): string => known.get(context) as string;
 
@@ -38,6 +40,7 @@ export function userRoutes({ credentials }: Engine, options: UserOptions, limits
   const operations = [
     operation({
       id: 'listOwnCredentials',
+      permission: [],
       method: 'GET',
       path: '/credentials',
       tag,
@@ -47,6 +50,7 @@ export function userRoutes({ credentials }: Engine, options: UserOptions, limits
     }),
     operation({
       id: 'uploadOwnCredential',
+      permission: [],
       method: 'PUT',
       path: '/credentials/{settingId}',
       tag,
@@ -59,6 +63,7 @@ export function userRoutes({ credentials }: Engine, options: UserOptions, limits
     }),
     operation({
       id: 'deleteOwnKey',
+      permission: [],
       method: 'DELETE',
       path: '/credentials/{settingId}/key',
       tag,
