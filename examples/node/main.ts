@@ -18,7 +18,7 @@ import {
   type ServerOptions,
   toNodeListener,
 } from '@espalier/host/node';
-import { compileConfiguration } from '@espalier/policy';
+import { createCompiler } from '@espalier/policy';
 import { openPostgresStore } from '@espalier/postgres';
 import { openSqliteStore } from '@espalier/sqlite';
 
@@ -39,7 +39,9 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     keys: data.keys,
     // Without --apns-certificate: the push certificate that the admin API imports.
     ...(apns ? { push: apns } : { openPush: createApnsClient }),
-    compile: compileConfiguration,
+    compile: createCompiler({ recoveryKeyCertificate: data.escrowIdentity.certificate }),
+    // Macs encrypt their FileVault recovery keys to it (`filevault-escrow`).
+    escrowIdentity: data.escrowIdentity,
     signProfile: data.signProfile,
     ...hostSources(() => host),
     logger,

@@ -31,6 +31,7 @@ const brand: unique symbol = Symbol.for('espalier.error');
  * - `mdm.access_rights`: a combination of access rights that devices refuse.
  * - `mdm.push_certificate.vendor`: the vendor's key or chain cannot sign requests for push certificates;
  *   `mdm.push_certificate.request`: what is to be signed is no request.
+ * - `mdm.recovery_key.malformed`: what a Mac sends of its FileVault recovery key, or the answer to it, is not made as it is.
  * - `mdm.apns.option`: an option of the APNs client makes no sense.
  */
 export type MdmErrorCode =
@@ -65,6 +66,7 @@ export type MdmErrorCode =
   | 'mdm.access_rights'
   | 'mdm.push_certificate.vendor'
   | 'mdm.push_certificate.request'
+  | 'mdm.recovery_key.malformed'
   | 'mdm.apns.option';
 
 /** Where in a message something is wrong. */

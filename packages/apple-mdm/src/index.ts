@@ -177,6 +177,7 @@ export {
   type UpdateStatus,
 } from './facts/updates.ts';
 export { authenticateFacts, type Facts, type FactValue, platformOf, tokenUpdateFacts } from './facts/values.ts';
+export { type RecoveryKeyRequest, readRecoveryKeyRequest, recoveryKeyResponse } from './filevault/redirect.ts';
 export { checkinContentType, connectContentType, profileContentType, signatureHeader } from './http.ts';
 export { defaultMessageLimits, type MessageLimits } from './keys.ts';
 export { isDict } from './plist.ts';

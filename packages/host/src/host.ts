@@ -1,7 +1,15 @@
 // The host: all routes behind one fetch handler, with errors turned into answers and into the log.
 import { randomBytes } from 'node:crypto';
 import { type PushVendor, serviceDiscoveryPath } from '@espalier/apple-mdm';
-import type { Engine, EngineInput, Facts, RandomBytes, RenewalOptions, RevokeAtIssuer } from '@espalier/core';
+import type {
+  Engine,
+  EngineInput,
+  Facts,
+  LateSource,
+  RandomBytes,
+  RenewalOptions,
+  RevokeAtIssuer,
+} from '@espalier/core';
 import {
   type CaCertificate,
   type CertificateAuthority,
@@ -9,6 +17,7 @@ import {
   readCertificate,
   type Signer,
 } from '@espalier/pki';
+import { recoveryKeyRedirectSource } from '@espalier/policy';
 import type { AdeService } from './ade/types.ts';
 import { type AdminToken, createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
@@ -39,6 +48,7 @@ import { type Context, createRouter } from './http/router.ts';
 import { createIdentifier, type IdentityOptions } from './identity/identify.ts';
 import { createAccountLookup } from './mdm/accounts.ts';
 import { contentRoutes } from './mdm/content.ts';
+import { recoveryKeyRoutes, redirectSource } from './mdm/recovery-key.ts';
 import { type MdmContext, mdmRoutes } from './mdm/routes.ts';
 import { createHostMeters, metricsRoute } from './metrics.ts';
 import { pageRoutes } from './page/routes.ts';
@@ -173,8 +183,8 @@ export interface Host {
    * const host = createHost({ engine, ca, identity, profile, publicUrl });
    */
   readonly renewalProfile: RenewalOptions['profile'];
-  /** Fills in what devices ask for by `scep` and `acme` configurations: for the engine's `late`. See {@link hostSources}. */
-  readonly late: ConfiguredIdentities['late'];
+  /** Fills in what `scep`, `acme` and `filevault-escrow` configurations leave open: for the engine's `late`. See {@link hostSources}. */
+  readonly late: ConfiguredIdentities['late'] & Readonly<Record<typeof recoveryKeyRedirectSource, LateSource>>;
   /** Makes the identities of credential settings: for the engine's `issueIdentity`. See {@link hostSources}. */
   readonly issueIdentity: ConfiguredIdentities['issueIdentity'];
   /** Revokes at the authority, where it has such an operation (CERT-9): for the engine's `issuerRevoke`. See {@link hostSources}. */
@@ -192,7 +202,11 @@ export function hostSources(
 ): Required<Pick<EngineInput, 'renewal' | 'late' | 'issueIdentity' | 'issuerRevoke'>> {
   return {
     renewal: { profile: (request) => host().renewalProfile(request) },
-    late: { scep: (request) => host().late.scep(request), acme: (request) => host().late.acme(request) },
+    late: {
+      scep: (request) => host().late.scep(request),
+      acme: (request) => host().late.acme(request),
+      [recoveryKeyRedirectSource]: (request) => host().late[recoveryKeyRedirectSource](request),
+    },
     issueIdentity: (request) => host().issueIdentity(request),
     issuerRevoke: (certificate) => host().revokeAtIssuer(certificate),
   };
@@ -290,6 +304,7 @@ export function createHost(given: HostOptions): Host {
     { methods: ['GET'], path: '/health', handle: () => json({ status: 'ok' }) },
     ...mdmRoutes(mdm),
     ...contentRoutes(engine, identifier),
+    ...recoveryKeyRoutes(engine, timeoutMs),
     ...(options.metrics === undefined
       ? []
       : [
@@ -417,7 +432,7 @@ export function createHost(given: HostOptions): Host {
 
   return {
     fetch,
-    late: configured.late,
+    late: { ...configured.late, [recoveryKeyRedirectSource]: redirectSource(engine, fixedUrls) },
     issueIdentity: configured.issueIdentity,
     async revokeAtIssuer({ serialNumber, revocationReason }) {
       if (ca.revoke === undefined) return false;
@@ -490,10 +505,10 @@ function report(logger: Logger, error: unknown, status: number, fields: Readonly
   else logger.warn(line, error.message);
 }
 
-/** The path for the log: an invitation's token is a secret. */
+/** The path for the log: an invitation's token is a secret, and so is the word of a recovery key's address. */
 function pathOf(url: string): string {
   const { pathname } = new URL(url);
-  return pathname.replace(/\/enrol\/.+$/, '/enrol/[redacted]');
+  return pathname.replace(/\/(enrol|recovery-key)\/.+$/, '/$1/[redacted]');
 }
 
 function below(pathname: string, basePath: string): boolean {

@@ -37,6 +37,10 @@ describe('a data folder', () => {
     expect(second.ca.certificate).toEqual(first.ca.certificate);
     expect(second.tls).toEqual(first.tls);
     expect(second.sessionSecret).toEqual(first.sessionSecret);
+    expect(second.escrowIdentity).toEqual(first.escrowIdentity);
+    expect(readCertificate(first.escrowIdentity.certificate)).toMatchObject({
+      keyUsage: ['keyEncipherment', 'dataEncipherment'],
+    });
     expect(second.keys.open(first.keys.seal(new Uint8Array([1]), ['a']), ['a'])).toEqual(new Uint8Array([1]));
     expect(readCertificate(first.ca.certificate).subject).toContain('Example');
     expect(readFileSync(join(dir, 'ca.pem'), 'utf8')).toContain('BEGIN CERTIFICATE');
@@ -147,7 +151,16 @@ describe('a data folder', () => {
     const whole = folder(context);
     await opened(whole, {}, () => undefined);
     // Files are written in this order, each whole; a crash leaves a beginning of the list.
-    const order = ['master.key', 'ca.json', 'ca.pem', 'tls.json', 'profile-signing.json', 'session.json', 'admin.json'];
+    const order = [
+      'master.key',
+      'ca.json',
+      'ca.pem',
+      'tls.json',
+      'profile-signing.json',
+      'escrow.json',
+      'session.json',
+      'admin.json',
+    ];
     expect(
       readdirSync(whole)
         .filter((name) => name !== 'lock.sqlite')
@@ -195,7 +208,7 @@ describe('a data folder', () => {
       const blob = Buffer.from(sealed ?? sealedKey, 'base64');
       return createKeyRing({ current: { id: 'x', key: new Uint8Array(32) } }).keyIdOf(blob);
     };
-    const files = ['ca', 'tls', 'profile-signing', 'session'];
+    const files = ['ca', 'tls', 'profile-signing', 'escrow', 'session'];
     expect(files.map(sealedWith)).toEqual(files.map(() => oldId));
 
     // As docs/operations.md has it, for a key that is kept in the folder.

@@ -4,9 +4,10 @@ import { type PolicyDevice, targetOf } from './device.ts';
 import { compileDocument } from './documents/compile.ts';
 import { type CredentialConfigurationType, credentialConfigurationType } from './documents/types.ts';
 import { PolicyError } from './errors.ts';
+import { compileFileVaultEscrow } from './filevault-escrow.ts';
 import { compileIdentity } from './identity.ts';
-import { speaksAgainst } from './payload.ts';
-import { asPayload, validateSettings } from './settings.ts';
+import { asPayload, speaksAgainst } from './payload.ts';
+import { validateSettings } from './settings.ts';
 import { type ConfigurationType, configurationType } from './types.ts';
 
 /** A configuration as the engine keeps it; more fields do no harm. */
@@ -24,7 +25,7 @@ export interface PolicyConfiguration {
 export interface LateSetting {
   /** Which payload of the profile, from 0. */
   readonly payload: number;
-  /** `scep`, `acme` or `credential`: who fills it in. */
+  /** `scep`, `acme`, `credential` or `recovery-key-redirect`: who fills it in. */
   readonly source: string;
   /** The configuration's id, and its version; for `credential` the credential setting's id, and the identity's revision. */
   readonly reference: string;
@@ -70,6 +71,11 @@ export interface CompilerOptions {
   readonly identifierPrefix?: string;
   /** `PayloadOrganization`. */
   readonly organisation?: string;
+  /**
+   * To which Macs encrypt their FileVault recovery keys (RSA, DER): that of the engine's `escrowIdentity`. Without it,
+   * `filevault-escrow` configurations do not apply.
+   */
+  readonly recoveryKeyCertificate?: Uint8Array;
 }
 
 /**
@@ -90,6 +96,9 @@ export function createCompiler(
     const type = checked(configuration);
     if (type.name === 'identity') {
       return compileIdentity(configuration, device, options, `${prefix}.${configuration.id}`);
+    }
+    if (type.name === 'filevault-escrow') {
+      return compileFileVaultEscrow(configuration, device, options, `${prefix}.${configuration.id}`);
     }
     const target = targetOf(device);
     if (target === null)
@@ -169,7 +178,7 @@ function fit(
 ): { content: PayloadContent; dropped: DroppedSetting[] } | { reason: string; dropped: DroppedSetting[] } {
   const content: Record<string, unknown> = { ...settings };
   const dropped: DroppedSetting[] = [];
-  for (const issue of validate('payload', asPayload(type, settings), target)) {
+  for (const issue of validate('payload', asPayload(type.payloadType, settings), target)) {
     if (!speaksAgainst(issue.code)) continue;
     const key = issue.path.split('/', 2)[1]?.replaceAll('~1', '/').replaceAll('~0', '~');
     if (!key || key === 'PayloadType') return { reason: issue.message, dropped };

@@ -27,6 +27,7 @@ export {
   type DocumentPayload,
 } from './documents/types.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
+export { type FileVaultEscrowSettings, recoveryKeyRedirectSource } from './filevault-escrow.ts';
 export type { IdentitySettings, IdentityUse } from './identity.ts';
 export { validateSettings } from './settings.ts';
 export {

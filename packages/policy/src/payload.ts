@@ -11,3 +11,8 @@ export const common = {
 export function speaksAgainst(code: string): boolean {
   return code.startsWith('target.') && code !== 'target.deprecated';
 }
+
+/** The settings as the payload that they become; JSON numbers, strings and booleans are property list values as they are. */
+export function asPayload(type: string, settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { ...settings, ...common, PayloadType: type };
+}

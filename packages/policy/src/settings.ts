@@ -1,17 +1,10 @@
 // Checks settings as an administrator writes them, before any device is known.
 import { type Issue, validate } from '@espalier/apple-mdm';
 import { checkDocument, credentialConfigurationType, credentialConfigurationTypes } from './documents/types.ts';
+import { validateFileVaultEscrow } from './filevault-escrow.ts';
 import { validateIdentity } from './identity.ts';
-import { common } from './payload.ts';
-import { type ConfigurationType, configurationType, configurationTypes } from './types.ts';
-
-/** The settings as the payload that they become; JSON numbers, strings and booleans are property list values as they are. */
-export function asPayload(
-  type: ConfigurationType,
-  settings: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  return { ...settings, ...common, PayloadType: type.payloadType };
-}
+import { asPayload } from './payload.ts';
+import { configurationType, configurationTypes } from './types.ts';
 
 /**
  * Checks the settings of a configuration against Apple's schema: unknown keys, types, ranges, lists, combinations.
@@ -37,6 +30,7 @@ export function validateSettings(type: string, settings: Readonly<Record<string,
     ];
   }
   if (found.name === 'identity') return validateIdentity(settings);
+  if (found.name === 'filevault-escrow') return validateFileVaultEscrow(settings);
   const reserved = Object.keys(settings).filter((key) => key.startsWith('Payload'));
   if (reserved.length > 0) {
     return reserved.map((key) => ({
@@ -47,7 +41,7 @@ export function validateSettings(type: string, settings: Readonly<Record<string,
       remedy: 'Leave it out of the settings.',
     }));
   }
-  return validate('payload', asPayload(found, settings)).map((issue) =>
+  return validate('payload', asPayload(found.payloadType, settings)).map((issue) =>
     issue.code === 'key.unknown' ? { ...issue, severity: 'error' } : issue,
   );
 }

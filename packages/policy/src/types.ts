@@ -1,5 +1,6 @@
 // The configuration types: which payload each compiles to, and what its settings imply.
 import type { ProfilePayloads } from '@espalier/apple-mdm';
+import type { FileVaultEscrowSettings } from './filevault-escrow.ts';
 import type { IdentitySettings } from './identity.ts';
 
 /** Settings of a passcode configuration: Apple's own keys, each optional. */
@@ -13,6 +14,7 @@ export interface SettingsByType {
   readonly passcode: PasscodeSettings;
   readonly restrictions: RestrictionsSettings;
   readonly identity: IdentitySettings;
+  readonly 'filevault-escrow': FileVaultEscrowSettings;
 }
 
 /** One setting that follows from another, because the device treats it so anyway (SET-12). */
@@ -67,8 +69,17 @@ const identity: ConfigurationType = {
   verifiable: true,
 };
 
+/** Another payload before macOS 10.13: see filevault-escrow.ts. */
+const fileVaultEscrow: ConfigurationType = {
+  name: 'filevault-escrow',
+  title: 'FileVault recovery key escrow',
+  payloadType: 'com.apple.security.FDERecoveryKeyEscrow',
+  implications: [],
+  verifiable: true,
+};
+
 const types: ReadonlyMap<string, ConfigurationType> = new Map(
-  [passcode, restrictions, identity].map((type) => [type.name, type] as const),
+  [passcode, restrictions, identity, fileVaultEscrow].map((type) => [type.name, type] as const),
 );
 
 /** Every configuration type, in the order in which a form would offer them. */

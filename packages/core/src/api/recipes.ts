@@ -191,4 +191,23 @@ export interface Escrow {
   read(enrolmentId: string, kind: EscrowKind): Promise<readonly EscrowEntry[]>;
   /** Keeps one that came another way (from a migration, from Apple Business Manager). */
   store(enrolmentId: string, kind: EscrowKind, value: string): Promise<void>;
+  /**
+   * The word in the address to which a Mac before macOS 10.13 sends its FileVault recovery key
+   * (`com.apple.security.FDERecoveryRedirect`): always the same one, which nobody but the Mac is told.
+   */
+  redirectWord(enrolmentId: string): Promise<string>;
+  /**
+   * Keeps the recovery key that came to that address. Taken only of a Mac that is enrolled, whose system is not known to be one
+   * that keeps its key for `SecurityInfo`, with its word and its serial number, encrypted to the escrow identity. The same key
+   * again changes nothing.
+   * @throws CoreError `core.escrow.not_expected` (forbidden), `core.escrow.unreadable` (invalid), `core.escrow.no_identity`
+   *   (unavailable)
+   */
+  redirected(key: {
+    readonly enrolmentId: string;
+    readonly word: string;
+    readonly serialNumber: string;
+    /** DER */
+    readonly cms: Uint8Array;
+  }): Promise<EscrowEntry>;
 }

@@ -28,7 +28,9 @@ export async function toolsFor(context: Context, enrolmentId: string, memo: Plis
     memo,
     secret: (name) => openSecret(context, enrolmentId, name),
     escrowed: (kind) => escrowed(context, enrolmentId, kind),
-    escrow: (kind, value) => escrow(context, enrolmentId, kind, value),
+    async escrow(kind, value) {
+      await escrow(context, enrolmentId, kind, value);
+    },
     password: (length) => Array.from(random(length), (byte) => letters[byte & 31]).join(''),
     digits: (length) => randomDigits(random, length),
     target,

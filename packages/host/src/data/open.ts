@@ -10,6 +10,7 @@ import {
   type DistinguishedName,
   generateKeyPair,
   type Identity,
+  type KeySpec,
   localSigner,
   oids,
   openCa,
@@ -89,6 +90,11 @@ export interface DataFolder {
   readonly tls: { readonly key: string; readonly cert: string };
   /** Signs enrolment and configuration profiles with an identity of the CA. */
   signProfile(profile: Uint8Array): Uint8Array;
+  /**
+   * To which Macs encrypt their FileVault recovery keys: what `createEngine` takes as `escrowIdentity`, its certificate what
+   * `createCompiler` takes as `recoveryKeyCertificate`. Made once and never renewed: Macs keep what they encrypted to it.
+   */
+  readonly escrowIdentity: Identity;
   /** What `createHost` takes as one of `adminTokens`. */
   readonly adminTokenHash: string;
   /** The admin token, when it was made just now; nowhere else is it kept. */
@@ -105,15 +111,21 @@ const TLS_DAYS = 397;
 const TLS_RENEW_DAYS = 30;
 const SIGNING_DAYS = 1095;
 const SIGNING_RENEW_DAYS = 90;
+const ESCROW_DAYS = 10_950;
 
 const signingTemplate: CertificateTemplate = {
   keyUsage: ['digitalSignature'],
   extendedKeyUsage: [oids.emailProtection],
 };
 
+const escrowTemplate: CertificateTemplate = {
+  keyUsage: ['keyEncipherment', 'dataEncipherment'],
+  extendedKeyUsage: [],
+};
+
 /**
  * Opens a data folder, making on the first start: a master key (0600), a root CA whose key is sealed with it, a TLS
- * server identity, an identity that signs profiles, and an admin token of which only the hash is kept. Every file is
+ * server identity, an identity that signs profiles, one that FileVault recovery keys are encrypted to, and an admin token of which only the hash is kept. Every file is
  * written whole or not at all, so a crash at any moment leaves a folder that opens.
  *
  * @throws HostError `host.data.in_use`, `host.data.permissions`, `host.data.not_a_folder`, `host.data.master_key`,
@@ -146,6 +158,7 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
     const own = await openCa({ ...issuer, clock });
     const tls = await serverIdentity(path, keys, own, hostOf(options.publicUrl), clock);
     const signing = await signingIdentity(path, keys, own, clock);
+    const escrowIdentity = (await readIdentity(path, 'escrow', keys)) ?? (await newEscrowIdentity(path, keys, own));
     const ca = await openCa({ ...current, clock, ...revocationUrls(options.revocationUrl, current) });
     const earlier = authorities.earlier.map(({ certificate, privateKey }) => ({
       certificate,
@@ -168,6 +181,7 @@ export async function openDataFolder(dir: string, options: DataFolderOptions = {
       tls: { key: toPem(tls.privateKey, 'PRIVATE KEY'), cert: toPem(tls.certificate) },
       signProfile: (profile) =>
         signCms(profile, { ...signing, chain: [own.certificate], signingTime: new Date(clock.now()) }),
+      escrowIdentity,
       adminTokenHash: hash,
       adminToken: token,
       sessionSecret,
@@ -224,19 +238,30 @@ async function signingIdentity(path: string, keys: KeyRing, ca: CertificateAutho
   });
 }
 
+/** As long as the authority: what is encrypted to it waits on Macs until it is asked for. */
+const newEscrowIdentity = (path: string, keys: KeyRing, ca: CertificateAuthority): Promise<Identity> =>
+  issue(path, 'escrow', keys, ca, {
+    subject: [[{ type: oids.commonName, value: 'Recovery key escrow' }]],
+    key: { type: 'rsa', bits: 2048 },
+    template: escrowTemplate,
+    validityDays: ESCROW_DAYS,
+  });
+
 async function issue(
   path: string,
   name: string,
   keys: KeyRing,
   ca: CertificateAuthority,
-  request: {
+  given: {
     readonly subject: DistinguishedName;
     readonly sans?: readonly AlternativeName[];
     readonly template: TemplateName | CertificateTemplate;
     readonly validityDays: number;
+    readonly key?: KeySpec;
   },
 ): Promise<Identity> {
-  const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
+  const { key = { type: 'ec', curve: 'P-256' }, ...request } = given;
+  const { publicKey, privateKey } = await generateKeyPair(key);
   const certificate = new Uint8Array(await ca.issue({ ...request, publicKey }));
   const identity = { certificate, privateKey };
   await writeIdentity(path, name, keys, identity);

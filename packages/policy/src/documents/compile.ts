@@ -59,7 +59,7 @@ export function compileDocument(
 }
 
 /** Why the target has no such payload. */
-function against({ type, content }: NamedPayload, target: Target): string | undefined {
+export function against({ type, content }: NamedPayload, target: Target): string | undefined {
   const common = {
     PayloadIdentifier: 'payload',
     PayloadUUID: '00000000-0000-4000-8000-000000000000',

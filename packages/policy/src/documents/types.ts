@@ -50,7 +50,7 @@ const alongWith = ({ certificates }: Pick<CertificateRequestSettings, 'certifica
   namedCertificates(certificates).payloads.map((payload) => ({ payload }));
 
 /** Stands where the real address comes with the delivery. */
-const LATER = 'https://this-server.invalid/';
+export const LATER = 'https://this-server.invalid/';
 
 function preferences({
   identityPreferences,
