@@ -4,6 +4,7 @@ import { createApnsClient } from '@espalier/apple-mdm';
 import { createEngine } from '@espalier/core';
 import {
   createAdeService,
+  createAppsService,
   createHost,
   createLogger,
   createWebhooks,
@@ -64,6 +65,16 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     logger,
   });
 
+  // Apps and Books: locations are linked, and apps assigned, by the admin API.
+  const appsService = createAppsService({
+    engine,
+    store,
+    keys: data.keys,
+    name: options.organisation ?? 'Espalier',
+    ...(options.publicUrl ? { publicUrl: options.publicUrl } : {}),
+    logger,
+  });
+
   // The host: the engine as one function from Request to Response.
   const host = createHost({
     engine,
@@ -79,6 +90,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
     },
     webhooks,
     adeService,
+    appsService,
     adminTokens: [data.adminTokenHash, ...(options.adminTokens ?? [])],
     sessionSecret: data.sessionSecret,
     ...(options.publicUrl ? { publicUrl: options.publicUrl } : {}),
@@ -97,6 +109,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
   engine.start();
   webhooks.start();
   adeService.start();
+  appsService.start();
 
   return {
     url: options.publicUrl ?? `https://localhost:${listening.port}`,
@@ -107,6 +120,7 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
       await metrics?.close();
       await webhooks.stop();
       await adeService.stop();
+      await appsService.stop();
       await engine.stop();
       await apns?.close();
       await store.close();

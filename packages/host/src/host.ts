@@ -21,6 +21,8 @@ import { recoveryKeyRedirectSource } from '@espalier/policy';
 import type { AdeService } from './ade/types.ts';
 import { type AdminToken, createAuthorise, createTokenCheck } from './api/auth.ts';
 import { apiRoutes } from './api/routes.ts';
+import { appsRoutes } from './apps/notifications.ts';
+import type { AppsService } from './apps/types.ts';
 import { type AcmeOptions, acmeRoutes } from './ca/acme.ts';
 import { challengeMaker, type ScepChallengeOptions } from './ca/challenge.ts';
 import {
@@ -147,6 +149,11 @@ export interface HostOptions {
    * who gives it starts and stops it. Default: none.
    */
   readonly adeService?: AdeService;
+  /**
+   * Apps and Books (`createAppsService`): managed by the admin API, told by Apple at `/apps/notifications`; who gives it starts and
+   * stops it. Default: none.
+   */
+  readonly appsService?: AppsService;
   /**
    * Account-driven enrolment: discovery at `/.well-known/com.apple.remotemanagement`, which devices ask at the domain of
    * the user's account. Its tokens are signed with `sessionSecret`. Default: not served.
@@ -351,9 +358,11 @@ export function createHost(given: HostOptions): Host {
       ...(options.pushVendor === undefined ? {} : { pushVendor: options.pushVendor }),
       ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.adeService === undefined ? {} : { adeService: options.adeService }),
+      ...(options.appsService === undefined ? {} : { appsService: options.appsService }),
       ...(adeDoor === null ? {} : { adeDoor }),
       accounts: accounts !== null,
     }),
+    ...(options.appsService === undefined ? [] : appsRoutes(options.appsService, bodyLimits)),
     ...(options.users === undefined ? [] : userRoutes(engine, options.users, bodyLimits)),
     ...(options.page === false
       ? []

@@ -9,6 +9,8 @@ export type {
   WrittenAdeProfile,
 } from './ade/types.ts';
 export { type AdminToken, createAdminToken, hashAdminToken } from './api/auth.ts';
+export { createAppsService } from './apps/service.ts';
+export type { AppsLocation, AppsLocationView, AppsService, AppsServiceOptions } from './apps/types.ts';
 export type { AcmeOptions } from './ca/acme.ts';
 export {
   type DelegatedDecision,

@@ -10,6 +10,7 @@ import {
   type AdminToken,
   createAdeService,
   createAdminToken,
+  createAppsService,
   createWebhooks,
   type HostOptions,
   hashAdminToken,
@@ -35,6 +36,7 @@ function whole(tokens: readonly (string | AdminToken)[], options: Partial<HostOp
   return world({
     engine,
     adeService: createAdeService({ engine, store, keys, publicUrl: ORIGIN, fetch }),
+    appsService: createAppsService({ engine, store, keys, name: 'Example', fetch }),
     webhooks: createWebhooks({ engine, store, keys, fetch, random }),
     ade: {},
     metrics: {},
@@ -93,7 +95,7 @@ describe('every operation', () => {
       expect([operationId, allowed.status === 403 || allowed.status === 401]).toEqual([operationId, false]);
       if (path.startsWith('/ade/')) expect(needed).toContain('manage device enrolment');
     }
-    expect(operations.length).toBeGreaterThan(110);
+    expect(operations.length).toBeGreaterThan(125);
     // These are asked for by what the input says.
     const byInput = ['locate devices', 'wipe devices', 'manage custom attributes'];
     expect(permissions.filter((one) => !seen.has(one)).sort()).toEqual(byInput.sort());

@@ -2,6 +2,7 @@
 import type { PushVendor } from '@espalier/apple-mdm';
 import type { Engine } from '@espalier/core';
 import type { AdeService } from '../ade/types.ts';
+import type { AppsService } from '../apps/types.ts';
 import type { ConfiguredIdentities } from '../ca/configured.ts';
 import type { AdeDoor } from '../enrol/ade.ts';
 import type { PublicUrls } from '../enrol/profile.ts';
@@ -12,6 +13,7 @@ import type { Context, Route } from '../http/router.ts';
 import type { Webhooks } from '../webhooks/types.ts';
 import { actionOperations } from './actions.ts';
 import { adeDoorOperations, adeOperations } from './ade.ts';
+import { appsOperations } from './apps.ts';
 import { createAuthorise, type TokenCheck } from './auth.ts';
 import { authorityOperations, type HostAuthorities } from './authorities.ts';
 import { certificateOperations } from './certificates.ts';
@@ -46,6 +48,7 @@ export interface ApiContext {
   readonly pushVendor?: PushVendor;
   readonly webhooks?: Webhooks;
   readonly adeService?: AdeService;
+  readonly appsService?: AppsService;
   readonly configured: Pick<ConfiguredIdentities, 'test'>;
   readonly adeDoor?: AdeDoor;
   /** Whether users can sign in to enrol by their account. */
@@ -75,6 +78,7 @@ export function apiRoutes(api: ApiContext): Route[] {
     ...eventOperations(api.engine),
     ...(api.adeService === undefined ? [] : adeOperations(api.engine, api.adeService)),
     ...(api.adeDoor === undefined ? [] : adeDoorOperations(api.adeDoor)),
+    ...(api.appsService === undefined ? [] : appsOperations(api.appsService)),
     ...(api.webhooks === undefined ? [] : webhookOperations(api.webhooks)),
   ];
 
