@@ -1,4 +1,4 @@
-// Automated device enrolment on SQLite: however long a page is, it is a handful of statements.
+// Automated device enrolment on SQLite: a page is committed whole, in statements for a hundred devices each.
 import type { AdeDeviceFilter, AdePageCounts, AdeStaging, AdeStore, FactValue } from '@espalier/core';
 import { sqliteAdeProfiles } from './ade-profiles.ts';
 import {
@@ -15,7 +15,7 @@ import {
 import type { Database } from './database.ts';
 import { appendEvents, pageOf, putSecret } from './rows.ts';
 
-/** What a page says (parameter 1, see `changeRows`). What is older than what is known of a device counts as nothing. */
+/** What a slice of a page says (parameter 1, see `changeRows`). What is older than what is known of a device counts as nothing. */
 const PAGE = `SELECT p.value ->> 0 AS serial, p.value ->> 1 AS record, p.value ->> 6 AS deleted,
     p.value ->> 5 AS changed_at FROM json_each(?1) p`;
 
@@ -54,8 +54,8 @@ const DELETE = `WITH page AS MATERIALIZED (SELECT * FROM (${PAGE}) WHERE deleted
     SELECT page.serial FROM page JOIN ade_devices d ON d.account = ?2 AND d.serial = page.serial
     WHERE NOT coalesce(page.changed_at < d.changed_at, FALSE))`;
 
-/** From how many changes on a page leaves a cache behind that nobody needs. */
-const LARGE = 200;
+/** Changes that one statement takes: their texts, and what SQLite notes to undo the statement, are memory. */
+const SLICE = 100;
 
 /** A device is to have the stored profile ?1 and so the one at Apple ?2, from ?3 on; what Apple does not have yet waits. */
 const WANT = `profile = ?1, wanted = ?2, attempts = 0, outcome = NULL,
@@ -178,8 +178,8 @@ export function sqliteAde(db: Database): AdeStore {
         );
       }),
 
-    async commitPage({ accountId, fence, at, until, restarted, complete, next, changes, events }) {
-      const committed = await db.write(() => {
+    commitPage({ accountId, fence, at, until, restarted, complete, next, changes, events }) {
+      const commit = (): AdePageCounts | null => {
         const sync = db.get<SyncRow>(
           `UPDATE ade_syncs SET phase = ?1, cursor = ?2, generation = generation + ?3, pages = pages + 1,
              unswept = iif(?4, 1, iif(?3, 0, unswept)), progressed_at = ?5, leased_until = ?6
@@ -194,11 +194,16 @@ export function sqliteAde(db: Database): AdeStore {
           fence,
         );
         if (sync === undefined) return null;
-        const page = changeRows(changes);
-        const row = db.get<Record<'added' | 'modified' | 'deleted', number | null>>(COUNT, page, accountId);
-        const [added, modified, deleted] = [row?.added ?? 0, row?.modified ?? 0, row?.deleted ?? 0];
-        db.run(UPSERT, page, accountId, at, sync.generation);
-        if (deleted > 0) db.run(DELETE, page, accountId, at);
+        let [added, modified, deleted] = [0, 0, 0];
+        for (let from = 0; from < changes.length; from += SLICE) {
+          const slice = changeRows(changes.slice(from, from + SLICE));
+          const row = db.get<Record<'added' | 'modified' | 'deleted', number | null>>(COUNT, slice, accountId);
+          db.run(UPSERT, slice, accountId, at, sync.generation);
+          if ((row?.deleted ?? 0) > 0) db.run(DELETE, slice, accountId, at);
+          added += row?.added ?? 0;
+          modified += row?.modified ?? 0;
+          deleted += row?.deleted ?? 0;
+        }
         const unchanged = changes.length - added - modified - deleted;
         const counts: AdePageCounts = { added, modified, deleted, unchanged };
         appendEvents(
@@ -206,14 +211,12 @@ export function sqliteAde(db: Database): AdeStore {
           events.map((event) => ({ ...event, data: { ...event.data, ...counts } })),
         );
         return counts;
-      });
-      // The pages of the file that this one needed are all over it, and the next one needs others.
-      if (changes.length >= LARGE) db.shrink();
-      return committed;
+      };
+      return db.writeMany(changes.length, commit);
     },
 
     sweep: ({ accountId, fence, at, limit }) =>
-      db.write(() => {
+      db.writeMany(limit, () => {
         const sync = held(accountId, fence);
         if (sync === null) return null;
         if (sync.unswept === 0) return { gone: [], done: true };
@@ -273,7 +276,7 @@ export function sqliteAde(db: Database): AdeStore {
       ),
 
     settleAssignments: ({ accountId, fence, at, retryAt, outcomes }) =>
-      db.write(() => {
+      db.writeMany(outcomes.length, () => {
         if (held(accountId, fence) === null) return false;
         const rows = outcomes.map((one) => [one.serialNumber, one.profileUuid, one.outcome]);
         db.run(

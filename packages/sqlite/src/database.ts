@@ -18,6 +18,11 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
+/** Memory for pages of the file, KiB. */
+const CACHE_KIB = 65_536;
+/** From how many rows on a change gets less of it, and how much. */
+const MANY_ROWS = 200;
+const MANY_CACHE_KIB = 8_192;
 /** Most writes that are committed together. */
 const BATCH = 256;
 
@@ -40,7 +45,7 @@ export class Database {
       this.#db.exec(`PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
       this.#db.exec('PRAGMA wal_autocheckpoint = 8000');
       this.#db.exec('PRAGMA temp_store = MEMORY');
-      this.#db.exec('PRAGMA cache_size = -65536');
+      this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
       this.#db.exec('CREATE TEMP TABLE targets (nr INTEGER PRIMARY KEY) STRICT');
       this.#db.exec('CREATE TEMP TABLE chosen (nr INTEGER PRIMARY KEY) STRICT');
     } catch (error) {
@@ -83,11 +88,6 @@ export class Database {
     return Number(this.#prepare(sql).run(...values).lastInsertRowid);
   }
 
-  /** Gives the memory back that the cache of pages takes. */
-  shrink(): void {
-    if (!this.#closed) this.#db.exec('PRAGMA shrink_memory');
-  }
-
   /** A read, at once. */
   async read<T>(task: () => T): Promise<T> {
     if (this.#closed) throw closedError();
@@ -104,6 +104,22 @@ export class Database {
     return new Promise<T>((resolve, reject) => {
       this.#jobs.push({ run: task, resolve: resolve as (value: unknown) => void, reject });
       this.#scheduled ??= setImmediate(() => this.#flush());
+    });
+  }
+
+  /**
+   * A change to so many rows at places of their own, like `write`. A large one gets less memory for pages, and leaves no
+   * more behind: it touches most pages once, and the next one others. What does not fit goes to the log before the commit.
+   */
+  writeMany<T>(rows: number, task: () => T): Promise<T> {
+    if (rows < MANY_ROWS) return this.write(task);
+    return this.write(() => {
+      this.#db.exec(`PRAGMA cache_size = -${MANY_CACHE_KIB}`);
+      try {
+        return task();
+      } finally {
+        this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+      }
     });
   }
 

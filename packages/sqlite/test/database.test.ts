@@ -1,5 +1,6 @@
 // The connection: batches, failures inside them, other processes' locks, closing.
 import { DatabaseSync } from 'node:sqlite';
+import { CoreError } from '@espalier/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Database } from '../src/database.ts';
 import { openSqliteStore } from '../src/index.ts';
@@ -31,6 +32,31 @@ describe('writes', () => {
     expect(seen).toEqual([0, 0, 0]);
     expect(values()).toEqual([1, 2, 3]);
     other.close();
+    db.close();
+  });
+
+  it('of many rows have less memory for pages, and give it back however they end', async () => {
+    const { db, values } = fresh('cache.db');
+    const size = () => db.get<{ cache_size: number }>('PRAGMA cache_size')?.cache_size;
+    const normal = size();
+    const insert = (from: number, rows: number, end: () => number | undefined) =>
+      db.writeMany(rows, () => {
+        db.run(
+          'WITH RECURSIVE n (x) AS (VALUES (?1) UNION ALL SELECT x + 1 FROM n WHERE x < ?2) INSERT INTO t SELECT x FROM n',
+          from,
+          from + rows - 1,
+        );
+        return end();
+      });
+    expect(await insert(1, 10, size)).toBe(normal);
+    expect(await insert(11, 990, size)).toBe(-8192);
+    expect(size()).toBe(normal);
+    const stop = () => {
+      throw new CoreError('test.stop', 'invalid', 'stop');
+    };
+    await expect(insert(100_001, 1000, stop)).rejects.toMatchObject({ code: 'test.stop' });
+    expect(size()).toBe(normal);
+    expect(values().length).toBe(1000);
     db.close();
   });
 

@@ -135,6 +135,37 @@ export function adeTests({ test, expect }: Suite): void {
     expect(last?.data).toEqual({ note: 'contract', ...none, added: 1, unchanged: 1 });
   });
 
+  test('takes a page of a thousand as one, wherever in it a change is', async ({ ade }) => {
+    await leased(ade);
+    const name = (i: number): string => `S${String(i).padStart(4, '0')}`;
+    const list = Array.from({ length: 1000 }, (_, i) => device(name(i)));
+    expect(await page(ade, list.slice(0, 900))).toEqual({ ...none, added: 900 });
+    // From 0 on: every third is gone, of the others every second has changed.
+    const changes = list.map(({ serialNumber }, i) =>
+      device(serialNumber, {
+        at: T0 + 1,
+        ...(i % 3 === 0 ? { deleted: true } : i % 2 === 0 ? { record: { model: 'Mac' } } : {}),
+      }),
+    );
+    const [added, modified, deleted] = [66, 300, 300];
+    expect(await page(ade, changes, { fence: 7 })).toBe(null);
+    expect(await page(ade, changes)).toEqual({
+      added,
+      modified,
+      deleted,
+      unchanged: 1000 - added - modified - deleted,
+    });
+    expect((await ade.counts('a')).listed).toBe(900 + added - deleted);
+    for (const i of [99, 100, 101, 898, 998]) {
+      const [found] = await ade.findDevice(name(i));
+      expect([i, found?.goneAt !== null, found?.record['model']]).toEqual([
+        i,
+        i % 3 === 0,
+        i % 6 > 1 && i % 2 === 0 ? 'Mac' : 'iPad',
+      ]);
+    }
+  });
+
   test('changes only what a list of changes names', async ({ ade }) => {
     await leased(ade);
     await page(
