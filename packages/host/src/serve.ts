@@ -3,9 +3,8 @@ import { readFileSync, realpathSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Engine, type Permission, permissions } from '@espalier/core';
+import type { Engine } from '@espalier/core';
 import { fromPem, oids, readCertificate } from '@espalier/pki';
-import { z } from 'zod';
 import type { AdminToken } from './api/auth.ts';
 import { HostError, isEspalierError } from './errors.ts';
 
@@ -233,15 +232,7 @@ function readText(file: string): string {
   }
 }
 
-const adminTokens = z
-  .array(
-    z.strictObject({
-      hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'A hash is sha256: and 64 hexadecimal digits.'),
-      permissions: z.array(z.enum(permissions as [Permission])).exactOptional(),
-    }),
-  )
-  .max(1000);
-
+/** The shape alone: `createHost` knows which permissions there are. */
 function readTokens(text: string): AdminToken[] {
   let value: unknown;
   try {
@@ -249,14 +240,23 @@ function readTokens(text: string): AdminToken[] {
   } catch (cause) {
     throw wrong('The admin tokens are not JSON.', cause);
   }
-  const read = adminTokens.safeParse(value);
-  if (read.success) return read.data;
-  const [issue] = read.error.issues;
-  throw wrong(
-    `The admin tokens make no sense at ${issue?.path.join('.') || 'the top'}: ${issue?.message}.`,
-    read.error,
-  );
+  if (!Array.isArray(value)) throw wrong('The admin tokens are not a list.');
+  return value.map((entry: unknown, index) => {
+    const { hash, permissions, ...more } = (
+      typeof entry === 'object' && entry !== null ? entry : {}
+    ) as Partial<AdminToken>;
+    if (typeof hash !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(hash)) {
+      throw wrong(`The admin tokens make no sense at ${index}.hash: a hash is sha256: and 64 hexadecimal digits.`);
+    }
+    const listed = permissions === undefined || (Array.isArray(permissions) && permissions.every(isText));
+    if (!listed) throw wrong(`The admin tokens make no sense at ${index}.permissions: a list of names.`);
+    const [other] = Object.keys(more);
+    if (other !== undefined) throw wrong(`The admin tokens make no sense at ${index}: nothing is called ${other}.`);
+    return permissions === undefined ? { hash } : { hash, permissions };
+  });
 }
+
+const isText = (value: unknown): boolean => typeof value === 'string';
 
 function wrong(message: string, cause?: unknown): HostError {
   return new HostError('invalid', 'host.options', message, { cause, remedy: 'See --help.' });

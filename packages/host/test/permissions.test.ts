@@ -317,7 +317,14 @@ describe('configuration', () => {
     const read = (text: string) => parseServerArguments([], { ESPALIER_ADMIN_TOKENS: text })?.adminTokens;
     expect(read(JSON.stringify([entry, { hash: entry.hash }]))).toEqual([entry, { hash: entry.hash }]);
     expect(read(' ')).toBeUndefined();
-    for (const wrong of ['{', '{}', '[{"hash":"secret"}]', JSON.stringify([{ ...entry, permissions: ['all'] }])]) {
+    for (const wrong of [
+      '{',
+      '{}',
+      '[{"hash":"secret"}]',
+      JSON.stringify([{ ...entry, permissions: 'all' }]),
+      '[null]',
+      JSON.stringify([{ ...entry, permission: [] }]),
+    ]) {
       expect(() => read(wrong)).toThrow(expect.objectContaining({ code: 'host.options' }));
     }
     expect(() => read('[{"hash":"secret"}]')).toThrow(/0\.hash/);
