@@ -10,9 +10,11 @@ import {
   hashAdminToken,
 } from '@espalier/host';
 import { createRootCa, openCa } from '@espalier/pki';
+import { openPostgresStore } from '@espalier/postgres';
 import { createSimulatedAppsService, type SimulatedAppsOptions } from '@espalier/simulator';
 import { openSqliteStore } from '@espalier/sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
+import { startServer as startPostgres, type TestServer } from '../packages/postgres/test/server.ts';
 
 const ORIGIN = 'https://mdm.example.com';
 const START = Date.UTC(2026, 0, 15, 12);
@@ -27,8 +29,11 @@ const root = await createRootCa({
 type Body = any;
 
 const open: Store[] = [];
+let postgres: TestServer | undefined;
 afterEach(async () => {
   for (const store of open.splice(0)) await store.close();
+  await postgres?.close();
+  postgres = undefined;
 });
 
 async function setting(
@@ -98,9 +103,16 @@ const counts = async (to: Setting, path: string) =>
 describe.each([
   ['memory', () => createMemoryStore()],
   ['SQLite', () => openSqliteStore(':memory:')],
+  [
+    'PostgreSQL',
+    async () => {
+      postgres = await startPostgres();
+      return openPostgresStore(postgres.url);
+    },
+  ],
 ])('a location, in %s', (_, make) => {
   it('is linked, shown, assigned from, and forgotten', async () => {
-    const to = await setting(make());
+    const to = await setting(await make());
     const { id, path } = await linked(to);
     const sToken = to.apple.contentToken;
     expect((await to.api('GET', '/apps/locations')).body.items).toEqual([
