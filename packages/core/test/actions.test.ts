@@ -81,6 +81,23 @@ describe('wiping', () => {
     expect(await status()).toBe('Active');
   });
 
+  it('does not take back an erase that the device has, however that is asked', async () => {
+    const { engine, status, device } = await phone();
+    const erase = async () => (await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {})).commandUuid;
+    const first = await erase();
+    expect((await device.idle())?.requestType).toBe('EraseDevice');
+    expect(await code(engine.commands.cancel('D1', first))).toBe('core.command.too_late');
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'ProfileList', {}, { dedupeKey: 'k' });
+    await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'SecurityInfo', {});
+    expect(await engine.commands.clear('D1', 'k')).toBe(1);
+    expect(await engine.commands.clear('D1')).toBe(1);
+    expect(await status()).toBe('Wipe Pending');
+    // It could not erase now: that may be withdrawn.
+    expect(await device.say('NotNow', { CommandUUID: first })).toBeNull();
+    expect(await engine.commands.cancel('D1', first)).toBe(true);
+    expect(await status()).toBe('Active');
+  });
+
   it('is searchable, and labels follow', async () => {
     const { act, engine } = await phone();
     const label = await engine.labels.create({ name: 'Leaving', expression: '"common.status" = "Wipe Pending"' });

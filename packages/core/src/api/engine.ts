@@ -145,8 +145,15 @@ export interface Commands {
     payload: Readonly<Record<string, unknown>>,
     options?: EnqueueOptions,
   ): Promise<{ readonly commandUuid: string; readonly queued: number; readonly refused: Refusals }>;
+  /**
+   * Cancels a pending command. False when there is none.
+   * @throws CoreError `core.command.too_late` (conflict) for an erase that the device has fetched: it may be erasing already
+   */
   cancel(enrolmentId: string, commandUuid: string): Promise<boolean>;
-  /** Cancels all pending commands of one enrolment, or those with a dedupe key. Returns how many ended. */
+  /**
+   * Cancels all pending commands of one enrolment, or those with a dedupe key; an erase that the device has fetched stays. Returns how
+   * many ended.
+   */
   clear(enrolmentId: string, dedupeKey?: string): Promise<number>;
   /** Puts a finished command back into the queue. False when it is unknown, still pending, or its dedupe key is taken. */
   requeue(enrolmentId: string, commandUuid: string): Promise<boolean>;

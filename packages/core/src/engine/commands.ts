@@ -1,9 +1,9 @@
 // The command service: builds commands, finds their targets, and queues them.
 import { commandCapabilities, inventoryCommands, type RawPayload, rawCommand } from '@espalier/apple-mdm';
 import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
-import type { NewCommand } from '../contracts/queue.ts';
+import type { EndedCommand, NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
-import { eraseQueued, replaced } from '../lifecycle/phases.ts';
+import { eraseQueued, pendingOf, replaced } from '../lifecycle/phases.ts';
 import { listActivity } from './activity.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
@@ -126,6 +126,12 @@ async function takers(
   return { allowed, refused: { count: refused.length, devices: refused.slice(0, 1000) } };
 }
 
+/** Erases that the device has: not now means that it did not erase. */
+const fetchedErases = async (context: Context, enrolmentId: string): Promise<readonly string[]> =>
+  (await pendingOf(context, enrolmentId, 'EraseDevice')).flatMap(({ state, commandUuid }) =>
+    state === 'sent' ? [commandUuid] : [],
+  );
+
 /** Makes the command service. */
 export function createCommands(context: Context): Commands {
   const { store, vault, clock } = context;
@@ -151,6 +157,12 @@ export function createCommands(context: Context): Commands {
 
     async cancel(enrolmentId, commandUuid) {
       const at = clock.now();
+      const { requestType } = (await store.queue.get(enrolmentId, commandUuid)) ?? {};
+      if (requestType === 'EraseDevice' && (await fetchedErases(context, enrolmentId)).includes(commandUuid)) {
+        throw new CoreError('core.command.too_late', 'conflict', 'the device has fetched the erase already', {
+          remedy: 'If it comes back by a restored backup, cancel the wipe then.',
+        });
+      }
       const ended = await store.queue.end({ enrolmentIds: [enrolmentId], commandUuid, state: 'cancelled', at });
       await context.commandsEnded(ended);
       context.bus.poke();
@@ -158,9 +170,19 @@ export function createCommands(context: Context): Commands {
     },
 
     async clear(enrolmentId, dedupeKey) {
-      const key = dedupeKey === undefined ? {} : { dedupeKey };
       const at = clock.now();
-      const ended = await store.queue.end({ enrolmentIds: [enrolmentId], ...key, state: 'cancelled', at });
+      const kept = new Set(await fetchedErases(context, enrolmentId));
+      const ended: EndedCommand[] = [];
+      if (kept.size === 0) {
+        const key = dedupeKey === undefined ? {} : { dedupeKey };
+        ended.push(...(await store.queue.end({ enrolmentIds: [enrolmentId], ...key, state: 'cancelled', at })));
+      } else {
+        for (const { commandUuid } of await pendingOf(context, enrolmentId)) {
+          if (kept.has(commandUuid)) continue;
+          const one = { commandUuid, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
+          ended.push(...(await store.queue.end({ enrolmentIds: [enrolmentId], ...one, state: 'cancelled', at })));
+        }
+      }
       await context.commandsEnded(ended);
       context.bus.poke();
       return ended.length;

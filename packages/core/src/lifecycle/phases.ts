@@ -119,15 +119,17 @@ export async function retire(context: Context, enrolmentId: string, cause: strin
   return ended !== null;
 }
 
-/** Pending commands of one kind, newest first. */
+/** Pending commands, of one kind where it is given, newest first. */
 export async function pendingOf(
   { store }: Pick<Context, 'store'>,
   enrolmentId: string,
-  requestType: string,
+  requestType?: string,
 ): Promise<readonly CommandEntry[]> {
   const found: CommandEntry[] = [];
   const pages = allPages((page) => store.queue.list(enrolmentId, { ...page, pendingOnly: true }), 200);
-  for await (const page of pages) found.push(...page.filter((entry) => entry.requestType === requestType));
+  for await (const page of pages) {
+    found.push(...page.filter((entry) => requestType === undefined || entry.requestType === requestType));
+  }
   return found;
 }
 
