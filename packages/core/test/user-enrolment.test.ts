@@ -42,3 +42,35 @@ it('leaves the push certificate of a product that pushes by itself to the produc
   expect(await engine.userEnrolments.set({ enabled: true })).toMatchObject({ enabled: true });
   expect((await engine.userEnrolments.checklist())[1]).toMatchObject({ state: 'unchecked' });
 });
+
+it('has one account for each user, which an administrator alone changes', async () => {
+  const { engine } = bench();
+  const { claimAccount, account, assignAccount } = engine.userEnrolments;
+  const claim = (managedAppleAccount: string, userId = 'joe') => claimAccount({ userId, managedAppleAccount });
+  const other = { code: 'core.user_enrolment.other_account', kind: 'forbidden' };
+  expect(await account('joe')).toBeNull();
+  expect(await claim('joe.smith@example.com')).toBe('joe.smith@example.com');
+  expect(await claim('Joe.Smith@Example.com')).toBe('joe.smith@example.com');
+  await expect(claim('joe.smith-abm@example.com')).rejects.toMatchObject(other);
+  expect(await claim('joe.smith-abm@example.com', 'ann')).toBe('joe.smith-abm@example.com');
+  await assignAccount('joe', 'joe.smith-abm@example.com');
+  await expect(claim('joe.smith@example.com')).rejects.toMatchObject(other);
+  await assignAccount('joe', null);
+  expect(await account('joe')).toBeNull();
+  // Of two at the same moment, one is the user's.
+  const both = await Promise.allSettled([claim('a@example.com'), claim('b@example.com')]);
+  expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(await account('joe')).toBe(both[0]!.status === 'fulfilled' ? 'a@example.com' : 'b@example.com');
+  for (const bad of ['', ' ', 'x'.repeat(321)]) {
+    await expect(claim(bad)).rejects.toMatchObject({ code: 'core.user_enrolment.bad_account', kind: 'invalid' });
+    await expect(claim('a@example.com', bad)).rejects.toMatchObject({ code: 'core.user_enrolment.bad_account' });
+  }
+  const { items } = await engine.events.list({ type: 'user-enrolment.account-assigned', order: 'oldest' });
+  expect(items.map(({ data }) => data)).toMatchObject([
+    { userId: 'joe', managedAppleAccount: 'joe.smith@example.com' },
+    { userId: 'ann' },
+    { managedAppleAccount: 'joe.smith-abm@example.com' },
+    { managedAppleAccount: null },
+    { userId: 'joe' },
+  ]);
+});

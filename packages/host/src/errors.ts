@@ -49,7 +49,7 @@ export interface HostErrorOptions {
  * `host.body.aborted`, `host.body.media_type`, `host.input.invalid`, `host.identity.missing`, `host.identity.untrusted`,
  * `host.identity.bad_signature`, `host.admin.token`, `host.admin.permission`, `host.enrol.pin`, `host.enrol.machine_info`,
  * `host.enrol.refused`, `host.enrol.challenge`, `host.enrol.push`, `host.enrol.sign_in`, `host.enrol.web`, `host.enrol.principal`, `host.ade.linked`, `host.ade.refused`,
- * `host.ade.profile`, `host.ade.lock`, `host.apps.*`, `host.webhook.*`, `host.account.token`, `host.account.mode`, `host.session.required`, `host.session.forged`, `host.locked`,
+ * `host.ade.profile`, `host.ade.lock`, `host.apps.*`, `host.webhook.*`, `host.account.token`, `host.account.mode`, `host.account.domain`, `host.account.other`, `host.session.required`, `host.session.forged`, `host.locked`,
  * `host.not_found`, `host.conflict`, `host.challenge`, `host.options`, `host.data.*` (see `openDataFolder`).
  */
 export class HostError extends Error {

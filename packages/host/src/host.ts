@@ -498,7 +498,7 @@ function withRollover(options: HostOptions): HostOptions {
 
 /** Codes of refusals before the protocol is reached, which whoever watches over the server wants to see. */
 const doorCodes =
-  /^(host\.identity\.|host\.account\.(token|domain|disabled)$|host\.enrol\.(pin|machine_info|challenge|refused)$|host\.locked$)/;
+  /^(host\.identity\.|host\.account\.(token|domain|other|disabled)$|host\.enrol\.(pin|machine_info|challenge|refused)$|host\.locked$)/;
 const isDoorRefusal = (code: string): boolean => doorCodes.test(code);
 
 /** One line for each refusal, and the whole error (once) for a fault of the server. */

@@ -417,6 +417,37 @@ describe('User Enrolment as a whole', () => {
     expect(refused[0]?.data['code']).toBe('host.account.domain');
   });
 
+  it('takes one account of each user who is named, at the sign-in and after it', async () => {
+    const to = await byAccount({
+      signIn: {
+        method: 'apple-as-web',
+        page: (request, { accept }) => {
+          const { searchParams } = new URL(request.url);
+          return accept({ managedAppleAccount: searchParams.get('as') ?? '', userId: 'joe' });
+        },
+      },
+    });
+    const signIn = (as: string) => to.fetch(`/enrol/account/sign-in?as=${as}`);
+    const tokenOf = async (as: string) =>
+      new URL((await signIn(as)).headers.get('location') ?? 'x:').searchParams.get('access-token');
+    const [first, second] = [await tokenOf('joe@example.com'), await tokenOf('joe-abm@example.com')];
+    const enrolWith = async (token: string | null) =>
+      post(to, BYOD, await signed(byod), { authorization: `Bearer ${token}` });
+    expect((await mdmPayload(await enrolWith(first))).mdm).toMatchObject({ AssignedManagedAppleID: 'joe@example.com' });
+    const refused = await enrolWith(second);
+    expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([403, 'host.account.other']);
+    expect((await signIn('joe-abm@example.com')).status).toBe(403);
+    // The account is the same in any case, and written as it was first.
+    const again = await mdmPayload(await enrolWith(await tokenOf('JOE@example.com')));
+    expect(again.mdm).toMatchObject({ AssignedManagedAppleID: 'joe@example.com' });
+
+    const path = '/user-enrolment/accounts/joe';
+    expect(await (await to.api('GET', path)).json()).toEqual({ managedAppleAccount: 'joe@example.com' });
+    expect((await to.api('PUT', path, { managedAppleAccount: 'joe-abm@example.com' })).status).toBe(204);
+    expect((await enrolWith(second)).status).toBe(200);
+    expect((await enrolWith(first)).status).toBe(403);
+  });
+
   it('asks for another account already at the sign-in', async () => {
     const to = await byAccount({
       accountDomains: 'host',

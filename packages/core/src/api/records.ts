@@ -274,6 +274,7 @@ export type EventType =
   | 'enrolment.identity-refused'
   | 'door.refused'
   | 'user-enrolment.changed'
+  | 'user-enrolment.account-assigned'
   | 'enrolment.bootstrap-token-stored'
   | 'enrolment.bootstrap-token-removed'
   | 'enrolment.bootstrap-token-read'

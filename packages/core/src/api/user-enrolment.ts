@@ -37,4 +37,19 @@ export interface UserEnrolments {
   set(change: { readonly enabled: boolean }): Promise<UserEnrolmentSettings>;
   /** What is there and what is missing, in the order in which it is to be done. */
   checklist(): Promise<readonly UserEnrolmentCheck[]>;
+  /** The Managed Apple Account of a user, as the product knows the user; `null` where there is none yet. */
+  account(userId: string): Promise<string | null>;
+  /**
+   * Says that this user enrols with this account: the first one becomes the user's, and every later enrolment is with it (ABM-27).
+   * Upper and lower case are one. The event of the first is `user-enrolment.account-assigned`.
+   * @returns the account in the spelling in which it was assigned
+   * @throws CoreError `core.user_enrolment.other_account` (forbidden), `core.user_enrolment.bad_account` (invalid)
+   */
+  claimAccount(claim: { readonly userId: string; readonly managedAppleAccount: string }): Promise<string>;
+  /**
+   * Assigns an account, in the place of another one, or takes it away (`null`): then the next one that the user enrols with
+   * becomes theirs. Devices that are enrolled stay as they are.
+   * @throws CoreError `core.user_enrolment.bad_account` (invalid)
+   */
+  assignAccount(userId: string, managedAppleAccount: string | null): Promise<void>;
 }

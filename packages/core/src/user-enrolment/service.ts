@@ -3,6 +3,7 @@ import type { PushCertificates } from '../api/push-certificates.ts';
 import type { UserEnrolmentCheck, UserEnrolmentSettings, UserEnrolments } from '../api/user-enrolment.ts';
 import type { Context } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
+import { createAssignedAccounts } from './assigned.ts';
 
 const SETTING = 'core.user-enrolment';
 
@@ -51,6 +52,7 @@ export function createUserEnrolments(
 
   return {
     get,
+    ...createAssignedAccounts(context),
 
     async set({ enabled }) {
       const push = await pushCertificate();

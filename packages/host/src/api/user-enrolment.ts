@@ -24,6 +24,10 @@ const status = z
   })
   .meta({ id: 'UserEnrolment' });
 
+const userParam = z.object({
+  user: z.string().min(1).max(320).meta({ description: 'The user, as the sign-in names them (`userId`).' }),
+});
+
 /** What the host itself knows. */
 export interface UserEnrolmentHost {
   /** Whether users can sign in: the host's option `account`. */
@@ -84,6 +88,33 @@ export function userEnrolmentOperations({ userEnrolments }: Engine, host: UserEn
       handle: async ({ body, context }) => {
         await userEnrolments.set(body);
         return await statusOf(context);
+      },
+    }),
+    operation({
+      id: 'getManagedAccount',
+      permission: 'view devices',
+      method: 'GET',
+      path: '/user-enrolment/accounts/{user}',
+      tag,
+      summary: 'The Managed Apple Account with which a user enrols; `null` before the first enrolment.',
+      params: userParam,
+      response: z.object({ managedAppleAccount: z.string().nullable() }),
+      handle: async ({ params: { user } }) => ({ managedAppleAccount: await userEnrolments.account(user) }),
+    }),
+    operation({
+      id: 'assignManagedAccount',
+      permission: 'manage settings',
+      method: 'PUT',
+      path: '/user-enrolment/accounts/{user}',
+      tag,
+      summary:
+        'Assigns the Managed Apple Account with which a user enrols; `null`: the next one that the user comes with.',
+      params: userParam,
+      body: z.strictObject({ managedAppleAccount: z.string().min(1).max(320).nullable() }),
+      status: 204,
+      handle: async ({ params: { user }, body }) => {
+        await userEnrolments.assignAccount(user, body.managedAppleAccount);
+        return undefined;
       },
     }),
   ];

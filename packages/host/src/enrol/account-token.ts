@@ -6,6 +6,11 @@ import type { AccountEnrolmentMode } from '@espalier/apple-mdm';
 export interface AccountUser {
   /** The Managed Apple Account, which goes into the profile. */
   readonly managedAppleAccount: string;
+  /**
+   * Who it is, as the product's directory knows them. A user who is named enrols with one account alone: the first, or the one that
+   * was assigned (ABM-27). Default: nobody asks.
+   */
+  readonly userId?: string;
   /** The enrolment that this user gets; must be that of the address, where it is given. */
   readonly mode?: AccountEnrolmentMode;
 }
@@ -21,8 +26,8 @@ export interface AccountTokens {
 export function createAccountTokens(secret: Uint8Array, ttlMs: number, now: () => number): AccountTokens {
   const mac = (text: string): Buffer => createHmac('sha256', secret).update(`account-token\0${text}`).digest();
   return {
-    issue({ managedAppleAccount, mode }) {
-      const text = Buffer.from(JSON.stringify({ managedAppleAccount, mode, until: now() + ttlMs })).toString(
+    issue({ managedAppleAccount, mode, userId }) {
+      const text = Buffer.from(JSON.stringify({ managedAppleAccount, mode, userId, until: now() + ttlMs })).toString(
         'base64url',
       );
       return `${text}.${mac(text).toString('base64url')}`;
@@ -34,13 +39,11 @@ export function createAccountTokens(secret: Uint8Array, ttlMs: number, now: () =
       const wanted = mac(text);
       if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return null;
       // Under our own MAC: its shape is ours.
-      const { until, managedAppleAccount, mode } = JSON.parse(
-        Buffer.from(text, 'base64url').toString('utf8'),
-      ) as AccountUser & {
+      const { until, ...user } = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as AccountUser & {
         readonly until: number;
       };
       if (until <= now()) return null;
-      return mode === undefined ? { managedAppleAccount } : { managedAppleAccount, mode };
+      return user;
     },
   };
 }

@@ -12,7 +12,7 @@ import {
   wellKnownFailed,
 } from '@espalier/apple-mdm';
 import type { EnrolmentAccount } from '@espalier/core';
-import { HostError } from '../errors.ts';
+import { HostError, isEspalierError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { bytes, json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
@@ -102,6 +102,12 @@ function isSame(user: AccountUser, expected: EnrolmentAccount): boolean {
   return user.managedAppleAccount.toLowerCase() === expected.managedAppleAccount.toLowerCase();
 }
 
+const otherAccount = (cause?: unknown): HostError =>
+  new HostError('forbidden', 'host.account.other', 'This user has another Managed Apple Account on this server.', {
+    remedy: 'Sign in with the account that was used first, or have an administrator assign this one.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
 /** Discovery, sign-in and enrolment. */
 export function accountRoutes(
   host: EnrolContext,
@@ -120,9 +126,28 @@ export function accountRoutes(
     });
   }
 
+  const { userEnrolments } = host.engine;
+
+  /** Whether the user has another account here already. @throws HostError `host.account.other` (403) */
+  async function checkAssigned({ userId, managedAppleAccount }: AccountUser): Promise<void> {
+    const assigned = userId === undefined ? null : await userEnrolments.account(userId);
+    if (assigned !== null && assigned.toLowerCase() !== managedAppleAccount.toLowerCase()) throw otherAccount();
+  }
+
+  /** The account in the spelling that was assigned. @throws HostError `host.account.other` (403) */
+  async function claimed({ userId, managedAppleAccount }: AccountUser): Promise<string> {
+    if (userId === undefined) return managedAppleAccount;
+    try {
+      return await userEnrolments.claimAccount({ userId, managedAppleAccount });
+    } catch (error) {
+      if (isEspalierError(error) && error.code === 'core.user_enrolment.other_account') throw otherAccount(error);
+      throw error;
+    }
+  }
+
   /** Whether this kind of enrolment is turned on. */
   const isOpen = async (mode: AccountEnrolmentMode): Promise<boolean> =>
-    mode !== 'BYOD' || (await host.engine.userEnrolments.get()).enabled;
+    mode !== 'BYOD' || (await userEnrolments.get()).enabled;
 
   async function discover(context: Context): Promise<Response> {
     const identifier = context.url.searchParams.get('user-identifier') ?? '';
@@ -158,7 +183,7 @@ export function accountRoutes(
         body: { ...refusal },
       });
     }
-    const { managedAppleAccount } = user;
+    const managedAppleAccount = await claimed(user);
     const invitation = await host.engine.enrolling.invite({
       note: `${mode} ${managedAppleAccount}`.slice(0, 200),
       ttlHours: 1,
@@ -180,17 +205,22 @@ export function accountRoutes(
             methods: ['GET', 'POST'],
             path: SIGN_IN,
             noHead: true,
-            handle: (context: Context) =>
-              page(context.request, {
+            async handle(context: Context) {
+              let accepted: AccountUser | null = null;
+              const answer = await page(context.request, {
                 userIdentifier: context.url.searchParams.get('user-identifier'),
                 accept: (user) => {
                   checkDomain(context, user);
+                  accepted = user;
                   return bytes(null, 308, null, {
                     location: authenticationResult(tokens.issue(user)),
                     'cache-control': 'no-store',
                   });
                 },
-              }),
+              });
+              if (accepted !== null) await checkAssigned(accepted);
+              return answer;
+            },
           },
         ]),
   ];
