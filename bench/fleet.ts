@@ -1,10 +1,10 @@
 // `npm run bench -- fleet [--devices N] [--profile FOLDER]`: N simulated devices (100,000 where nothing is said) enrol with the
 // host over PostgreSQL, answer the inventory that the engine asks for, and poll once more for one command each.
 //
-// Three processes and the database: the devices are in this one and reach the server by messages between processes, without a
-// network and TLS, so they prove themselves by Mdm-Signature. Each enrols wholly: profile, SCEP, check-ins. The devices' RSA
-// keys share a few hundred primes (`createKeyPool`), since making two primes for each would take hours; every key and every
-// certificate is different.
+// Three processes and the database, which the server reaches by a socket of the file system: the devices are in this one
+// and reach the server by messages between processes, without a network and TLS, so they prove themselves by Mdm-Signature.
+// Each enrols wholly: profile, SCEP, check-ins. The devices' RSA keys share a few hundred primes (`createKeyPool`), since
+// making two primes for each would take hours; every key and every certificate is different.
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -51,14 +51,19 @@ export async function run(args: readonly string[] = []): Promise<BenchResult[]> 
   const profiles = value('--profile');
   const progress = createProgress(`fleet of ${count.toLocaleString('en-US')}`);
   progress.at(0, 'starting');
-  const database = await startServer({ durable: true, settings: SETTINGS });
+  const database = await startServer({ durable: true, socket: true, settings: SETTINGS });
   const server: Child<FleetRequest> = startChild(join(import.meta.dirname, 'fleet/server.ts'));
   try {
     const root = await createRootCa({ subject: 'CN=Bench', key: { type: 'rsa', bits: 2048 }, clock: Date });
     const ca = await openCa({ ...root, clock: Date });
     const { publicKey, privateKey } = await generateKeyPair({ type: 'ec', curve: 'P-256' });
     const certificate = await ca.issue({ publicKey, subject: 'CN=Profiles', template: 'device' });
-    await server.ask({ ask: 'start', url: database.url, ca: root, signing: { certificate, privateKey } });
+    await server.ask({
+      ask: 'start',
+      url: database.socketUrl ?? database.url,
+      ca: root,
+      signing: { certificate, privateKey },
+    });
     const environment = {
       fetch: fetchFrom(server),
       keyPool: createKeyPool(),

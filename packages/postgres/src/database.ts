@@ -23,6 +23,21 @@ export interface Queryable {
   query<R extends object = Row>(name: string, text: string, values?: readonly Value[]): Promise<R[]>;
 }
 
+/**
+ * A transaction. Statements go out as they are asked for, one behind the other on one connection, and their answers come back in
+ * the same order: what does not depend on an answer should not wait for it, since every wait is a round trip and two processes
+ * woken (measured: 4 to 5 times the processor time of the statement itself).
+ */
+export interface Transaction extends Queryable {
+  /** Sends a statement whose result nobody needs. The transaction fails with it. */
+  send(name: string, text: string, values?: readonly Value[]): void;
+  /**
+   * Sends the commit behind what was sent, before the answers are there: call it last, and only await statements after it. Should one
+   * of them fail, the server rolls back. A step that does not call it is committed when it has returned.
+   */
+  commit(): void;
+}
+
 /** The database of a store. */
 export interface Database extends Queryable {
   /** The schema's name, quoted. */
@@ -30,7 +45,7 @@ export interface Database extends Queryable {
   /** The schema's name as it is. */
   readonly schemaName: string;
   /** Runs `step` in a transaction, and again when it lost to another one. `step` must change nothing but the database. */
-  transaction<T>(step: (q: Queryable) => Promise<T>): Promise<T>;
+  transaction<T>(step: (q: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -57,6 +72,8 @@ export function openDatabase(target: string | PostgresConfig, options: PostgresS
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    // Statements are sent without waiting for the answers to those before them; the pool lends a connection to one at a time.
+    pipeline: true,
     application_name: options.applicationName ?? 'espalier',
     statement_timeout: statementTimeout,
     lock_timeout: options.lockTimeoutMs ?? 10_000,
@@ -122,6 +139,46 @@ export function openDatabase(target: string | PostgresConfig, options: PostgresS
     }
   }
 
+  async function inTransaction<T>(client: pg.PoolClient, step: (q: Transaction) => Promise<T>): Promise<T> {
+    const sent: Promise<unknown>[] = [];
+    /** What failed first: whatever was sent behind it only says that the transaction is over. */
+    let failure: { readonly error: unknown } | null = null;
+    const post = <R>(answer: Promise<R>): Promise<R> => {
+      answer.catch((error: unknown) => {
+        failure ??= { error };
+      });
+      sent.push(answer);
+      return answer;
+    };
+    let committed = false;
+    const commit = (): void => {
+      if (!committed) void post(control(client, 'commit'));
+      committed = true;
+    };
+    const begun = post(control(client, 'begin'));
+    try {
+      const result = await step({
+        async query(name, text, values = []) {
+          const rows = await post(send(client, name, text, values));
+          await begun;
+          return rows as never;
+        },
+        send: (name, text, values = []) => void post(send(client, name, text, values)),
+        commit,
+      });
+      commit();
+      await Promise.all(sent);
+      return result;
+    } catch (error) {
+      const cause = (failure as { readonly error: unknown } | null)?.error ?? error;
+      // When even this fails the connection is dropped, and with it the transaction.
+      if (!committed && !isConnectionFailure(cause)) await control(client, 'rollback');
+      // Nothing of it may be on its way still when the connection is lent to somebody else.
+      await Promise.allSettled(sent);
+      throw cause;
+    }
+  }
+
   async function attempt<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries++) {
       if (closing !== null) throw closedError();
@@ -138,19 +195,7 @@ export function openDatabase(target: string | PostgresConfig, options: PostgresS
     schema: `"${schemaName}"`,
     schemaName,
     query: (name, text, values = []) => attempt((client) => send(client, name, text, values)),
-    transaction: (step) =>
-      attempt(async (client) => {
-        await control(client, 'begin');
-        try {
-          const result = await step({ query: (name, text, values = []) => send(client, name, text, values) });
-          await control(client, 'commit');
-          return result;
-        } catch (error) {
-          // When even this fails the connection is dropped, and with it the transaction.
-          if (!isConnectionFailure(error)) await control(client, 'rollback');
-          throw error;
-        }
-      }),
+    transaction: (step) => attempt((client) => inTransaction(client, step)),
     close() {
       closing ??= pool.end();
       return closing;

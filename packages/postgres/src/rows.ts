@@ -1,6 +1,6 @@
 // How values go into statements and rows come out of them.
 import type { Enrolment, Facts, NewEvent, StoredDevice } from '@espalier/core';
-import type { Queryable, Value } from './database.ts';
+import type { Queryable, Transaction, Value } from './database.ts';
 
 /** The columns of an {@link Enrolment}, from "live" as `l` and "enrolment" as `e`. */
 export const enrolmentColumns = (s: string): string => `l.id, l.channel, e.kind, l.parent, l.status, l.phase, e.udid,
@@ -69,15 +69,19 @@ export function eventArrays(events: readonly NewEvent[]): Value[] {
   ];
 }
 
-/** Appends events. Call it last in a transaction: while it lasts, followers wait for it. */
-export async function appendEvents(q: Queryable, s: string, events: readonly NewEvent[]): Promise<number[]> {
+const append = (s: string) =>
+  `SELECT seq FROM ${s}.append_events($1::text[], $2::bigint[], $3::text[], $4::text[]) AS t (seq)`;
+
+/** Appends events by themselves. */
+export async function appendEvents(db: Queryable, s: string, events: readonly NewEvent[]): Promise<number[]> {
   if (events.length === 0) return [];
-  const rows = await q.query<{ seq: number }>(
-    'events.append',
-    `SELECT seq FROM ${s}.append_events($1::text[], $2::bigint[], $3::text[], $4::text[]) AS t (seq)`,
-    eventArrays(events),
-  );
+  const rows = await db.query<{ seq: number }>('events.append', append(s), eventArrays(events));
   return rows.map((row) => row.seq);
+}
+
+/** Appends events in a transaction. Call it last: from then until the commit, followers of events wait. */
+export function sendEvents(q: Transaction, s: string, events: readonly NewEvent[]): void {
+  if (events.length > 0) q.send('events.append', append(s), eventArrays(events));
 }
 
 /** Cuts one row more than asked for off a page, and tells where the next begins. */

@@ -10,6 +10,8 @@ import pg from 'pg';
 export interface TestServer {
   /** The URL of its database `espalier`. */
   readonly url: string;
+  /** The same through a socket of the file system, as a server on the same machine would be reached; with `socket` alone. */
+  readonly socketUrl: string | null;
   readonly port: number;
   /** Where its files are. */
   readonly dataDir: string;
@@ -39,6 +41,8 @@ async function freePort(): Promise<number> {
 export async function startServer(
   options: {
     readonly durable?: boolean;
+    /** Also listens on a socket in the file system. */
+    readonly socket?: boolean;
     /** Settings as `name=value`. */
     readonly settings?: readonly string[];
     readonly onLog?: (line: string) => void;
@@ -52,7 +56,8 @@ export async function startServer(
     options.onLog?.(String(line));
     if (log.length > 50) log.shift();
   };
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=120'];
+  const settings = ['listen_addresses=127.0.0.1', 'max_connections=120'];
+  settings.push(`unix_socket_directories=${options.socket === true ? databaseDir : ''}`);
   if (options.durable !== true) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
   settings.push(...(options.settings ?? []));
   const server = new EmbeddedPostgres({
@@ -79,6 +84,10 @@ export async function startServer(
   await server.createDatabase('espalier');
   return {
     url: `postgres://espalier:espalier@127.0.0.1:${port}/espalier`,
+    socketUrl:
+      options.socket === true
+        ? `postgres://espalier:espalier@localhost:${port}/espalier?host=${encodeURIComponent(databaseDir)}`
+        : null,
     port,
     dataDir: databaseDir,
     start,

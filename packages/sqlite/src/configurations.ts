@@ -158,6 +158,25 @@ export function sqliteConfigurations(db: Database): ConfigurationStore {
         markReconcile(db, at);
       }),
 
+    markConcerned: ({ enrolmentIds, at }) => {
+      const ids = db.all<{ id: string }>(
+        `SELECT e.id FROM enrolments e WHERE e.id IN (SELECT value FROM json_each(?))
+           AND (EXISTS (SELECT 1 FROM assignments a WHERE a.enrolment = e.nr)
+             OR EXISTS (SELECT 1 FROM label_members m JOIN configuration_labels c ON c.label = m.label
+               WHERE m.enrolment = e.nr))`,
+        JSON.stringify(enrolmentIds),
+      );
+      if (ids.length === 0) return Promise.resolve(false);
+      return db.write(() => {
+        setTargets(
+          db,
+          ids.map(({ id }) => id),
+        );
+        markReconcile(db, at);
+        return true;
+      });
+    },
+
     claimMarks: ({ at, leaseMs, limit, enrolmentIds }) =>
       db.write(() => {
         const of = enrolmentIds === undefined ? '' : 'AND e.id IN (SELECT value FROM json_each(?3))';

@@ -1,5 +1,12 @@
 // The hot path: take a result, touch the enrolment, offer the next command.
-import { backoffDelay, type DueCommand, type PollInput, type PollOutcome, type ResultOutcome } from '@espalier/core';
+import {
+  backoffDelay,
+  type DueCommand,
+  type PollInput,
+  type PollOutcome,
+  type ResultCommand,
+  type ResultOutcome,
+} from '@espalier/core';
 import type { Database } from './database.ts';
 import { cancelEvents, finish, type PendingRow, pendingColumns } from './pending.ts';
 import { appendEvents, type EnrolmentRow, isLiving, storedBytes } from './rows.ts';
@@ -47,7 +54,7 @@ export function poll(db: Database, input: PollInput): PollOutcome {
 
 interface Taken {
   readonly result: ResultOutcome;
-  readonly command: { readonly requestType: string; readonly followUp: boolean } | null;
+  readonly command: ResultCommand | null;
 }
 
 function takeResult(
@@ -56,12 +63,12 @@ function takeResult(
   { enrolmentId, at, backoff }: PollInput,
   answer: NonNullable<PollInput['result']>,
 ): Taken {
-  const command = db.get<{ seq: number; rank: number; request_type: string; follow_up: number }>(
-    'SELECT seq, -priority AS rank, request_type, follow_up FROM commands WHERE uuid = ?',
+  const command = db.get<{ seq: number; rank: number; request_type: string; origin: string; follow_up: number }>(
+    'SELECT seq, -priority AS rank, request_type, origin, follow_up FROM commands WHERE uuid = ?',
     answer.commandUuid,
   );
   if (command === undefined) return { result: 'unknown', command: null };
-  const known = { requestType: command.request_type, followUp: command.follow_up === 1 };
+  const known = { requestType: command.request_type, origin: command.origin, followUp: command.follow_up === 1 };
   const row = db.get<PendingRow>(
     `SELECT ${pendingColumns.replace('e.id', '?')} FROM pending w JOIN commands c ON c.seq = w.seq
      WHERE w.enrolment = ? AND w.rank = ? AND w.seq = ?`,

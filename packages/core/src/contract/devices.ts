@@ -329,6 +329,31 @@ function configurationTests({ test, expect }: Suite): void {
     expect(await store.configurations.claimMarks(only)).toEqual([]);
   });
 
+  test('a change of facts marks whom configurations concern, by their labels or by what they have', async (store) => {
+    await enrol(store, 'A', 'B', 'C');
+    await store.labels.create(label('l'));
+    await store.labels.create(label('other'));
+    await join(store, 'l', 'A');
+    await join(store, 'other', 'C');
+    await store.configurations.create(configuration('c', { labelIds: ['l'] }), T0, changed());
+    /** Who is marked; their marks are cleared. */
+    const marked = async () => {
+      const found = await store.configurations.claimMarks({ at: T0 + HOUR, leaseMs: MINUTE, limit: 99 });
+      await store.configurations.clearMarks(found);
+      return found.map(({ enrolmentId }) => enrolmentId).sort();
+    };
+    await marked();
+    const concern = (...enrolmentIds: string[]) =>
+      store.configurations.markConcerned({ enrolmentIds, at: T0 + MINUTE });
+    expect(await concern('A', 'B', 'C', 'A', 'nobody')).toBe(true);
+    expect(await marked()).toEqual(['A']);
+    expect(await concern('B', 'C', 'nobody')).toBe(false);
+    expect(await marked()).toEqual([]);
+    await store.configurations.putAssignments({ put: [assignment('B', 'c')], remove: [], events: [] });
+    expect(await concern('B', 'C')).toBe(true);
+    expect(await marked()).toEqual(['B']);
+  });
+
   test('desired configurations follow from labels, each once', async (store) => {
     await enrol(store, 'A', 'B', 'C');
     for (const id of ['k', 'l']) await store.labels.create(label(id));

@@ -41,12 +41,12 @@ export function resultTests({ test, expect }: Suite): void {
 
   test('stores a result once, with its answer and its event', async (store) => {
     await enrol(store, 'A');
-    await enqueue(store, ['A'], [command('c1', { requestType: 'ProfileList', followUp: true })]);
+    await enqueue(store, ['A'], [command('c1', { requestType: 'ProfileList', origin: 'inventory', followUp: true })]);
     await next(store, 'A', { at: T0 + 1 });
     const before = (await eventTypes(store)).length;
     expect(await poll(store, 'A', { at: T0 + 2, answer: ['c1', 'error'] })).toMatchObject({
       result: 'stored',
-      resultCommand: { requestType: 'ProfileList', followUp: true },
+      resultCommand: { requestType: 'ProfileList', origin: 'inventory', followUp: true },
       command: null,
     });
     expect(await store.queue.get('A', 'c1')).toEqual({
@@ -60,7 +60,7 @@ export function resultTests({ test, expect }: Suite): void {
       finishedAt: T0 + 2,
       attempts: 1,
       dedupeKey: null,
-      origin: 'contract',
+      origin: 'inventory',
       errorChain: [{ code: 7, domain: 'Test', description: 'no' }],
       response: { bytes: bytes('error to c1'), sealed: false },
     });

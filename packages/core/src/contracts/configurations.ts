@@ -68,6 +68,11 @@ export interface ConfigurationStore {
 
   /** Marks devices for reconciling; enrolments that do not exist are left out. */
   mark(input: { readonly enrolmentIds: readonly string[]; readonly at: number }): Promise<void>;
+  /**
+   * Marks those that are to have a configuration by their labels, or have an assignment of one: whom a change of facts may
+   * concern. True when there was one.
+   */
+  markConcerned(input: { readonly enrolmentIds: readonly string[]; readonly at: number }): Promise<boolean>;
   /** Leases up to `limit` marks that are due by `at`, oldest first: their due time moves to `at + leaseMs`. Only of these enrolments, when given. */
   claimMarks(input: {
     readonly at: number;

@@ -81,6 +81,13 @@ export interface DueCommand {
   readonly attempts: number;
 }
 
+/** What is known of a command that a device answers. */
+export interface ResultCommand {
+  readonly requestType: string;
+  readonly origin: string;
+  readonly followUp: boolean;
+}
+
 /** Answer of {@link QueueStore.poll}. */
 export type PollOutcome =
   | { readonly outcome: 'unknown' }
@@ -89,7 +96,7 @@ export type PollOutcome =
       readonly outcome: 'ok';
       readonly result: ResultOutcome | null;
       /** What is known of the command that the result was for; `null` when there was none or it is unknown. */
-      readonly resultCommand: { readonly requestType: string; readonly followUp: boolean } | null;
+      readonly resultCommand: ResultCommand | null;
       readonly command: DueCommand | null;
     };
 

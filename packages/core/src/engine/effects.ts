@@ -20,12 +20,22 @@ import { RENEWAL_ORIGIN } from './renewal.ts';
 
 /** Applies the ends of commands. Every effect may be applied again without harm. */
 export interface Effects {
-  /** Applies one end, then marks it done. `value` is the decoded response where the caller has it, `again` says that it may have been applied before. */
-  apply(enrolmentId: string, commandUuid: string, value?: PlistDict, again?: boolean): Promise<void>;
+  /** Applies one end, then marks it done. `end` is what the caller knows of it, `again` says that it may have been applied before. */
+  apply(enrolmentId: string, commandUuid: string, end?: AnsweredCommand | null, again?: boolean): Promise<void>;
   /** Takes note that the profile of a command cannot be made for this device: it is planned anew. */
   withheld(enrolmentId: string, commandUuid: string, reason: string): Promise<void>;
   /** Applies those that were left behind (a crash between the result and its effects). Returns how many. */
   applyLeftBehind(olderThanMs: number): Promise<number>;
+}
+
+/** A command whose answer was stored just now. */
+export interface AnsweredCommand {
+  readonly requestType: string;
+  readonly origin: string;
+  readonly state: CommandState;
+  readonly errorChain: readonly AppleError[];
+  /** The answer, decoded. */
+  readonly value: PlistDict;
 }
 
 /** Makes the effects. */
@@ -48,11 +58,8 @@ export function createEffects(context: Context, labels: LabelService): Effects {
   }
 
   async function markAssigned(enrolmentId: string): Promise<void> {
-    const desired = await store.configurations.desired([enrolmentId]);
-    // A user of a Shared iPad has what its device is to have.
-    if (desired.size === 0 && (await assignmentsOf(enrolmentId)).length === 0) return;
-    await store.configurations.mark({ enrolmentIds: [enrolmentId], at: clock.now() });
-    context.kick.reconciler();
+    const marked = await store.configurations.markConcerned({ enrolmentIds: [enrolmentId], at: clock.now() });
+    if (marked) context.kick.reconciler();
   }
 
   async function assignmentsOf(enrolmentId: string): Promise<readonly AssignmentRecord[]> {
@@ -119,14 +126,13 @@ export function createEffects(context: Context, labels: LabelService): Effects {
   async function applyEnd(
     enrolmentId: string,
     commandUuid: string,
-    value: PlistDict | undefined,
+    known: AnsweredCommand | null,
     again: boolean,
   ): Promise<void> {
-    const outcome = await store.queue.get(enrolmentId, commandUuid);
-    if (outcome === null || outcome.finishedAt === null) return;
-    const { requestType, state, errorChain, response, origin } = outcome;
-    const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
-    const answer = (): PlistDict => value ?? (response === null ? {} : readResponse(vault.read(response, ref)).value);
+    const end = known ?? (await stored(enrolmentId, commandUuid));
+    if (end === null) return;
+    const { requestType, state, errorChain, origin } = end;
+    const answer = (): PlistDict => end.value ?? {};
     const recipe = recipeOf(origin);
     const advance = async (value: PlistDict): Promise<void> => {
       const ended = { enrolmentId, commandUuid, requestType, state };
@@ -135,12 +141,12 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     if (requestType === 'EraseDevice') {
       // Last: whatever follows from the answer belongs to a device that is still there.
       await advance(state === 'acknowledged' ? answer() : {});
-      await eraseEnded(context, outcome);
+      await eraseEnded(context, { enrolmentId, state });
       return;
     }
     if (origin === RENEWAL_ORIGIN) {
       if (state === 'acknowledged') await profileArrived(context, enrolmentId);
-    } else if (origin === RETIRE_ORIGIN) await removalEnded(context, outcome);
+    } else if (origin === RETIRE_ORIGIN) await removalEnded(context, { enrolmentId, state });
     else if (requestType === 'InstallProfile' || requestType === 'RemoveProfile') {
       await profileCommand(enrolmentId, commandUuid, requestType, state, errorChain);
     } else if (state !== 'acknowledged') {
@@ -148,16 +154,30 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       if (requestType === 'DeviceInformation') await store.inventory.apply(emptyReport(enrolmentId, clock.now()));
     } else if (requestType === 'DeviceLock') {
       await confirmLockPin(context, enrolmentId, commandUuid);
-    } else if (response !== null) {
+    } else if (end.value !== null) {
       await inventory(enrolmentId, requestType, answer(), again);
       if (requestType === 'SecurityInfo') await escrowRecoveryKey(context, enrolmentId, answer());
     }
     await advance(state === 'acknowledged' ? answer() : {});
   }
 
-  async function apply(enrolmentId: string, commandUuid: string, value?: PlistDict, again = false): Promise<void> {
+  /** An end as it was stored; `null` where there is none. */
+  async function stored(enrolmentId: string, commandUuid: string) {
+    const outcome = await store.queue.get(enrolmentId, commandUuid);
+    if (outcome === null || outcome.finishedAt === null) return null;
+    const ref = { kind: 'response', key: [enrolmentId, commandUuid] } as const;
+    const value = outcome.response === null ? null : readResponse(vault.read(outcome.response, ref)).value;
+    return { ...outcome, value };
+  }
+
+  async function apply(
+    enrolmentId: string,
+    commandUuid: string,
+    end: AnsweredCommand | null = null,
+    again = false,
+  ): Promise<void> {
     try {
-      await applyEnd(enrolmentId, commandUuid, value, again);
+      await applyEnd(enrolmentId, commandUuid, end, again);
     } catch (error) {
       // What the store could not do is tried again. What the engine cannot do it could not do the next time either, and
       // it must not keep the device, or other results, from going on.
@@ -184,7 +204,7 @@ export function createEffects(context: Context, labels: LabelService): Effects {
       for (;;) {
         const left = await store.queue.followUps({ before: clock.now() - olderThanMs, limit: 200 });
         for (const { enrolmentId, commandUuid } of left) {
-          await apply(enrolmentId, commandUuid, undefined, true);
+          await apply(enrolmentId, commandUuid, null, true);
           count++;
         }
         if (left.length < 200) return count;

@@ -96,12 +96,15 @@ export function createProtocol(
     }
     // Also of a repeated result: the first time, its effects may have been cut off together with our answer.
     const taken = outcome.result === 'stored' || outcome.result === 'repeated';
-    const hasEffects = taken && outcome.resultCommand?.followUp === true;
-    if (hasEffects) {
-      await effects.apply(enrolmentId, response.commandUuid, response.value, outcome.result === 'repeated');
-    }
+    const known = taken && outcome.resultCommand?.followUp === true ? outcome.resultCommand : null;
+    if (known !== null && outcome.result === 'stored' && response.status !== 'NotNow') {
+      const { requestType, origin } = known;
+      const { errorChain, value } = response;
+      const state = statuses[response.status];
+      await effects.apply(enrolmentId, commandUuid, { requestType, origin, state, errorChain, value });
+    } else if (known !== null) await effects.apply(enrolmentId, commandUuid, null, true);
     context.bus.poke();
-    return hasEffects;
+    return known !== null;
   }
 
   async function complete(enrolmentId: string, commandUuid: string, body: Uint8Array) {

@@ -131,6 +131,18 @@ export function memoryConfigurations(state: MemoryState): ConfigurationStore {
       for (const id of enrolmentIds) if (state.enrolments.has(id)) state.markReconcile(id, at);
     },
 
+    async markConcerned({ enrolmentIds, at }) {
+      state.open();
+      const wanted = new Set([...state.configurations.values()].flatMap(({ labelIds }) => labelIds));
+      const concerned = [...new Set(enrolmentIds)].filter(
+        (id) =>
+          state.enrolments.has(id) &&
+          (state.assignments.has(id) || [...wanted].some((labelId) => state.members.get(labelId)?.has(id) === true)),
+      );
+      for (const id of concerned) state.markReconcile(id, at);
+      return concerned.length > 0;
+    },
+
     async claimMarks({ at, leaseMs, limit, enrolmentIds }) {
       state.open();
       const candidates = enrolmentIds === undefined ? [...state.marks.keys()] : [...new Set(enrolmentIds)];

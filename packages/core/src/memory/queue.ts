@@ -73,7 +73,13 @@ export function memoryQueue(state: MemoryState): QueueStore {
         outcome: 'ok',
         result,
         resultCommand:
-          resultCommand === null ? null : { requestType: resultCommand.requestType, followUp: resultCommand.followUp },
+          resultCommand === null
+            ? null
+            : {
+                requestType: resultCommand.requestType,
+                origin: resultCommand.origin,
+                followUp: resultCommand.followUp,
+              },
         command,
       };
     },

@@ -112,13 +112,17 @@ BEGIN
   PERFORM ${s}.end_rows(v_ids, v_seqs, array_fill('cancelled'::text, ARRAY[cardinality(v_ids)]), p_at);
 END $$;
 
+${pollRoutine(s)}`;
+
+/** The routine of a poll; since migration 15 it also tells where the command that was answered came from. */
+export const pollRoutine = (s: string, withOrigin = false): string => `
 -- The hot path. See the contract of poll for what each step means.
 CREATE FUNCTION ${s}.poll(
   p_id text, p_pin text, p_at bigint, p_base bigint, p_max bigint,
   p_uuid text, p_status text, p_response bytea, p_sealed boolean, p_errors json,
   p_event_type text, p_event_at bigint, p_event_enrolment text, p_event_data text,
   OUT o_outcome text, OUT o_result text, OUT o_result_type text, OUT o_result_follow_up boolean,
-  OUT o_uuid text, OUT o_type text, OUT o_body bytea, OUT o_sealed boolean, OUT o_attempts integer
+  OUT o_uuid text, OUT o_type text, OUT o_body bytea, OUT o_sealed boolean, OUT o_attempts integer${withOrigin ? ', OUT o_result_origin text' : ''}
 )
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -143,7 +147,7 @@ BEGIN
 
   IF p_uuid IS NOT NULL THEN
     o_result := 'unknown';
-    SELECT c.seq, c.ord, c.request_type, c.follow_up, c.on_error INTO v_command FROM ${s}.command c WHERE c.uuid = p_uuid;
+    SELECT c.seq, c.ord, c.request_type, c.follow_up, c.on_error${withOrigin ? ', c.origin' : ''} INTO v_command FROM ${s}.command c WHERE c.uuid = p_uuid;
     IF FOUND THEN
       SELECT p.state, p.attempts, p.max_attempts, p.chain_id, p.chain_index INTO v_row FROM ${s}.pending p
       WHERE p.enrolment_id = p_id AND p.ord = v_command.ord AND p.seq = v_command.seq;
@@ -184,7 +188,7 @@ BEGIN
       END IF;
       IF o_result <> 'unknown' THEN
         o_result_type := v_command.request_type;
-        o_result_follow_up := v_command.follow_up;
+        o_result_follow_up := v_command.follow_up;${withOrigin ? '\n        o_result_origin := v_command.origin;' : ''}
       END IF;
       IF o_result IN ('stored', 'deferred', 'retrying') AND p_event_type IS NOT NULL THEN
         PERFORM ${s}.append_events(

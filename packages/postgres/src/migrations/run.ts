@@ -15,6 +15,7 @@ import { phases } from './11-phases.ts';
 import { credentialTables } from './12-credentials.ts';
 import { adeProfileTables } from './13-ade-profiles.ts';
 import { certificateDevices } from './14-certificate-devices.ts';
+import { pollOrigin } from './15-poll-origin.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -32,6 +33,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   credentialTables,
   adeProfileTables,
   certificateDevices,
+  pollOrigin,
 ];
 
 /** The version that this release of the package works with. */

@@ -7,7 +7,7 @@ import type {
   AcmeStateStore,
 } from '@espalier/core';
 import type { Database, Queryable } from '../database.ts';
-import { appendEvents } from '../rows.ts';
+import { sendEvents } from '../rows.ts';
 import { addCertificate } from './certificates.ts';
 
 interface OrderRow {
@@ -198,7 +198,7 @@ export function postgresAcme(db: Database): AcmeStateStore {
         if (known !== undefined) return { outcome: 'replayed', certificateId, certificate: known.certificate };
         await q.query('acme.useIdentifiers', text.useIdentifiers, [hashes, accountId, publicKeyHash, certificateId]);
         await q.query('acme.proven', text.proven, [accountId]);
-        if (await addCertificate(q, s, certificate)) await appendEvents(q, s, [event]);
+        if (await addCertificate(q, s, certificate)) sendEvents(q, s, [event]);
         return { outcome: 'issued', certificateId, certificate: certificate.certificate };
       }),
     async findIssuance(fingerprint) {

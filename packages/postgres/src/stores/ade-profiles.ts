@@ -1,7 +1,7 @@
 // Enrolment profiles on PostgreSQL: kept, published, followed by their devices, deleted in bounded steps.
 import type { AdeProfile, AdeProfileUse, AdeStore } from '@espalier/core';
 import type { Database, Queryable } from '../database.ts';
-import { appendEvents, freeText, jsonText } from '../rows.ts';
+import { freeText, jsonText, sendEvents } from '../rows.ts';
 import type { adeTexts } from './ade-texts.ts';
 
 /** The functions. Whatever moves devices holds the account's sync row, so that it never meets a page. */
@@ -39,7 +39,7 @@ export function postgresAdeProfiles(
               ]);
         // Somebody added it at this very moment.
         if (written.length === 0) return 'conflict';
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'written';
       }),
     async getProfile(id) {
@@ -52,7 +52,7 @@ export function postgresAdeProfiles(
         if (!(await held(q, accountId, fence))) return false;
         const values = [profileId, accountId, uuid, version, failure];
         const touched = await q.query('ade.publish', text.publish, values);
-        if (touched.length > 0) await appendEvents(q, s, events);
+        if (touched.length > 0) sendEvents(q, s, events);
         return true;
       }),
     followProfile: ({ accountId, fence, profileId, at, limit }) =>
@@ -73,7 +73,7 @@ export function postgresAdeProfiles(
         const done = moved < limit;
         if (done) {
           await q.query('ade.deleteProfile', text.deleteProfile, [profileId]);
-          await appendEvents(q, s, [event]);
+          sendEvents(q, s, [event]);
         }
         return { moved, done };
       }),

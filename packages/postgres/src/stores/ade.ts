@@ -12,7 +12,7 @@ import type {
   FactValue,
 } from '@espalier/core';
 import type { Database, Queryable, Value } from '../database.ts';
-import { appendEvents, cut, freeText, jsonText } from '../rows.ts';
+import { cut, freeText, jsonText, sendEvents } from '../rows.ts';
 import { postgresAdeProfiles } from './ade-profiles.ts';
 import { adeTexts } from './ade-texts.ts';
 
@@ -55,7 +55,7 @@ export function postgresAde(db: Database): AdeStore {
         for (const secret of secrets) {
           await q.query('ade.secret', text.secret, [`ade:${account.id}`, secret.name, secret.blob]);
         }
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'written';
       }),
 
@@ -66,7 +66,7 @@ export function postgresAde(db: Database): AdeStore {
         await q.query('ade.deleteDevices', text.deleteDevices, [id]);
         await q.query('ade.deleteProfiles', text.deleteProfiles, [id]);
         await q.query('ade.deleteSecrets', text.deleteSecrets, [`ade:${id}`]);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 
@@ -108,7 +108,7 @@ export function postgresAde(db: Database): AdeStore {
         const { added, modified, deleted } = row ?? { added: 0, modified: 0, deleted: 0 };
         const counts = { added, modified, deleted, unchanged: changes.length - added - modified - deleted };
         const counted = events.map((event) => ({ ...event, data: { ...event.data, ...counts } }));
-        await appendEvents(q, s, counted);
+        sendEvents(q, s, counted);
         return counts;
       }),
 
@@ -139,7 +139,7 @@ export function postgresAde(db: Database): AdeStore {
         const uuid = stored === undefined ? profileUuid : stored.appleUuid;
         await q.query('ade.assign', text.assign, [profileId, uuid, at, accountId, serials]);
         await stage(q, staging);
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return [];
       }),
     dueAssignments: ({ accountId, at, limit }) => db.query('ade.due', text.due, [accountId, at, limit]),

@@ -1,14 +1,21 @@
 // Assignments of configurations to devices, and the marks for reconciling, on PostgreSQL.
 import type { AssignmentRecord, ConfigurationStore, ReconcileMark } from '@espalier/core';
 import type { Database, Value } from '../database.ts';
-import { appendEvents, cut, freeText } from '../rows.ts';
+import { cut, freeText, sendEvents } from '../rows.ts';
 
 /** The part of the configuration store that is about devices. */
 export function postgresAssignments(
   db: Database,
 ): Pick<
   ConfigurationStore,
-  'assignmentsOf' | 'assignments' | 'putAssignments' | 'transition' | 'mark' | 'claimMarks' | 'clearMarks'
+  | 'assignmentsOf'
+  | 'assignments'
+  | 'putAssignments'
+  | 'transition'
+  | 'mark'
+  | 'markConcerned'
+  | 'claimMarks'
+  | 'clearMarks'
 > {
   const s = db.schema;
   const columns = `enrolment_id AS "enrolmentId", configuration_id AS "configurationId",
@@ -35,6 +42,13 @@ export function postgresAssignments(
     lock: `SELECT 1 FROM ${s}.assignment
       WHERE enrolment_id = $1 AND configuration_id = $2 AND command_uuid IS NOT DISTINCT FROM $3 FOR UPDATE`,
     mark: `SELECT FROM ${s}.mark_enrolments($1::text[], $2)`,
+    markConcerned: `WITH concerned AS MATERIALIZED (
+        SELECT array_agg(u.id) AS ids FROM unnest($1::text[]) AS u (id)
+        WHERE EXISTS (SELECT FROM ${s}.assignment a WHERE a.enrolment_id = u.id)
+          OR EXISTS (SELECT FROM ${s}.member m JOIN ${s}.configuration_label c ON c.label_id = m.label_id
+            WHERE m.enrolment_id = u.id)
+      )
+      SELECT 1, ${s}.mark_enrolments(c.ids, $2) FROM concerned c WHERE c.ids IS NOT NULL`,
     claim: `WITH due AS MATERIALIZED (
         SELECT m.enrolment_id, m.mark, m.due_at FROM ${s}.mark m
         WHERE m.due_at <= $1 AND ($4::text[] IS NULL OR m.enrolment_id = ANY ($4))
@@ -81,15 +95,15 @@ export function postgresAssignments(
       ];
       await db.transaction(async (q) => {
         if (remove.length > 0) {
-          await q.query('assignments.remove', text.remove, [
+          q.send('assignments.remove', text.remove, [
             remove.map((one) => one.enrolmentId),
             remove.map((one) => one.configurationId),
           ]);
         }
         if (records.length > 0) {
-          await q.query('assignments.put', text.put, columnsOf(records));
+          q.send('assignments.put', text.put, columnsOf(records));
         }
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
       });
     },
 
@@ -98,14 +112,19 @@ export function postgresAssignments(
         const key = [enrolmentId, configurationId];
         const found = await q.query('assignments.lock', text.lock, [...key, expectedCommandUuid]);
         if (found.length === 0) return false;
-        if (to === null) await q.query('assignments.remove', text.remove, [[enrolmentId], [configurationId]]);
-        else await q.query('assignments.put', text.put, columnsOf([to]));
-        await appendEvents(q, s, events);
+        if (to === null) q.send('assignments.remove', text.remove, [[enrolmentId], [configurationId]]);
+        else q.send('assignments.put', text.put, columnsOf([to]));
+        sendEvents(q, s, events);
         return true;
       }),
 
     async mark({ enrolmentIds, at }) {
       await db.query('marks.mark', text.mark, [[...new Set(enrolmentIds)], at]);
+    },
+
+    async markConcerned({ enrolmentIds, at }) {
+      const ids = [...new Set(enrolmentIds)];
+      return (await db.query('marks.markConcerned', text.markConcerned, [ids, at])).length > 0;
     },
 
     async claimMarks({ at, leaseMs, limit, enrolmentIds }) {

@@ -10,7 +10,7 @@ import {
   REVOCATIONS_SETTING,
 } from '@espalier/core';
 import type { Database, Queryable } from '../database.ts';
-import { appendEvents, cut, freeText } from '../rows.ts';
+import { cut, freeText, sendEvents } from '../rows.ts';
 
 /** Certificates over the database. */
 export function postgresCertificates(db: Database): CertificateStore {
@@ -132,7 +132,7 @@ export function postgresCertificates(db: Database): CertificateStore {
     commitScep: ({ challengeHash, transactionId, publicKeyHash, certificate, waited, at, event }) =>
       db.transaction(async (q) => {
         const key = [transactionId, publicKeyHash];
-        await q.query('certificates.lock', text.lock, [`${db.schemaName}.scep`, key.join('\n')]);
+        q.send('certificates.lock', text.lock, [`${db.schemaName}.scep`, key.join('\n')]);
         const [issued] = await q.query<{ certificate: Uint8Array }>(
           'certificates.findTransaction',
           text.findTransaction,
@@ -143,22 +143,24 @@ export function postgresCertificates(db: Database): CertificateStore {
           const taken = await q.query('certificates.takeChallenge', text.takeChallenge, [challengeHash, at]);
           if (taken.length === 0) return { outcome: 'challenge-used' };
         }
-        await q.query('certificates.addTransaction', text.addTransaction, [
+        q.send('certificates.addTransaction', text.addTransaction, [
           ...key,
           certificate.certificate,
           certificate.fingerprint,
         ]);
-        await addCertificate(q, s, certificate);
+        const added = addCertificate(q, s, certificate);
         if (waited !== undefined) {
-          await q.query('certificates.settle', text.settle, [waited.publicKeyHash, waited.transactionId]);
+          q.send('certificates.settle', text.settle, [waited.publicKeyHash, waited.transactionId]);
         }
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
+        q.commit();
+        await added;
         return { outcome: 'issued', certificate: certificate.certificate };
       }),
 
     register: (certificate, event) =>
       db.transaction(async (q) => {
-        if (await addCertificate(q, s, certificate)) await appendEvents(q, s, [event]);
+        if (await addCertificate(q, s, certificate)) sendEvents(q, s, [event]);
       }),
 
     async get(fingerprint) {
@@ -191,17 +193,17 @@ export function postgresCertificates(db: Database): CertificateStore {
 
     revoke: ({ fingerprint, reason, at, tellAt, event }) =>
       db.transaction(async (q) => {
-        await q.query('certificates.lockHolders', text.lockHolders, [fingerprint]);
+        q.send('certificates.lockHolders', text.lockHolders, [fingerprint]);
         const [row] = await q.query<{ status: string }>('certificates.lockCertificate', text.lockCertificate, [
           fingerprint,
         ]);
         if (row === undefined) return 'unknown';
         if (row.status === 'revoked') return 'already-revoked';
-        await q.query('certificates.revoke', text.revoke, [fingerprint, at, reason, tellAt ?? null]);
-        await q.query('certificates.unpin', text.unpin, [fingerprint]);
-        await q.query('certificates.endCredential', text.endCredential, [fingerprint, at]);
-        await q.query('certificates.count', text.count, [REVOCATIONS_SETTING]);
-        await appendEvents(q, s, [event]);
+        q.send('certificates.revoke', text.revoke, [fingerprint, at, reason, tellAt ?? null]);
+        q.send('certificates.unpin', text.unpin, [fingerprint]);
+        q.send('certificates.endCredential', text.endCredential, [fingerprint, at]);
+        q.send('certificates.count', text.count, [REVOCATIONS_SETTING]);
+        sendEvents(q, s, [event]);
         return 'revoked';
       }),
 
@@ -213,7 +215,7 @@ export function postgresCertificates(db: Database): CertificateStore {
     told: ({ fingerprint, tellAt, event }) =>
       db.transaction(async (q) => {
         const changed = await q.query('certificates.told', text.told, [fingerprint, tellAt]);
-        if (changed.length > 0 && event !== null) await appendEvents(q, s, [event]);
+        if (changed.length > 0 && event !== null) sendEvents(q, s, [event]);
         return changed.length > 0;
       }),
 
@@ -240,7 +242,7 @@ export function postgresCertificates(db: Database): CertificateStore {
     renewalBegun: (fingerprint, at, event) =>
       db.transaction(async (q) => {
         const changed = await q.query('certificates.renewalBegun', text.renewalBegun, [fingerprint, at]);
-        if (changed.length > 0) await appendEvents(q, s, [event]);
+        if (changed.length > 0) sendEvents(q, s, [event]);
       }),
 
     expire: ({ at, limit }) =>
@@ -256,7 +258,7 @@ export function postgresCertificates(db: Database): CertificateStore {
           enrolmentId,
           data: { fingerprint, serialNumber },
         }));
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return rows.length;
       }),
 

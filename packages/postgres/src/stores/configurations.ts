@@ -1,7 +1,7 @@
 // Configurations on PostgreSQL; their assignments and the reconcile marks are in assignments.ts.
 import type { Configuration, ConfigurationStore } from '@espalier/core';
 import type { Database, Queryable, Value } from '../database.ts';
-import { appendEvents } from '../rows.ts';
+import { sendEvents } from '../rows.ts';
 import { postgresAssignments } from './assignments.ts';
 
 /** Configurations over the database. */
@@ -64,7 +64,7 @@ export function postgresConfigurations(db: Database): ConfigurationStore {
         await lockLabels(q, configuration.labelIds);
         await q.query('configurations.place', text.place, [configuration.id, configuration.labelIds]);
         await mark(q, configuration.id, configuration.labelIds, at);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'created';
       }),
 
@@ -84,7 +84,7 @@ export function postgresConfigurations(db: Database): ConfigurationStore {
         await q.query('configurations.unplace', text.unplace, [id]);
         await q.query('configurations.place', text.place, [id, configuration.labelIds]);
         if (configuration.version !== old.version || !sameLabels) await mark(q, id, concerned, at);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'updated';
       }),
 
@@ -96,7 +96,7 @@ export function postgresConfigurations(db: Database): ConfigurationStore {
         await q.query('configurations.unplace', text.unplace, [id]);
         await q.query('configurations.delete', text.delete, [id]);
         await mark(q, id, [], at);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 

@@ -8,7 +8,7 @@ import type {
   CredentialSummary,
 } from '@espalier/core';
 import type { Database, Queryable } from '../database.ts';
-import { appendEvents, cut, freeText } from '../rows.ts';
+import { cut, freeText, sendEvents } from '../rows.ts';
 import { addCertificate } from './certificates.ts';
 
 const DAY = 86_400_000;
@@ -128,7 +128,7 @@ export function postgresCredentials(db: Database): CredentialStore {
       db.transaction(async (q) => {
         if (await isTaken(q, setting)) return 'name-taken';
         await q.query('credentials.addSetting', text.addSetting, settingValues(setting));
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'created';
       }),
 
@@ -140,7 +140,7 @@ export function postgresCredentials(db: Database): CredentialStore {
         if (old.version !== expectedVersion) return 'conflict';
         if (taken) return 'name-taken';
         await q.query('credentials.writeSetting', text.writeSetting, settingValues(setting));
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'updated';
       }),
 
@@ -148,7 +148,7 @@ export function postgresCredentials(db: Database): CredentialStore {
       db.transaction(async (q) => {
         if ((await q.query('credentials.removeSetting', text.removeSetting, [id])).length === 0) return false;
         await q.query('credentials.removeCredentials', text.removeCredentials, [id]);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 
@@ -172,7 +172,7 @@ export function postgresCredentials(db: Database): CredentialStore {
         if (before !== undefined) await q.query('credentials.replace', text.replace, [before.id, createdAt]);
         await add(q, s, credential);
         if (certificate !== undefined) await addCertificate(q, s, certificate);
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return 'stored';
       }),
 
@@ -201,21 +201,21 @@ export function postgresCredentials(db: Database): CredentialStore {
     deleteKey: ({ id, at, by, event }) =>
       db.transaction(async (q) => {
         if ((await q.query('credentials.deleteKey', text.deleteKey, [id, at, by])).length === 0) return false;
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 
     delivered: ({ id, at, event }) =>
       db.transaction(async (q) => {
         if ((await q.query('credentials.delivered', text.delivered, [id, at])).length === 0) return false;
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 
     supersede: ({ id, at, event }) =>
       db.transaction(async (q) => {
         if ((await q.query('credentials.supersede', text.supersede, [id, at])).length === 0) return false;
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 
@@ -226,7 +226,7 @@ export function postgresCredentials(db: Database): CredentialStore {
           ...{ type: 'credential.key-deleted' as const, at, enrolmentId: null },
           data: { credentialId: id, settingId, holder, by: 'age' },
         }));
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return rows;
       }),
 
@@ -237,7 +237,7 @@ export function postgresCredentials(db: Database): CredentialStore {
           ...{ type: 'credential.discarded' as const, at, enrolmentId: null },
           data: { credentialId: id, settingId, holder, fingerprint },
         }));
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return rows.map(plain);
       }),
 
@@ -248,7 +248,7 @@ export function postgresCredentials(db: Database): CredentialStore {
           ...{ type: `credential.${status}` as const, at, enrolmentId: null },
           data: { credentialId: id, settingId, holder, fingerprint, notAfter },
         }));
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return rows.map(plain);
       }),
 

@@ -1,7 +1,7 @@
 // What channels are to have, were told and fetched, and what they said, on PostgreSQL.
 import type { DeclarationStateRecord, DeclarationStore, DeclarationSyncRecord, ReconcileMark } from '@espalier/core';
 import type { Database, Value } from '../database.ts';
-import { appendEvents, cut, freeText } from '../rows.ts';
+import { cut, freeText, sendEvents } from '../rows.ts';
 
 /** The part of the store that is about channels. */
 export function declarationSyncs(
@@ -137,7 +137,7 @@ export function declarationSyncs(
         const [old] = await q.query<{ deviceToken: string | null }>('declarations.lockSync', text.lock, [enrolmentId]);
         if (old === undefined) return;
         await q.query('declarations.fetched', text.fetched, [enrolmentId, token, at]);
-        if (old.deviceToken !== token) await appendEvents(q, s, [event]);
+        if (old.deviceToken !== token) sendEvents(q, s, [event]);
       }),
 
     report: ({ enrolmentId, expectedReports, at, status, capabilities, states, events }) =>
@@ -146,7 +146,7 @@ export function declarationSyncs(
         if (old?.reports !== expectedReports) return false;
         await q.query('declarations.report', text.report, [enrolmentId, status, capabilities, at]);
         await q.query('declarations.states', text.states, stateValues(enrolmentId, states));
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return true;
       }),
 

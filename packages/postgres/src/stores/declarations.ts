@@ -1,7 +1,7 @@
 // Declarations, sets and their members on PostgreSQL; what channels are to have and say is in declaration-syncs.ts.
 import type { DeclarationSet, DeclarationStore, StoredDeclaration } from '@espalier/core';
 import type { Database, Queryable, Value } from '../database.ts';
-import { appendEvents, cut } from '../rows.ts';
+import { cut, sendEvents } from '../rows.ts';
 import { declarationSyncs } from './declaration-syncs.ts';
 
 /** Declarations over the database. */
@@ -124,7 +124,7 @@ export function postgresDeclarations(db: Database): DeclarationStore {
             : await q.query('declarations.update', text.update, [...valuesOf(declaration), expectedVersion]);
         if (rows.length === 0) return 'conflict';
         if (concerning.length > 0) await q.query('declarations.markHolders', text.markHolders, [concerning, at]);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'written';
       }),
 
@@ -133,7 +133,7 @@ export function postgresDeclarations(db: Database): DeclarationStore {
         await q.query('declarations.lock', text.lock, [[identifier]]);
         if ((await q.query('declarations.used', text.used, [identifier])).length > 0) return 'in-use';
         if ((await q.query('declarations.remove', text.remove, [identifier])).length === 0) return 'unknown';
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'deleted';
       }),
 
@@ -177,7 +177,7 @@ export function postgresDeclarations(db: Database): DeclarationStore {
         }
         await place(q, set);
         if (!same) await mark(q, id, at);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'written';
       }),
 
@@ -188,7 +188,7 @@ export function postgresDeclarations(db: Database): DeclarationStore {
         await q.query('declarations.lockLabels', text.lockLabels, [old.labelIds]);
         await mark(q, id, at);
         await q.query('declarations.deleteSet', text.deleteSet, [id]);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return true;
       }),
 
@@ -217,7 +217,7 @@ export function postgresDeclarations(db: Database): DeclarationStore {
         ]);
         const [came] = await q.query<{ n: number }>('declarations.join', text.join, [setId, [...new Set(add)], at]);
         const [added, removed] = [came?.n ?? 0, gone?.n ?? 0];
-        if (added + removed > 0) await appendEvents(q, s, [{ ...event, data: { ...event.data, added, removed } }]);
+        if (added + removed > 0) sendEvents(q, s, [{ ...event, data: { ...event.data, added, removed } }]);
         return { added, removed };
       }),
 

@@ -1,6 +1,6 @@
 // Facts as rows: the numbers of fields, and the rows of a device.
 import type { FactRow } from '@espalier/core';
-import type { Database, Queryable } from '../database.ts';
+import type { Database, Transaction } from '../database.ts';
 
 /** The tables of facts. */
 export interface FactTables {
@@ -10,18 +10,18 @@ export interface FactTables {
   known(tokens: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Replaces the rows of some tokens of a device. */
   put(
-    q: Queryable,
+    q: Transaction,
     nr: number,
     tokens: readonly string[],
     rows: readonly FactRow[],
     ids: ReadonlyMap<string, number>,
-  ): Promise<void>;
+  ): void;
   /** Replaces all rows of devices. */
   replace(
-    q: Queryable,
+    q: Transaction,
     devices: readonly { readonly nr: number; readonly rows: readonly FactRow[] }[],
     ids: ReadonlyMap<string, number>,
-  ): Promise<void>;
+  ): void;
 }
 
 /** Makes the access to the tables. Numbers are committed when they are given out, and never change. */
@@ -44,13 +44,13 @@ export function createFactTables(db: Database): FactTables {
     for (const { id, token } of rows) known.set(token, id);
   }
 
-  async function insert(
-    q: Queryable,
+  function insert(
+    q: Transaction,
     rows: readonly { readonly nr: number; readonly row: FactRow }[],
     ids: ReadonlyMap<string, number>,
-  ): Promise<void> {
+  ): void {
     if (rows.length === 0) return;
-    await q.query('facts.insert', text.insert, [
+    q.send('facts.insert', text.insert, [
       rows.map(({ nr }) => nr),
       rows.map(({ row }) => ids.get(row.field)!),
       rows.map(({ row }) => row.ordinal),
@@ -78,21 +78,21 @@ export function createFactTables(db: Database): FactTables {
       return known;
     },
 
-    async put(q, nr, tokens, rows, ids) {
+    put(q, nr, tokens, rows, ids) {
       // A token that is no text of the database's has no rows either.
       const storable = tokens.filter((token) => !/[\0\p{Cs}]/u.test(token));
-      await q.query('facts.drop', text.drop, [nr, storable]);
+      q.send('facts.drop', text.drop, [nr, storable]);
       const changed = new Set(tokens);
-      await insert(
+      insert(
         q,
         rows.filter((row) => changed.has(row.field)).map((row) => ({ nr, row })),
         ids,
       );
     },
 
-    async replace(q, devices, ids) {
-      await q.query('facts.dropAll', text.dropAll, [devices.map(({ nr }) => nr)]);
-      await insert(
+    replace(q, devices, ids) {
+      q.send('facts.dropAll', text.dropAll, [devices.map(({ nr }) => nr)]);
+      insert(
         q,
         devices.flatMap(({ nr, rows }) => rows.map((row) => ({ nr, row }))),
         ids,

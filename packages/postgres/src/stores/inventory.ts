@@ -2,7 +2,7 @@
 import type { Enrolment, FactValue, InstalledProfile, InventoryRecord, InventoryStore } from '@espalier/core';
 import { sameFact, sameList } from '@espalier/core';
 import type { Database } from '../database.ts';
-import { appendEvents, cut, type DeviceColumns, deviceColumns, deviceOf } from '../rows.ts';
+import { cut, type DeviceColumns, deviceColumns, deviceOf, sendEvents } from '../rows.ts';
 import { filterClause, filterValues } from './enrolments.ts';
 import type { FactTables } from './facts.ts';
 
@@ -55,13 +55,13 @@ export function postgresInventory(db: Database, facts: FactTables): InventorySto
         const listsChanged = lists.some((list) => list !== null);
         if (changed.length > 0 || listsChanged) {
           const json = changed.length > 0 ? JSON.stringify(Object.fromEntries(merged)) : null;
-          await q.query('inventory.update', text.update, [id, json, ...lists]);
+          q.send('inventory.update', text.update, [id, json, ...lists]);
         }
         if (changed.length > 0 && known.channel === 'device') {
-          await facts.put(q, known.nr, changed, report.rows ?? [], ids);
+          facts.put(q, known.nr, changed, report.rows ?? [], ids);
         }
-        if (report.complete) await q.query('inventory.complete', text.complete, [id, report.at]);
-        if (report.event !== null && (changed.length > 0 || listsChanged)) await appendEvents(q, s, [report.event]);
+        if (report.complete) q.send('inventory.complete', text.complete, [id, report.at]);
+        if (report.event !== null && (changed.length > 0 || listsChanged)) sendEvents(q, s, [report.event]);
         return { changed, listsChanged };
       });
     },

@@ -1,7 +1,7 @@
 // Invitations on PostgreSQL.
 import type { InvitationRecord, InvitationStore } from '@espalier/core';
 import type { Database } from '../database.ts';
-import { appendEvents, cut } from '../rows.ts';
+import { cut, sendEvents } from '../rows.ts';
 
 /** Invitations over the database. */
 export function postgresInvitations(db: Database): InvitationStore {
@@ -32,10 +32,10 @@ export function postgresInvitations(db: Database): InvitationStore {
   return {
     create: (invitation, at, event) =>
       db.transaction(async (q) => {
-        await q.query('invitations.lock', text.lock, [`${db.schemaName}.pin`, invitation.pinHash]);
+        q.send('invitations.lock', text.lock, [`${db.schemaName}.pin`, invitation.pinHash]);
         const taken = await q.query('invitations.taken', text.taken, [invitation.pinHash, at]);
         if (taken.length > 0) return 'pin-taken';
-        await q.query('invitations.create', text.create, [
+        q.send('invitations.create', text.create, [
           invitation.id,
           invitation.status,
           invitation.note,
@@ -46,7 +46,7 @@ export function postgresInvitations(db: Database): InvitationStore {
           invitation.pinHash,
           invitation.tokenHash,
         ]);
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'created';
       }),
     get: (id) => one('invitations.get', text.get, id),

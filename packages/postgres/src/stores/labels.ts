@@ -9,7 +9,7 @@ import type {
   MembershipChange,
 } from '@espalier/core';
 import type { Database, Queryable, Value } from '../database.ts';
-import { appendEvents, cut, type DeviceColumns, deviceColumns, deviceOf, enrolmentColumns } from '../rows.ts';
+import { cut, type DeviceColumns, deviceColumns, deviceOf, enrolmentColumns, sendEvents } from '../rows.ts';
 
 /** Labels over the database. */
 export function postgresLabels(db: Database): LabelStore {
@@ -157,7 +157,7 @@ export function postgresLabels(db: Database): LabelStore {
         const [label] = await q.query<{ name: string }>('labels.name', text.name, [id]);
         const data = { labelId: id, label: label!.name, cause: 'label-deleted' };
         const left = await q.query<{ id: string }>('labels.memberIds', text.memberIds, [id]);
-        await appendEvents(
+        sendEvents(
           q,
           s,
           left.map((member) => ({ type: 'label.left', at, enrolmentId: member.id, data })),
@@ -261,7 +261,7 @@ export function postgresLabels(db: Database): LabelStore {
         if (marked.length > 0) await q.query('labels.mark', text.mark, [marked, at]);
         const declared = [...new Set(real.filter((one) => onSets.has(one.labelId)).map((one) => one.enrolmentId))];
         if (declared.length > 0) await q.query('labels.markDeclarations', text.markDeclarations, [declared, at]);
-        await appendEvents(
+        sendEvents(
           q,
           s,
           real.map(({ labelId, enrolmentId, member }) => ({

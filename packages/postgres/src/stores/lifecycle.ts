@@ -7,8 +7,8 @@ import type {
   NamedSecret,
   NewEvent,
 } from '@espalier/core';
-import type { Database, Queryable } from '../database.ts';
-import { appendEvents, enrolmentColumns, freeText } from '../rows.ts';
+import type { Database, Queryable, Transaction } from '../database.ts';
+import { enrolmentColumns, freeText, sendEvents } from '../rows.ts';
 
 interface Locked {
   readonly id: string;
@@ -16,6 +16,13 @@ interface Locked {
   readonly status: EnrolmentStatus;
   readonly phase: Enrolment['phase'];
   readonly pin: string | null;
+}
+
+/** What is known of a certificate, as far as an enrolment goes by it. */
+interface IssuedTo {
+  readonly enrolmentId: string | null;
+  readonly status: string;
+  readonly invitationId: string | null;
 }
 
 /** The part of the enrolment store that changes what an enrolment is. */
@@ -119,24 +126,24 @@ export function postgresLifecycle(
 
   const read = async (q: Queryable, id: string): Promise<Enrolment> =>
     (await q.query<Enrolment>('lifecycle.get', text.get, [id]))[0]!;
-  const putDetails = async (q: Queryable, id: string, details: EnrolmentDetails): Promise<void> => {
+  const putDetails = (q: Transaction, id: string, details: EnrolmentDetails): void => {
     const given = Object.entries(details)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]: [string, string | null]) => [key, value === null ? null : freeText(value)]);
     if (given.length > 0) {
-      await q.query('lifecycle.details', text.details, [id, JSON.stringify(Object.fromEntries(given))]);
+      q.send('lifecycle.details', text.details, [id, JSON.stringify(Object.fromEntries(given))]);
     }
   };
-  const putSecrets = async (q: Queryable, id: string, secrets: readonly NamedSecret[]): Promise<void> => {
+  const putSecrets = (q: Transaction, id: string, secrets: readonly NamedSecret[]): void => {
     if (secrets.length === 0) return;
     // Of two blobs under one name the last counts; one statement may write each only once.
     const blobs = new Map(secrets.map(({ name, blob }) => [name, blob]));
-    await q.query('lifecycle.secrets', text.secrets, [id, [...blobs.keys()], [...blobs.values()]]);
+    q.send('lifecycle.secrets', text.secrets, [id, [...blobs.keys()], [...blobs.values()]]);
   };
 
   /** A device leaves with its user channels; the events of the labels that it was in. */
   const leaveAll = async (
-    q: Queryable,
+    q: Transaction,
     family: readonly Locked[],
     id: string,
     at: number,
@@ -144,7 +151,7 @@ export function postgresLifecycle(
   ): Promise<NewEvent[]> => {
     const leaving = family.filter((row) => row.id === id || row.status !== 'checked-out').map((row) => row.id);
     const labels = await q.query<{ id: string; name: string }>('lifecycle.labels', text.labels, [id]);
-    await q.query('lifecycle.leave', text.leave, [leaving, at]);
+    q.send('lifecycle.leave', text.leave, [leaving, at]);
     return labels.map((label) => ({
       type: 'label.left' as const,
       at,
@@ -157,17 +164,14 @@ export function postgresLifecycle(
     authenticate: ({ id, kind, certificateFingerprint: pin, at, details, secrets, events }) =>
       db.transaction(async (q) => {
         const guards = [`${db.schemaName}.enrolment`, id, `${db.schemaName}.pin`, pin];
-        await q.query('lifecycle.guard', text.guard, guards);
-        const family = await q.query<Locked>('lifecycle.lockFamily', text.lockFamily, [id]);
+        q.send('lifecycle.guard', text.guard, guards);
+        const [family, holders, [certificate]] = await Promise.all([
+          q.query<Locked>('lifecycle.lockFamily', text.lockFamily, [id]),
+          q.query('lifecycle.holder', text.holder, [pin, id]),
+          q.query<IssuedTo>('lifecycle.certificate', text.certificate, [pin]),
+        ]);
         const existing = family.find((row) => row.id === id);
-
-        const holders = await q.query('lifecycle.holder', text.holder, [pin, id]);
         if (holders.length > 0) return { outcome: 'identity-mismatch', reason: 'pinned-elsewhere' };
-        const [certificate] = await q.query<{
-          enrolmentId: string | null;
-          status: string;
-          invitationId: string | null;
-        }>('lifecycle.certificate', text.certificate, [pin]);
         if (certificate !== undefined) {
           if (certificate.enrolmentId !== null && certificate.enrolmentId !== id) {
             return { outcome: 'identity-mismatch', reason: 'pinned-elsewhere' };
@@ -178,20 +182,21 @@ export function postgresLifecycle(
         }
 
         const fresh = !(existing?.status === 'pending' && existing.pin === pin);
-        if (existing === undefined) await q.query('lifecycle.create', text.create, [id, 'device', null, kind]);
+        if (existing === undefined) q.send('lifecycle.create', text.create, [id, 'device', null, kind]);
         else if (fresh) {
-          await q.query('lifecycle.clear', text.clear, [id, at]);
-          await q.query('lifecycle.reset', text.reset, [id]);
+          q.send('lifecycle.clear', text.clear, [id, at]);
+          q.send('lifecycle.reset', text.reset, [id]);
           const users = family.filter((row) => row.id !== id && row.status !== 'checked-out').map((row) => row.id);
-          if (users.length > 0) await q.query('lifecycle.leave', text.leave, [users, at]);
+          if (users.length > 0) q.send('lifecycle.leave', text.leave, [users, at]);
         }
         const invitation = certificate?.invitationId ?? null;
-        await q.query('lifecycle.begin', text.begin, [id, pin, at, kind, fresh, invitation]);
-        await putDetails(q, id, details);
-        await putSecrets(q, id, secrets);
-        const enrolment = await read(q, id);
-        await appendEvents(q, s, events);
-        return { outcome: 'accepted', enrolment, fresh };
+        q.send('lifecycle.begin', text.begin, [id, pin, at, kind, fresh, invitation]);
+        putDetails(q, id, details);
+        putSecrets(q, id, secrets);
+        const enrolment = read(q, id);
+        sendEvents(q, s, events);
+        q.commit();
+        return { outcome: 'accepted', enrolment: await enrolment, fresh };
       }),
 
     tokenUpdate: (input) =>
@@ -207,8 +212,7 @@ export function postgresLifecycle(
           if (self === undefined) {
             // The parent's lock is held, so nobody else makes this channel meanwhile, unless somebody just had.
             rows = await q.query<Locked>('lifecycle.lock', text.lock, [[id]]);
-            if (rows.length === 0)
-              await q.query('lifecycle.create', text.create, [id, 'user', input.parent, input.kind]);
+            if (rows.length === 0) q.send('lifecycle.create', text.create, [id, 'user', input.parent, input.kind]);
           }
         } else {
           if (self?.channel !== 'device' || (self.status !== 'pending' && self.status !== 'active')) {
@@ -219,20 +223,21 @@ export function postgresLifecycle(
         const first = rows.find((row) => row.id === id)?.status !== 'active';
         const events: NewEvent[] = [];
         if (first) {
-          await q.query('lifecycle.activate', text.activate, [id, at]);
+          q.send('lifecycle.activate', text.activate, [id, at]);
           if (channel === 'device') {
-            await q.query('lifecycle.enforce', text.enforce, [id, pin]);
+            q.send('lifecycle.enforce', text.enforce, [id, pin]);
             for (const { id: invitationId } of await q.query<{ id: string }>('lifecycle.consume', text.consume, [id])) {
               events.push({ type: 'invitation.consumed', at, enrolmentId: id, data: { invitationId } });
             }
           }
         }
-        await putDetails(q, id, { topic: input.topic, ...input.details });
-        await q.query('lifecycle.token', text.token, [id, input.token, input.pushMagic, input.topic, at]);
-        await putSecrets(q, id, input.secrets);
-        const enrolment = await read(q, id);
-        await appendEvents(q, s, [...events, ...(first ? input.firstEvents : input.laterEvents)]);
-        return { outcome: 'updated', first, enrolment };
+        putDetails(q, id, { topic: input.topic, ...input.details });
+        q.send('lifecycle.token', text.token, [id, input.token, input.pushMagic, input.topic, at]);
+        putSecrets(q, id, input.secrets);
+        const enrolment = read(q, id);
+        sendEvents(q, s, [...events, ...(first ? input.firstEvents : input.laterEvents)]);
+        q.commit();
+        return { outcome: 'updated', first, enrolment: await enrolment };
       }),
 
     adopt: ({ id, certificateFingerprint: pin, at, events }) =>
@@ -241,10 +246,11 @@ export function postgresLifecycle(
         if (self?.channel !== 'device' || self.status !== 'active' || self.pin === null) return { outcome: 'refused' };
         const own = await q.query('lifecycle.renewal', text.renewal, [id, pin]);
         if (own.length === 0) return { outcome: 'refused' };
-        await q.query('lifecycle.adopt', text.adopt, [id, pin, self.pin, at]);
-        const enrolment = await read(q, id);
-        await appendEvents(q, s, events);
-        return { outcome: 'adopted', enrolment };
+        q.send('lifecycle.adopt', text.adopt, [id, pin, self.pin, at]);
+        const enrolment = read(q, id);
+        sendEvents(q, s, events);
+        q.commit();
+        return { outcome: 'adopted', enrolment: await enrolment };
       }),
 
     checkOut: ({ id, certificateFingerprint, at, events }) =>
@@ -256,12 +262,12 @@ export function postgresLifecycle(
         if (before.certificateFingerprint !== certificateFingerprint) return { outcome: 'identity-mismatch' };
         if (self.status !== 'pending' && self.status !== 'active') return { outcome: 'ok', enrolment: before };
         const left = await leaveAll(q, family, id, at, 'check-out');
-        if (self.phase === 'retire-pending') await q.query('lifecycle.end', text.end, [id, 'retired']);
-        else await q.query('lifecycle.end', text.end, [id, 'checked-out']);
-        await q.query('lifecycle.seen', text.seen, [id, at]);
-        const enrolment = await read(q, id);
-        await appendEvents(q, s, [...left, ...events]);
-        return { outcome: 'ok', enrolment };
+        q.send('lifecycle.end', text.end, [id, self.phase === 'retire-pending' ? 'retired' : 'checked-out']);
+        q.send('lifecycle.seen', text.seen, [id, at]);
+        const enrolment = read(q, id);
+        sendEvents(q, s, [...left, ...events]);
+        q.commit();
+        return { outcome: 'ok', enrolment: await enrolment };
       }),
 
     setPhase: ({ ids, from, to, at, cause }) =>
@@ -270,14 +276,14 @@ export function postgresLifecycle(
         const moving = await q.query<Pick<Locked, 'id' | 'phase'>>('lifecycle.moving', text.moving, [ids, to, wanted]);
         if (moving.length === 0) return [];
         const moved = moving.map(({ id }) => id);
-        await q.query('lifecycle.move', text.move, [moved, to]);
+        q.send('lifecycle.move', text.move, [moved, to]);
         const events = moving.map(({ id, phase }) => ({
           type: 'enrolment.phase-changed' as const,
           at,
           enrolmentId: id,
           data: { from: phase ?? 'none', to: to ?? 'none', cause },
         }));
-        await appendEvents(q, s, events);
+        sendEvents(q, s, events);
         return moved;
       }),
 
@@ -287,20 +293,22 @@ export function postgresLifecycle(
         const self = family.find((row) => row.id === id);
         if (self?.channel !== 'device' || !from.includes(self.status)) return null;
         const left = await leaveAll(q, family, id, at, cause);
-        await q.query('lifecycle.end', text.end, [id, status]);
-        const enrolment = await read(q, id);
-        await appendEvents(q, s, [...left, ...events]);
-        return enrolment;
+        q.send('lifecycle.end', text.end, [id, status]);
+        const enrolment = read(q, id);
+        sendEvents(q, s, [...left, ...events]);
+        q.commit();
+        return await enrolment;
       }),
 
     revive: ({ id, phase, at, events }) =>
       db.transaction(async (q) => {
         const [self] = await q.query<Locked>('lifecycle.lock', text.lock, [[id]]);
         if (self?.channel !== 'device' || self.status !== 'wiped') return null;
-        await q.query('lifecycle.revive', text.revive, [id, phase, at]);
-        const enrolment = await read(q, id);
-        await appendEvents(q, s, events);
-        return enrolment;
+        q.send('lifecycle.revive', text.revive, [id, phase, at]);
+        const enrolment = read(q, id);
+        sendEvents(q, s, events);
+        q.commit();
+        return await enrolment;
       }),
   };
 }

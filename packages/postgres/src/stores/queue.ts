@@ -18,6 +18,7 @@ interface PollRow {
   readonly o_result: Extract<PollOutcome, { outcome: 'ok' }>['result'];
   readonly o_result_type: string | null;
   readonly o_result_follow_up: boolean | null;
+  readonly o_result_origin: string;
   readonly o_uuid: string | null;
   readonly o_type: string;
   readonly o_body: Uint8Array;
@@ -135,7 +136,11 @@ export function postgresQueue(db: Database): QueueStore {
         resultCommand:
           row.o_result_type === null
             ? null
-            : { requestType: row.o_result_type, followUp: row.o_result_follow_up === true },
+            : {
+                requestType: row.o_result_type,
+                origin: row.o_result_origin,
+                followUp: row.o_result_follow_up === true,
+              },
         command:
           row.o_uuid === null
             ? null

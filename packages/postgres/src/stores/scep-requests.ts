@@ -1,7 +1,7 @@
 // SCEP requests that wait, on PostgreSQL.
 import type { ScepRequestRecord, ScepRequestStore } from '@espalier/core';
 import type { Database } from '../database.ts';
-import { appendEvents, cut } from '../rows.ts';
+import { cut, sendEvents } from '../rows.ts';
 
 /** Waiting requests over the database. */
 export function postgresScepRequests(db: Database): ScepRequestStore {
@@ -44,7 +44,7 @@ export function postgresScepRequests(db: Database): ScepRequestStore {
         const values = [id, publicKeyHash, transactionId, state, sealed, requestedAt, decidedAt, expiresAt, at];
         const held = await q.query('scepRequests.hold', text.hold, values);
         if (held.length === 0) return 'held-before';
-        await appendEvents(q, s, [event]);
+        sendEvents(q, s, [event]);
         return 'held';
       }),
 
@@ -71,7 +71,7 @@ export function postgresScepRequests(db: Database): ScepRequestStore {
     decide: ({ id, state, sealed, at, event }) =>
       db.transaction(async (q) => {
         const decided = await q.query('scepRequests.decide', text.decide, [id, state, sealed, at]);
-        if (decided.length > 0) await appendEvents(q, s, [event]);
+        if (decided.length > 0) sendEvents(q, s, [event]);
         return decided.length > 0;
       }),
 

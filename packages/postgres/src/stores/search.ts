@@ -120,7 +120,7 @@ export function postgresSearch(db: Database, facts: FactTables): SearchStore {
         const same = devices.filter(({ enrolmentId, revision }) => byId.get(enrolmentId)?.revision === revision);
         if (same.length > 0) {
           const rows = same.map((device) => ({ nr: byId.get(device.enrolmentId)!.nr, rows: device.rows }));
-          await facts.replace(q, rows, ids);
+          facts.replace(q, rows, ids);
         }
         return devices
           .filter(({ enrolmentId, revision }) => {
