@@ -17,6 +17,7 @@ export type * from './api/credentials.ts';
 export type * from './api/declarations.ts';
 export type * from './api/engine.ts';
 export type * from './api/hooks.ts';
+export type * from './api/locations.ts';
 export type * from './api/mdm-profile.ts';
 export type * from './api/migration.ts';
 export type * from './api/push-certificates.ts';

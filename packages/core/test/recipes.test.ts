@@ -96,6 +96,78 @@ describe('lost mode', () => {
     expect((await engine.devices.get('D1'))?.facts['ios.IsMDMLostModeEnabled']).toBe(false);
   });
 
+  it('tells that it knows a place, and who read it, and forgets it in time', async () => {
+    const DAY = 86_400_000;
+    const { recipes, answer, engine, store, clock, run } = await phone({ options: { locationRetentionDays: 7 } });
+    const began = clock.now();
+    const place = () => ({ Latitude: 37.5, Longitude: -122.25, Timestamp: new Date(clock.now()).toISOString() });
+    await recipes.start('D1', 'lost-mode-on', { message: 'Call', locate: true });
+    await answer({ DeviceLocation: place() });
+    const first = (await run('lost-mode-on')).step!.commandUuid;
+    clock.advance(3 * DAY);
+    await recipes.start('D1', 'lost-mode-locate', {});
+    await answer({ DeviceLocation: { ...place(), Latitude: 38.5 } });
+    const second = (await run('lost-mode-locate')).step!.commandUuid;
+    expect(await engine.locations.read('D1', { actor: 'user:ann' })).toMatchObject({ latitude: 38.5 });
+    const told = async () =>
+      (await engine.events.list({ order: 'oldest', limit: 1000 })).items
+        .filter(({ type }) => type.startsWith('location.'))
+        .map(({ type, data }) => [type, data]);
+    const known = [
+      ['location.received', { commandUuid: first }],
+      ['location.received', { commandUuid: second }],
+      ['location.read', { actor: 'user:ann' }],
+    ];
+    expect(await told()).toEqual(known);
+
+    const kept = async (uuid: string) =>
+      Buffer.from((await engine.commands.get('D1', uuid))!.response!)
+        .toString()
+        .includes('Latitude');
+    expect([await kept(first), await kept(second)]).toEqual([true, true]);
+    clock.advance(began + 7 * DAY + 1 - clock.now());
+    // Not told from then on, and gone by the next hour.
+    expect((await run('lost-mode-on')).result).toEqual({});
+    await engine.tick();
+    expect([await kept(first), await kept(second)]).toEqual([false, true]);
+    const sealed = await store.secrets.get('D1', 'recipe.lost-mode-on');
+    clock.advance(3 * DAY);
+    await engine.tick();
+    expect([await kept(first), await kept(second)]).toEqual([false, false]);
+    expect(await store.secrets.get('D1', 'recipe.lost-mode-on')).toEqual(sealed);
+    expect(await engine.locations.read('D1', { actor: 'user:ann' })).toBeNull();
+    expect(await told()).toEqual(known);
+    // What else the device said stays, and so does how it ended.
+    expect(await engine.commands.get('D1', second)).toMatchObject({ state: 'acknowledged' });
+    expect(await run('lost-mode-locate')).toMatchObject({ status: 'succeeded', result: {} });
+  });
+
+  it('forgets places before the events by which it finds them', async () => {
+    const { recipes, answer, engine, clock, run } = await phone({
+      options: { locationRetentionDays: 1_000, eventRetentionMs: 10 * 86_400_000 },
+    });
+    await recipes.start('D1', 'lost-mode-on', { message: 'Call', locate: true });
+    await answer({ DeviceLocation: { Latitude: 1, Longitude: 2 } });
+    const { commandUuid } = (await run('lost-mode-on')).step!;
+    clock.advance(10 * 86_400_000 + 1);
+    await engine.tick();
+    expect((await engine.events.list()).items).toEqual([]);
+    expect(Buffer.from((await engine.commands.get('D1', commandUuid))!.response!).toString()).not.toContain('Latitude');
+    expect(await engine.locations.read('D1', { actor: 'user:ann' })).toBeNull();
+  });
+
+  it('asks only a device in lost mode where it is', async () => {
+    const { recipes, answer } = await phone();
+    await recipes.start('D1', 'lost-mode-off', {});
+    await answer();
+    await expect(recipes.start('D1', 'lost-mode-locate', {})).rejects.toMatchObject({
+      ...{ code: 'core.recipe.unavailable', remedy: expect.stringContaining('lost-mode-on') },
+    });
+    // One of which it is not known may be in it: the device decides.
+    const other = await phone();
+    expect(await other.recipes.start('D1', 'lost-mode-locate', {})).toMatchObject({ status: 'running' });
+  });
+
   it('does without a sound that the device cannot make, and ends where it cannot be locked', async () => {
     const { recipes, answer, run } = await phone();
     const place = { Latitude: 1.5, Longitude: 2.5 };

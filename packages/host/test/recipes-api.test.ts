@@ -41,6 +41,15 @@ it('recipes start, are listed, withdrawn, and refused with a reason', async () =
   expect(list).toMatchObject({
     items: [{ recipe: 'lost-mode-on', status: 'succeeded', result: { location: { latitude: 1.5 } } }],
   });
+  const reads = async () => (await to.engine.events.list({ type: 'location.read' })).items;
+  expect(await reads()).toMatchObject([{ enrolmentId: 'A1', data: { actor: expect.stringMatching(/^token:./) } }]);
+  expect(await json(await to.api('GET', '/devices/A1/location'))).toEqual({
+    location: { latitude: 1.5, longitude: 2.5 },
+  });
+  const located = (await to.engine.recipes.get('A1', 'lost-mode-on'))!.step!.commandUuid;
+  await to.api('GET', `/devices/A1/commands/${located}`);
+  expect(await reads()).toMatchObject([{ data: { commandUuid: located } }, {}, {}]);
+  expect((await to.api('GET', '/devices/A2/location')).status).toBe(404);
   expect((await to.api('DELETE', '/devices/A1/recipes/lost-mode-on')).status).toBe(404);
   await start('lost-mode-off');
   expect((await to.api('DELETE', '/devices/A1/recipes/lost-mode-off')).status).toBe(204);

@@ -19,6 +19,7 @@ import type { Ade } from './ade.ts';
 import type { Clock, Facts, Page, PageRequest } from './common.ts';
 import type { Credentials } from './credentials.ts';
 import type { Declarations } from './declarations.ts';
+import type { Locations } from './locations.ts';
 import type { MdmProfiles } from './mdm-profile.ts';
 import type { Migration } from './migration.ts';
 import type { PushCertificates } from './push-certificates.ts';
@@ -479,6 +480,7 @@ export interface Engine {
   readonly recipes: Recipes;
   readonly actions: Actions;
   readonly escrow: Escrow;
+  readonly locations: Locations;
   readonly labels: Labels;
   readonly configurations: Configurations;
   readonly declarations: Declarations;

@@ -292,6 +292,8 @@ export type EventType =
   | 'recipe.cancelled'
   | 'escrow.stored'
   | 'escrow.read'
+  | 'location.received'
+  | 'location.read'
   | 'command.queued'
   | 'command.acknowledged'
   | 'command.failed'

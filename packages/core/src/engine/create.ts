@@ -41,6 +41,7 @@ import { createIssuerRevocation } from './issuer-revocation.ts';
 import { createLabels } from './labels.ts';
 import { createLapse } from './lapse.ts';
 import { createLateBinder } from './late.ts';
+import { createLocationRetention, createLocations } from './locations.ts';
 import { createLoop, type Loop } from './loops.ts';
 import { createMatcher } from './matching.ts';
 import { createNotifier } from './notifier.ts';
@@ -141,6 +142,7 @@ export function createEngine(input: EngineInput): Engine {
   const checkIns = createCheckIns(context);
   const door = createDoor(context, renewals);
   const declarations = createDeclarationEngine(context, labels);
+  const forgetLocations = createLocationRetention(context);
   const retireLapsed = createLapse(context);
   const renewConfigured = createConfigurationRenewals(context);
   const tellIssuers = createIssuerRevocation(context, input.issuerRevoke);
@@ -153,6 +155,7 @@ export function createEngine(input: EngineInput): Engine {
     await checkIssuers();
     await declarations.keepHouse();
     await watchPushCertificate();
+    await forgetLocations();
     await mdmProfile.run();
     await checkIns();
   });
@@ -202,6 +205,7 @@ export function createEngine(input: EngineInput): Engine {
     recipes: createRecipes(context),
     actions: createActions(context),
     escrow: createEscrow(context),
+    locations: createLocations(context),
     labels,
     configurations: createConfigurations(context),
     declarations: declarations.service,

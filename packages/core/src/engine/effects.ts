@@ -13,6 +13,7 @@ import type { Context } from './context.ts';
 import { queueProfileList, reportOf } from './inventory.ts';
 import { configurationCredential } from './issuing.ts';
 import type { LabelService } from './labels.ts';
+import { locationReceived } from './locations.ts';
 import { confirmLockPin } from './lock.ts';
 import { isListed } from './plan.ts';
 import { assignmentEvent } from './reconciler.ts';
@@ -157,6 +158,7 @@ export function createEffects(context: Context, labels: LabelService): Effects {
     } else if (end.value !== null) {
       await inventory(enrolmentId, requestType, answer(), again);
       if (requestType === 'SecurityInfo') await escrowRecoveryKey(context, enrolmentId, answer());
+      if (requestType === 'DeviceLocation') await locationReceived(context, enrolmentId, commandUuid, answer());
     }
     await advance(state === 'acknowledged' ? answer() : {});
   }

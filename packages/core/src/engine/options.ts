@@ -138,6 +138,11 @@ export interface EngineOptions {
   readonly historyRetentionMs?: number;
   /** How long events are kept (default 90 days). */
   readonly eventRetentionMs?: number;
+  /**
+   * For how many days it is kept where a device was (ACT-20; default 30; never longer than events). After that, the place is gone
+   * from the history and from the runs of recipes; that the device was asked, and who read the answer, stays.
+   */
+  readonly locationRetentionDays?: number;
   /** How long changes of declarations are gathered before devices are told (default 2,000). */
   readonly declarationSettleMs?: number;
   /** How long a device may take to fetch its declarations before it is told again (default 24 hours). */
@@ -325,6 +330,7 @@ export const engineDefaults: Required<EngineOptions> = Object.freeze({
   rewrapBatch: 200,
   historyRetentionMs: 90 * DAY,
   eventRetentionMs: 90 * DAY,
+  locationRetentionDays: 30,
   renewalWindowDays: 270,
   renewalGraceDays: 30,
   retireLapsed: true,

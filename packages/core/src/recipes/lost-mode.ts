@@ -1,7 +1,16 @@
 // Lost mode (ACT-19, ACT-20): on, with sound and place; where; off.
 import { readLocation } from '@espalier/apple-mdm';
 import type { RecipeParameters } from '../api/recipes.ts';
-import { badParameters, type Decision, fail, type Recipe, type StepOutcome, send, succeed } from './types.ts';
+import {
+  badParameters,
+  type Decision,
+  fail,
+  type Recipe,
+  type StepOutcome,
+  send,
+  succeed,
+  unavailable,
+} from './types.ts';
 
 type On = RecipeParameters['lost-mode-on'];
 
@@ -45,7 +54,13 @@ export const lostModeOn: Recipe<On> = {
 /** Where is it? */
 export const lostModeLocate: Recipe<RecipeParameters['lost-mode-locate']> = {
   commands: () => ['DeviceLocation'],
-  start: () => send('DeviceLocation'),
+  start(_parameters, { facts }) {
+    // Apple tells the place of devices in lost mode only; of one that is not known to be in it the device decides.
+    if (facts['ios.IsMDMLostModeEnabled'] === false) {
+      throw unavailable('the device is not in lost mode', 'turn lost mode on first: lost-mode-on');
+    }
+    return send('DeviceLocation');
+  },
   next: located,
 };
 

@@ -26,14 +26,31 @@ export interface RunRecord {
   readonly origin: string;
 }
 
+/** The recipes that find out where a device is. */
+export const LOCATING = ['lost-mode-on', 'lost-mode-locate'] as const satisfies readonly RecipeName[];
+
+/** Places from before that are forgotten: an hour or two before the events by which they are found, at the latest. */
+export function placesBefore({ clock, options }: Context): number {
+  const { locationRetentionDays, eventRetentionMs } = options;
+  return clock.now() - Math.min(locationRetentionDays * 86_400_000, Math.max(0, eventRetentionMs - 7_200_000));
+}
+
+/** A run without a place that is older than places are kept (ACT-20). */
+function withoutOldPlace<R extends Pick<RunRecord, 'result' | 'updatedAt'>>(context: Context, run: R): R {
+  const { location, ...result } = run.result;
+  return location === undefined || (location.at ?? run.updatedAt) >= placesBefore(context) ? run : { ...run, result };
+}
+
 const nameOf = (recipe: RecipeName): string => `recipe.${recipe}`;
 
-/** Reads the last run of a recipe. */
+/** Reads the last run of a recipe; `raw`: as it is kept, with a place that is too old to be told. */
 export async function readRun(
-  { store, vault }: Context,
+  context: Context,
   enrolmentId: string,
   recipe: RecipeName,
+  { raw = false }: { readonly raw?: boolean } = {},
 ): Promise<RunRecord | null> {
+  const { store, vault } = context;
   const name = nameOf(recipe);
   const blob = await store.secrets.get(enrolmentId, name);
   if (blob === null) return null;
@@ -41,13 +58,15 @@ export async function readRun(
   const dict = decodeDict(vault.open(blob, { kind: 'secret', key: [enrolmentId, name] }), {
     reals: 'number',
   }) as PlistDict & RunRecord;
-  return { ...dict, recipe, step: dict.step ?? null, reason: dict.reason ?? null };
+  const run = { ...dict, recipe, step: dict.step ?? null, reason: dict.reason ?? null };
+  return raw ? run : withoutOldPlace(context, run);
 }
 
 /** Writes a run. */
-export async function writeRun({ store, vault }: Context, enrolmentId: string, run: RunRecord): Promise<void> {
+export async function writeRun(context: Context, enrolmentId: string, run: RunRecord): Promise<void> {
+  const { store, vault } = context;
   const name = nameOf(run.recipe);
-  const { step, reason, ...rest } = run;
+  const { step, reason, ...rest } = withoutOldPlace(context, run);
   const value = {
     ...rest,
     ...(step === null ? {} : { step }),

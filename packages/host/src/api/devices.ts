@@ -7,7 +7,7 @@ import { deviceTable } from './device-table.ts';
 import { invalid, type Operation, operation } from './operation.ts';
 import { payloadFromJson } from './payload.ts';
 import * as shape from './schemas.ts';
-import { readableDevice, readableResponse } from './secrecy.ts';
+import { placeTold, readableDevice, readableResponse } from './secrecy.ts';
 
 /** What is answered where a device is not known. */
 export function unknown(what: string): HostError {
@@ -213,6 +213,7 @@ export function deviceOperations(engine: Engine): Operation[] {
         const found = await commands.get(id, commandUuid);
         if (found === null) throw unknown('command');
         const outcome = readableResponse(found, access);
+        await placeTold(engine, id, access, outcome);
         return { ...outcome, answer: outcome.response === null ? null : readable(outcome.response) };
       },
     }),

@@ -5,7 +5,7 @@ import { unknown } from './devices.ts';
 import { invalid, type Operation, operation } from './operation.ts';
 import { payloadFromJson } from './payload.ts';
 import * as shape from './schemas.ts';
-import { readableRun } from './secrecy.ts';
+import { actorOf, placeTold, readableRun } from './secrecy.ts';
 
 const text = (max: number) => z.string().min(1).max(max).exactOptional();
 const nothing = z.strictObject({});
@@ -82,8 +82,20 @@ const run = z.object({
   result: z.record(z.string(), z.unknown()),
 });
 
+const place = z.object({
+  latitude: z.number(),
+  longitude: z.number(),
+  horizontalAccuracy: z.number().exactOptional(),
+  verticalAccuracy: z.number().exactOptional(),
+  altitude: z.number().exactOptional(),
+  speed: z.number().exactOptional(),
+  course: z.number().exactOptional(),
+  at: time.exactOptional(),
+});
+
 /** The operations on recipes and escrow. */
-export function recipeOperations({ recipes, devices, escrow }: Engine): Operation[] {
+export function recipeOperations(engine: Engine): Operation[] {
+  const { recipes, devices, escrow, locations } = engine;
   async function known(id: string): Promise<void> {
     if ((await devices.get(id)) === null) throw unknown('device');
   }
@@ -103,8 +115,11 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
       response: run,
       refusals: [404, 409],
       needs: ({ params: { recipe }, body }) => permissionsOfRecipe(recipe, body),
-      handle: async ({ params: { id, recipe }, body, access }) =>
-        readableRun(shown(await recipes.start(id, recipe, readParameters(recipe, body))), access),
+      handle: async ({ params: { id, recipe }, body, access }) => {
+        const started = readableRun(shown(await recipes.start(id, recipe, readParameters(recipe, body))), access);
+        await placeTold(engine, id, access, { runs: [started] });
+        return started;
+      },
     }),
     operation({
       id: 'listRecipes',
@@ -118,7 +133,25 @@ export function recipeOperations({ recipes, devices, escrow }: Engine): Operatio
       refusals: [404],
       handle: async ({ params: { id }, access }) => {
         await known(id);
-        return { items: (await recipes.list(id)).map((run) => readableRun(shown(run), access)) };
+        const runs = (await recipes.list(id)).map((run) => readableRun(shown(run), access));
+        await placeTold(engine, id, access, { runs });
+        return { items: runs };
+      },
+    }),
+    operation({
+      id: 'readLocation',
+      permission: 'locate devices',
+      method: 'GET',
+      path: '/devices/{id}/location',
+      tag: 'Recipes',
+      summary:
+        'Where the device was when a recipe last asked it; `null` where that is not known, or not kept any more. An event.',
+      params: shape.idParam,
+      response: z.object({ location: place.nullable() }),
+      refusals: [404],
+      handle: async ({ params: { id }, access }) => {
+        await known(id);
+        return { location: await locations.read(id, { actor: actorOf(access) }) };
       },
     }),
     operation({

@@ -1,5 +1,7 @@
 // What is left out of answers for those who may not read it: secrets, and where a device was.
-import { type DeviceRow, withoutSecrets } from '@espalier/core';
+import { readLocation } from '@espalier/apple-mdm';
+import { type DeviceRow, type Engine, withoutSecrets } from '@espalier/core';
+import { decodeDict } from '@espalier/plist';
 import { catalogue } from '@espalier/search/catalogue';
 import type { Access } from './auth.ts';
 
@@ -25,3 +27,27 @@ export function readableRun<R extends { readonly result: object }>(run: R, acces
   const { location, ...result } = run.result as { readonly location?: unknown };
   return location === undefined || access.may('locate devices') ? run : { ...run, result };
 }
+
+/** Keeps that somebody was shown where a device was: in runs of recipes, or in the answer to a command (ACT-20). */
+export async function placeTold(
+  { locations }: Engine,
+  enrolmentId: string,
+  access: Access,
+  shown:
+    | { readonly runs: readonly { readonly result: object }[] }
+    | { readonly requestType: string; readonly commandUuid: string; readonly response: Uint8Array | null },
+): Promise<void> {
+  if (!access.may('locate devices')) return;
+  const actor = actorOf(access);
+  if ('runs' in shown) {
+    if (shown.runs.some(({ result }) => 'location' in result)) await locations.told(enrolmentId, { actor });
+  } else if (holdsPlace(shown)) {
+    await locations.told(enrolmentId, { actor, commandUuid: shown.commandUuid });
+  }
+}
+
+const holdsPlace = ({ requestType, response }: Parameters<typeof readableResponse>[0]): boolean =>
+  requestType === 'DeviceLocation' && response !== null && readLocation(decodeDict(response)) !== null;
+
+/** Who asks, for the record. */
+export const actorOf = ({ tokenId }: Access): string => `token:${tokenId}`;

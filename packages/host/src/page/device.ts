@@ -1,7 +1,7 @@
 // One device: what is known of it, what it has, and its commands.
 import type { CommandEntry, DeviceDetail } from '@espalier/core';
 import { unknown } from '../api/devices.ts';
-import { readableResponse } from '../api/secrecy.ts';
+import { placeTold, readableResponse } from '../api/secrecy.ts';
 import { modelOf, nameOf, systemOf } from './devices.ts';
 import { factGroups } from './facts.ts';
 import { type Html, html } from './html.ts';
@@ -127,6 +127,7 @@ export async function commandPage(view: View): Promise<Response> {
   const found = await view.engine.commands.get(enrolment.id, view.params['commandUuid'] as string);
   if (found === null) throw unknown('command');
   const outcome = readableResponse(found, view.access);
+  await placeTold(view.engine, enrolment.id, view.access, outcome);
   const here = deviceLink(view, enrolment.id);
   const errors = outcome.errorChain.map((error) => [error.code, error.domain, error.description]);
   const body = html`<p class="crumb"><a href="${view.link('/')}">Devices</a> / <a href="${here}">${nameOf(device)}</a> / <a href="${here}/commands">Commands</a></p>
