@@ -352,6 +352,13 @@ describe('the enrolment door', () => {
       expect((await to.door(to.serial, wrong)).status).toBe(401);
     }
     expect((await to.door(to.serial, basic('ann', pin))).status).toBe(200);
+    // That of a registration is for its device.
+    const csv = `Serial,User,Include DEP Only Registration Pin\n${to.serial},bob,TRUE\nC02OTHER,carl,TRUE\n`;
+    expect((await to.api('POST', '/registrations', { csv })).body).toEqual({ ok: true, devices: 2 });
+    const { items } = (await to.api('GET', '/registrations')).body;
+    const pinOf = (user: string) => items.find((item: { user: string }) => item.user === user).pin;
+    expect((await to.door(to.serial, basic('carl', pinOf('carl')))).status).toBe(401);
+    expect((await to.door(to.serial, basic('bob', pinOf('bob')))).status).toBe(200);
     // Guessing is slowed down, as it is at the page.
     const statuses: number[] = [];
     for (let i = 0; i < 12; i++) statuses.push((await to.door(to.serial, basic('ann', '111111'))).status);
@@ -367,6 +374,7 @@ describe('the enrolment door', () => {
     expect((await to.door(to.serial, basic('ann', 'sécret:1'))).status).toBe(200);
     const { items } = await to.engine.enrolling.invitations();
     expect(items[0]?.note).toContain('ann@example.com');
+    expect(items[0]?.binding).toMatchObject({ user: 'ann@example.com', only: 'ade' });
   });
 });
 

@@ -23,6 +23,7 @@ export type * from './api/migration.ts';
 export type * from './api/push-certificates.ts';
 export type * from './api/recipes.ts';
 export type * from './api/records.ts';
+export type * from './api/registrations.ts';
 export type * from './api/user-enrolment.ts';
 export { REVOCATIONS_SETTING } from './contracts/certificates.ts';
 export type * from './contracts/index.ts';

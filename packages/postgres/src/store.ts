@@ -17,6 +17,7 @@ import { postgresInvitations } from './stores/invitations.ts';
 import { postgresLabels } from './stores/labels.ts';
 import { postgresPush } from './stores/push.ts';
 import { postgresQueue } from './stores/queue.ts';
+import { postgresRegistrations } from './stores/registrations.ts';
 import { postgresScepRequests } from './stores/scep-requests.ts';
 import { postgresSearch } from './stores/search.ts';
 import { postgresSecrets } from './stores/secrets.ts';
@@ -56,6 +57,7 @@ export async function openPostgresStore(
     certificates: postgresCertificates(db),
     credentials: postgresCredentials(db),
     scepRequests: postgresScepRequests(db),
+    registrations: postgresRegistrations(db),
     acme: postgresAcme(db),
     secrets: postgresSecrets(db),
     inventory: postgresInventory(db, facts),

@@ -4,6 +4,7 @@ import { certificateDevices, certificateLifecycle } from './schema-certificates.
 
 import { credentialTables } from './schema-credentials.ts';
 import { declarationTables } from './schema-declarations.ts';
+import { registrationTables } from './schema-registrations.ts';
 import { scepRequestTables } from './schema-scep-requests.ts';
 
 /** Migration n (from 1) takes a database from version n - 1 to n. A released migration is never changed. */
@@ -272,4 +273,5 @@ export const migrations: readonly string[] = [
   credentialTables,
   adeProfileTables,
   certificateDevices,
+  registrationTables,
 ];

@@ -16,6 +16,7 @@ import { sqliteLabels } from './labels.ts';
 import { migrate } from './migrate.ts';
 import { sqlitePush } from './push.ts';
 import { sqliteQueue } from './queue.ts';
+import { sqliteRegistrations } from './registrations.ts';
 import { sqliteScepRequests } from './scep-requests.ts';
 import { sqliteSecrets } from './secrets.ts';
 import { sqliteSettings } from './settings.ts';
@@ -40,6 +41,7 @@ export function storeOver(db: Database): Store {
     certificates: sqliteCertificates(db),
     credentials: sqliteCredentials(db),
     scepRequests: sqliteScepRequests(db),
+    registrations: sqliteRegistrations(db),
     acme: sqliteAcme(db),
     secrets: sqliteSecrets(db),
     inventory: sqliteInventory(db),

@@ -1,7 +1,9 @@
 // What Apple's list says of enrolled devices, as facts: whether they are in it, and what was staged for them.
 import type { FactValue } from '../api/common.ts';
+import type { Enrolment } from '../api/records.ts';
 import type { Context } from '../engine/context.ts';
 import type { LabelService } from '../engine/labels.ts';
+import type { RegistrationService } from '../engine/registrations.ts';
 
 /** The search token of "DEP Device": the serial number is in the list of an account. */
 export const LISTED_FACT = 'ios.dep_device';
@@ -13,12 +15,20 @@ export interface AdeReconciler {
    * happens again when the page does.
    */
   listed(accountId: string, serialNumbers: readonly string[], listed: boolean): Promise<void>;
-  /** The facts that a device gets with its enrolment; `first`: what is staged for it, too. */
-  factsFor(serialNumber: string, first: boolean): Promise<Readonly<Record<string, FactValue>>>;
+  /** The facts that a device gets with its enrolment; `first`: whose it is and what is staged for it, too. */
+  factsFor(
+    serialNumber: string,
+    first: boolean,
+    enrolment: Pick<Enrolment, 'id' | 'invitationId'>,
+  ): Promise<Readonly<Record<string, FactValue>>>;
 }
 
 /** Makes it. */
-export function createAdeReconciler({ store, clock }: Context, labels: LabelService): AdeReconciler {
+export function createAdeReconciler(
+  { store, clock }: Context,
+  labels: LabelService,
+  registrations: Pick<RegistrationService, 'factsFor'>,
+): AdeReconciler {
   const isListed = async (serialNumber: string, except: string): Promise<boolean> =>
     (await store.ade.findDevice(serialNumber)).some(({ goneAt, accountId }) => goneAt === null && accountId !== except);
 
@@ -36,12 +46,13 @@ export function createAdeReconciler({ store, clock }: Context, labels: LabelServ
       }
     },
 
-    async factsFor(serialNumber, first) {
+    async factsFor(serialNumber, first, enrolment) {
       const known = await store.ade.findDevice(serialNumber);
       const facts: Record<string, FactValue> = {};
       // Of a device that no account ever listed nothing is said.
       if (known.length > 0) facts[LISTED_FACT] = known.some(({ goneAt }) => goneAt === null);
       if (!first) return facts;
+      Object.assign(facts, await registrations.factsFor(serialNumber, enrolment));
       const staged = await store.ade.staged(serialNumber.toUpperCase());
       for (const [name, value] of Object.entries(staged)) facts[`device.custom.${name}`] = value;
       return facts;

@@ -43,6 +43,7 @@ import type {
   ScepChallenge,
   WaitingRequest,
 } from './records.ts';
+import type { Registrations } from './registrations.ts';
 import type { UserEnrolments } from './user-enrolment.ts';
 
 /** The identity that a device proved at the door; its signature and chain are already verified. */
@@ -332,6 +333,7 @@ export interface Configurations {
 
 /** Invitations (REG-4) and SCEP challenges. */
 export interface Enrolling {
+  /** @throws CoreError `core.invitation.bad_option`, `core.registration.exists` (conflict): a list registers the user already */
   invite(
     options?: {
       readonly note?: string;
@@ -349,8 +351,14 @@ export interface Enrolling {
   /** By whose account the enrolment of this certificate is, or will be; `null` for every other. */
   accountOf(fingerprint: string): Promise<EnrolmentAccount | null>;
   invitations(page?: PageRequest): Promise<Page<Invitation>>;
-  /** @throws CoreError `core.invitation.unknown` (not-found), `core.invitation.used` (conflict), `core.invitation.expired` (forbidden) */
-  redeem(credential: { readonly token: string } | { readonly pin: string }): Promise<Invitation>;
+  /** @throws CoreError `core.invitation.unknown` (not-found), `core.invitation.used` (conflict), `core.invitation.expired`, `core.invitation.ade_only` (forbidden) */
+  redeem(
+    credential: { readonly token: string } | { readonly pin: string },
+    options?: {
+      /** The device is at automated device enrolment, so that an invitation for that alone is good (default false). */
+      readonly automated?: boolean;
+    },
+  ): Promise<Invitation>;
   revoke(invitationId: string): Promise<void>;
   /**
    * A fresh single-use SCEP challenge, bound to an invitation or, for a renewal, to an enrolment when one is given: the
@@ -486,6 +494,7 @@ export interface Engine {
   readonly declarations: Declarations;
   readonly ade: Ade;
   readonly enrolling: Enrolling;
+  readonly registrations: Registrations;
   readonly certificates: Certificates;
   readonly credentials: Credentials;
   readonly pushCertificates: PushCertificates;

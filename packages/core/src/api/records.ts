@@ -156,6 +156,10 @@ export interface InvitationBinding {
   /** By the serial number, or by the UDID where no serial number is given. */
   readonly serialNumber?: string;
   readonly udid?: string;
+  /** Whose the device will be: what its fact `user.user_id` becomes. */
+  readonly user?: string;
+  /** It lets a device in by automated device enrolment and in no other way (ADE-11). */
+  readonly only?: 'ade';
   /** By whose account: every request of the enrolment needs this user's token. */
   readonly account?: EnrolmentAccount;
   /** The access rights that its profile gives (the mask of `AccessRights`). */
@@ -352,6 +356,9 @@ export type EventType =
   | 'webhook.disabled'
   | 'keys.rotation-started'
   | 'keys.rotation-finished'
+  | 'registration.imported'
+  | 'registration.claimed'
+  | 'registration.removed'
   | 'invitation.created'
   | 'invitation.consumed';
 

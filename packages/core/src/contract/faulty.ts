@@ -64,6 +64,7 @@ export function faultyStore(store: Store, plan: FaultPlan): Store {
     certificates: wrap('certificates', store.certificates),
     credentials: wrap('credentials', store.credentials),
     scepRequests: wrap('scepRequests', store.scepRequests),
+    registrations: wrap('registrations', store.registrations),
     acme: wrap('acme', store.acme),
     secrets: wrap('secrets', store.secrets),
     inventory: wrap('inventory', store.inventory),

@@ -15,6 +15,7 @@ import { logTests } from './log.ts';
 import { modelTests } from './model-tests.ts';
 import { pushTests } from './push.ts';
 import { queueTests } from './queue.ts';
+import { registrationTests } from './registrations.ts';
 import { resultTests } from './results.ts';
 import type { ContractRunner, OpenStore, Suite } from './runner.ts';
 import { scepRequestTests } from './scep-requests.ts';
@@ -33,6 +34,7 @@ const domains: readonly (readonly [name: string, register: (suite: Suite) => voi
   ['renewal, revocation and expiry', certificateTests],
   ['certificates of devices for configurations', deviceCertificateTests],
   ['SCEP requests that wait', scepRequestTests],
+  ['devices that are expected', registrationTests],
   ['credentials of users and devices', credentialTests],
   ['the state of ACME', acmeTests],
   ['inventory, labels and configurations', deviceTests],

@@ -12,6 +12,7 @@ export type * from './invitations.ts';
 export type * from './labels.ts';
 export type * from './push.ts';
 export type * from './queue.ts';
+export type * from './registrations.ts';
 export type * from './scep-requests.ts';
 export type * from './search.ts';
 export type * from './secrets.ts';

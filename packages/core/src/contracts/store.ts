@@ -12,6 +12,7 @@ import type { InvitationStore } from './invitations.ts';
 import type { LabelStore } from './labels.ts';
 import type { PushStore } from './push.ts';
 import type { QueueStore } from './queue.ts';
+import type { RegistrationStore } from './registrations.ts';
 import type { ScepRequestStore } from './scep-requests.ts';
 import type { SearchStore } from './search.ts';
 import type { SecretStore } from './secrets.ts';
@@ -28,6 +29,7 @@ export interface Store {
   readonly certificates: CertificateStore;
   readonly credentials: CredentialStore;
   readonly scepRequests: ScepRequestStore;
+  readonly registrations: RegistrationStore;
   readonly acme: AcmeStateStore;
   readonly secrets: SecretStore;
   readonly inventory: InventoryStore;

@@ -148,7 +148,7 @@ export async function tokenUpdate(
   const inventory = await store.inventory.get(id);
   const { serialNumber } = outcome.enrolment;
   if (serialNumber !== null) {
-    const facts = await ade.factsFor(serialNumber, outcome.first || inventory?.inventoryAt === null);
+    const facts = await ade.factsFor(serialNumber, outcome.first || inventory?.inventoryAt === null, outcome.enrolment);
     if (Object.keys(facts).length > 0) {
       await store.inventory.apply({ enrolmentId: id, at, facts, complete: false, event: null });
     }

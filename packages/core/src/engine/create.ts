@@ -48,6 +48,7 @@ import { createNotifier } from './notifier.ts';
 import { type EngineInput, engineDefaults, silentLogger } from './options.ts';
 import { createProtocol } from './protocol.ts';
 import { createReconciler } from './reconciler.ts';
+import { createRegistrations } from './registrations.ts';
 import { createRenewals } from './renewal.ts';
 import { createRotation } from './rotation.ts';
 import { createSearching } from './searching.ts';
@@ -123,7 +124,8 @@ export function createEngine(input: EngineInput): Engine {
     },
   };
   const labels = createLabels(context);
-  const ade = createAdeReconciler(context, labels);
+  const registrations = createRegistrations(context);
+  const ade = createAdeReconciler(context, labels, registrations);
   const effects = createEffects(context, labels);
   const { issueIdentity } = input;
   const issue = issueIdentity === undefined ? undefined : createIssue(context, issueIdentity);
@@ -210,7 +212,8 @@ export function createEngine(input: EngineInput): Engine {
     configurations: createConfigurations(context),
     declarations: declarations.service,
     ade: createAde(context, ade),
-    enrolling: createEnrolling(context, certificates),
+    enrolling: createEnrolling(context, certificates, registrations),
+    registrations,
     certificates,
     credentials: createCredentials(context),
     pushCertificates,

@@ -5,62 +5,34 @@ import type { Invitation } from '../api/records.ts';
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import { CoreError } from '../errors.ts';
 import { addClientIdentifier, createAcmeStore } from './acme-store.ts';
-import { type Context, pageOf, randomDigits, randomWord, uuid } from './context.ts';
-import { accountOf, bindInvitation, checkInvitationBinding, openInvitation } from './invitation-binding.ts';
+import { type Context, pageOf, randomWord } from './context.ts';
+import { accountOf, bindInvitation, checkInvitationBinding } from './invitation-binding.ts';
+import { createInvitation, shownInvitation } from './invitations.ts';
 import { checkBinding, configurationOf, secretFor } from './issuing.ts';
+import type { RegistrationService } from './registrations.ts';
 import { createScepRequests, grantOf } from './scep-requests.ts';
 import { authoriseRenewal, createScepStore, findGrant } from './scep-store.ts';
 
 /** Makes the enrolling service. */
-export function createEnrolling(context: Context, certificates: Pick<Certificates, 'list'>): Enrolling {
+export function createEnrolling(
+  context: Context,
+  certificates: Pick<Certificates, 'list'>,
+  registrations: RegistrationService,
+): Enrolling {
   const { store, vault, clock, random } = context;
   const requests = createScepRequests(context, (challenge) => findGrant(context, challenge));
 
-  function shown(record: InvitationRecord): Invitation {
-    const { sealed, pinHash: _, tokenHash: __, ...rest } = record;
-    const { pin, token, binding = null } = openInvitation(context, record);
-    const expired = rest.status === 'valid' && rest.expiresAt <= clock.now();
-    return { ...rest, status: expired ? 'expired' : rest.status, pin, token, binding };
-  }
+  const shown = (record: InvitationRecord): Invitation => shownInvitation(context, record);
 
   return {
-    async invite({ note = '', pinLength = 6, ttlHours = 24, ...wanted } = {}) {
-      const binding = checkInvitationBinding(wanted);
-      if (!Number.isInteger(pinLength) || pinLength < 6 || pinLength > 12) {
-        throw new CoreError('core.invitation.bad_option', 'invalid', 'a PIN has 6 to 12 digits');
-      }
-      if (!(ttlHours > 0 && ttlHours <= 24 * 366)) {
-        throw new CoreError('core.invitation.bad_option', 'invalid', 'an invitation lasts between 0 and 8,784 hours');
-      }
-      await vault.ready();
-      const at = clock.now();
-      // Live PINs are unique, because a PIN alone may identify the device; a taken one is drawn again.
-      for (let attempt = 0; attempt < 20; attempt++) {
-        const id = uuid(random).toLowerCase();
-        const pin = randomDigits(random, pinLength);
-        const token = randomWord(random, 24);
-        const record: InvitationRecord = {
-          id,
-          status: 'valid',
-          note,
-          createdAt: at,
-          expiresAt: at + Math.round(ttlHours * 3_600_000),
-          enrolmentId: null,
-          sealed: vault.seal(JSON.stringify({ pin, token, ...(binding === null ? {} : { binding }) }), {
-            kind: 'invitation',
-            key: [id],
-          }),
-          pinHash: await vault.hash('invitation-pin', pin),
-          tokenHash: await vault.hash('invitation-token', token),
-        };
-        const event = { type: 'invitation.created', at, enrolmentId: null, data: { invitationId: id } } as const;
-        if ((await store.invitations.create(record, at, event)) === 'pin-taken') continue;
-        context.bus.poke();
-        return shown(record);
-      }
-      throw new CoreError('core.invitation.no_pin', 'unavailable', `no free PIN of ${pinLength} digits was found`, {
-        remedy: 'use longer PINs, or revoke invitations that are not needed',
-      });
+    async invite(options = {}) {
+      const binding = checkInvitationBinding(options);
+      // Whoever signs in to automated device enrolment is let in with whatever device is theirs.
+      const user = binding?.only === 'ade' ? undefined : binding?.user;
+      if (user !== undefined) await registrations.checkSingle(user);
+      const invitation = await createInvitation(context, options);
+      if (user !== undefined) await registrations.keepSingle(user, invitation.id);
+      return invitation;
     },
 
     async invitations(page) {
@@ -69,7 +41,7 @@ export function createEnrolling(context: Context, certificates: Pick<Certificate
       return { items: items.map(shown), next };
     },
 
-    async redeem(credential) {
+    async redeem(credential, { automated = false } = {}) {
       await vault.ready();
       const record =
         'token' in credential
@@ -86,6 +58,16 @@ export function createEnrolling(context: Context, certificates: Pick<Certificate
         throw new CoreError('core.invitation.expired', 'forbidden', 'the invitation has expired', {
           remedy: 'ask for a new invitation',
         });
+      }
+      if (invitation.binding?.only === 'ade' && !automated) {
+        throw new CoreError(
+          'core.invitation.ade_only',
+          'forbidden',
+          'the PIN is for automated device enrolment alone',
+          {
+            remedy: 'Enrol in Setup Assistant, or ask for an invitation.',
+          },
+        );
       }
       return invitation;
     },

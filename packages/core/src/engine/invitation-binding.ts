@@ -21,8 +21,8 @@ export function openInvitation({ vault }: Context, { id, sealed }: InvitationRec
 
 /** A binding without what is absent; `null` when nothing is left. */
 export function checkInvitationBinding(wanted: InvitationBinding): InvitationBinding | null {
-  const { serialNumber, udid, account, accessRights, checkOutWhenRemoved } = wanted;
-  for (const [name, text] of Object.entries({ serialNumber, udid, account: account?.managedAppleAccount })) {
+  const { serialNumber, udid, user, only, account, accessRights, checkOutWhenRemoved } = wanted;
+  for (const [name, text] of Object.entries({ serialNumber, udid, user, account: account?.managedAppleAccount })) {
     if (text !== undefined && (text.trim() === '' || text.length > 320)) {
       throw new CoreError('core.invitation.bad_option', 'invalid', `${name} has 1 to 320 characters`, {
         at: { path: `/${name}` },
@@ -32,6 +32,8 @@ export function checkInvitationBinding(wanted: InvitationBinding): InvitationBin
   const binding = {
     ...(serialNumber === undefined ? {} : { serialNumber: serialNumber.trim() }),
     ...(udid === undefined ? {} : { udid: udid.trim() }),
+    ...(user === undefined ? {} : { user: user.trim() }),
+    ...(only === undefined ? {} : { only }),
     ...(account === undefined ? {} : { account }),
     ...(accessRights === undefined ? {} : { accessRights }),
     ...(checkOutWhenRemoved === undefined ? {} : { checkOutWhenRemoved }),
@@ -125,6 +127,7 @@ export function factsOf(
   return {
     'ios.account_driven': account === undefined ? null : kind === 'user-enrolment-device' ? 'BYOD' : 'ADDE',
     ...(account === undefined ? {} : { 'ios.managed_apple_id': account.managedAppleAccount }),
+    ...(binding?.user === undefined ? {} : { 'user.user_id': binding.user }),
     'ios.mdm_access_rights': kind === 'user-enrolment-device' ? null : (binding?.accessRights ?? null),
     'ios.mdm_check_out_when_removed': binding?.checkOutWhenRemoved ?? null,
     'ios.mdm_profile_offered': null,

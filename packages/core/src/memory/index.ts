@@ -13,6 +13,7 @@ import { memoryInvitations } from './invitations.ts';
 import { memoryLabels } from './labels.ts';
 import { memoryPush } from './push.ts';
 import { memoryQueue } from './queue.ts';
+import { memoryRegistrations } from './registrations.ts';
 import { memoryScepRequests } from './scep-requests.ts';
 import { memorySecrets } from './secrets.ts';
 import { memorySettings } from './settings.ts';
@@ -34,6 +35,7 @@ export function createMemoryStore(): Store {
     certificates: memoryCertificates(state),
     credentials: memoryCredentials(state),
     scepRequests: memoryScepRequests(state),
+    registrations: memoryRegistrations(state),
     acme: memoryAcme(state),
     secrets: memorySecrets(state),
     inventory: memoryInventory(state),

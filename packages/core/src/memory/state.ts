@@ -13,6 +13,7 @@ import type { DeclarationStateRecord, DeclarationSyncRecord } from '../contracts
 import type { InvitationRecord } from '../contracts/invitations.ts';
 import type { LabelDefinition } from '../contracts/labels.ts';
 import type { NewCommand } from '../contracts/queue.ts';
+import type { RegistrationRecord } from '../contracts/registrations.ts';
 import type { ScepRequestRecord } from '../contracts/scep-requests.ts';
 import type { NewEvent, StoredBytes } from '../contracts/shared.ts';
 import { CoreError } from '../errors.ts';
@@ -152,6 +153,7 @@ export class MemoryState {
   /** By holder. */
   readonly credentialsOf = new Map<string, Set<string>>();
   readonly scepRequests = new Map<string, ScepRequestRecord>();
+  readonly registrations = new Map<string, RegistrationRecord>();
   readonly acmeIdentifiers = new Map<string, AcmeIdentifierEntry>();
   readonly acmeOrders = new Map<string, AcmeOrderRecord>();
   readonly acmeAuthorizations = new Map<string, AcmeAuthorizationRecord>();

@@ -1,5 +1,6 @@
 // The shapes of automated device enrolment in the admin API.
 import { z } from 'zod';
+import { fileProblem } from './schemas.ts';
 
 const time = z.number().int().meta({ description: 'Milliseconds since the Unix epoch.' });
 const count = z.number().int();
@@ -125,16 +126,10 @@ export const preAssignment = z.strictObject({
   managedAppleIdAttribute: z.string().max(200).exactOptional(),
   cartAttribute: z.string().max(200).exactOptional(),
 });
-const problem = z.object({
-  row: count,
-  column: count,
-  heading: z.string().exactOptional(),
-  message: z.string(),
-});
 export const preAssignmentOutcome = z
   .union([
-    z.object({ ok: z.literal(true), devices: count, warnings: z.array(problem).readonly() }),
-    z.object({ ok: z.literal(false), problems: z.array(problem).readonly(), more: count }),
+    z.object({ ok: z.literal(true), devices: count, warnings: z.array(fileProblem).readonly() }),
+    z.object({ ok: z.literal(false), problems: z.array(fileProblem).readonly(), more: count }),
   ])
   .meta({ id: 'AdePreAssignment' });
 

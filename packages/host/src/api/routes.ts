@@ -29,6 +29,7 @@ import { routeOf } from './operation.ts';
 import { configurationOperations, labelOperations } from './policy.ts';
 import { pushCertificateOperations } from './push-certificate.ts';
 import { recipeOperations } from './recipes.ts';
+import { registrationOperations } from './registrations.ts';
 import { userEnrolmentOperations } from './user-enrolment.ts';
 import { webhookOperations } from './webhooks.ts';
 
@@ -60,6 +61,7 @@ export interface ApiContext {
 export function apiRoutes(api: ApiContext): Route[] {
   const operations = [
     ...enrollingOperations(api.engine, api.urls),
+    ...registrationOperations(api.engine),
     ...certificateOperations(api.engine),
     ...authorityOperations(api.engine, api.authorities),
     ...credentialOperations(api.engine),

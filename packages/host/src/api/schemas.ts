@@ -311,6 +311,7 @@ const ids = z.array(z.string().min(1).max(500)).max(100_000);
 export const newInvitation = z.strictObject({
   serialNumber: z.string().min(1).max(100).exactOptional().meta({ description: 'The device that it is for.' }),
   udid: z.string().min(1).max(100).exactOptional(),
+  user: z.string().min(1).max(320).exactOptional().meta({ description: 'Whose the device will be (`user.user_id`).' }),
   note: z.string().max(500).exactOptional(),
   pinLength: z.number().int().min(6).max(12).exactOptional(),
   ttlHours: z
@@ -319,6 +320,46 @@ export const newInvitation = z.strictObject({
     .max(24 * 365)
     .exactOptional(),
 });
+export const registrationFile = z.strictObject({
+  csv: z.string().min(1).max(1_000_000).meta({
+    description:
+      'The serial number in the first column, the user in `User`, TRUE or FALSE in `Include DEP Only Registration Pin`.',
+  }),
+  userHeading: z.string().min(1).max(200).exactOptional(),
+  otherHeadings: z
+    .array(z.string().max(200))
+    .max(200)
+    .exactOptional()
+    .meta({ description: 'Columns to be passed over.' }),
+  pinTtlHours: z
+    .number()
+    .positive()
+    .max(24 * 365)
+    .exactOptional(),
+});
+/** What is wrong in a CSV file, and where. */
+export const fileProblem = z.object({
+  code: z.string(),
+  row: z.number().int(),
+  column: z.number().int(),
+  heading: z.string().exactOptional(),
+  message: z.string(),
+});
+export const registrationQuery = pageQuery.extend({
+  awaited: z.enum(['true', 'false']).exactOptional(),
+  user: z.string().max(320).exactOptional(),
+});
+export const registration = z
+  .object({
+    serialNumber: z.string(),
+    user: z.string(),
+    invitationId: z.string().nullable(),
+    createdAt: z.number(),
+    claimedAt: z.number().nullable(),
+    enrolmentId: z.string().nullable(),
+    pin: z.string().nullable().meta({ description: 'While it can be used.' }),
+  })
+  .meta({ id: 'Registration' });
 export const newChallenge = z.strictObject({
   invitationId: z.string().max(200).exactOptional(),
   ttlMinutes: z

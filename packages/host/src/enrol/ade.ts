@@ -93,6 +93,8 @@ export function createAdeDoor(
       note: `ADE ${device.serialNumber ?? device.product} ${user}`.trim().slice(0, 200),
       ttlHours: 1,
       ...bindingOf(device),
+      only: 'ade',
+      ...(user === '' ? {} : { user: user.slice(0, 320) }),
     });
 
   const profileOf = async ({ serialNumber }: MachineInformation) =>
@@ -112,7 +114,7 @@ export function createAdeDoor(
     const attempt = async (): Promise<Invitation> => {
       if (type === 'pin') {
         if (!/^\d{6,12}$/.test(given.password)) throw askForUser(profile.loginText);
-        const invitation = await host.engine.enrolling.redeem({ pin: given.password });
+        const invitation = await host.engine.enrolling.redeem({ pin: given.password }, { automated: true });
         // From now on the PIN is this device's.
         await host.engine.enrolling.bind(invitation.id, bindingOf(device));
         return invitation;

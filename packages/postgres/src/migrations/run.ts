@@ -16,6 +16,7 @@ import { credentialTables } from './12-credentials.ts';
 import { adeProfileTables } from './13-ade-profiles.ts';
 import { certificateDevices } from './14-certificate-devices.ts';
 import { pollOrigin } from './15-poll-origin.ts';
+import { registrationTables } from './16-registrations.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -34,6 +35,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   adeProfileTables,
   certificateDevices,
   pollOrigin,
+  registrationTables,
 ];
 
 /** The version that this release of the package works with. */
