@@ -454,11 +454,13 @@ export function createHost(given: HostOptions): Host {
         logger.warn({ enrolmentId: enrolment.id }, 'no renewal without a public URL');
         return null;
       }
-      const account = accountOf((await engine.devices.get(enrolment.id))?.facts);
+      const facts = (await engine.devices.get(enrolment.id))?.facts;
+      const account = accountOf(facts);
+      const byProfile = enrolment.kind === 'user-enrolment-device' ? facts?.['ios.managed_apple_id'] : undefined;
       return await signedEnrolmentProfile(engine, options.profile, issuing, fixedUrls, {
         enrolment,
         ttlMinutes,
-        ...(account === null ? {} : { account }),
+        ...(account !== null ? { account } : typeof byProfile === 'string' ? { managedAppleAccount: byProfile } : {}),
       });
     },
   };

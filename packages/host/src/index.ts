@@ -30,6 +30,7 @@ export type { AccountUser } from './enrol/account-token.ts';
 export type { AdeOptions, RequiredSystem, WebVisit } from './enrol/ade.ts';
 export type { MachineOptions } from './enrol/machine.ts';
 export type { ProfileOptions } from './enrol/profile.ts';
+export type { ProfileSignIn, ProfileSignInPage } from './enrol/user-profile.ts';
 export {
   type ErrorKind,
   type ErrorPlace,

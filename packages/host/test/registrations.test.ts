@@ -28,7 +28,9 @@ it('takes a file whole: devices come with their users, PINs can be read', async 
   expect((await api(to, 'GET', '/devices/D1')).body.facts['user.user_id']).toBe('bob');
   expect((await api(to, 'GET', '/registrations?user=bob')).body.items).toMatchObject([{ enrolmentId: 'D1' }]);
   expect((await api(to, 'DELETE', '/registrations/c02ann0001')).status).toBe(204);
-  expect((await api(to, 'DELETE', '/registrations/c02ann0001')).body).toMatchObject({ code: 'host.registration.unknown' });
+  expect((await api(to, 'DELETE', '/registrations/c02ann0001')).body).toMatchObject({
+    code: 'host.registration.unknown',
+  });
   expect((await api(to, 'GET', '/registrations?awaited=true')).body.items).toEqual([]);
 });
 

@@ -15,7 +15,8 @@ const meanings = {
   'manage labels': 'Make, change and delete labels, and their members: what a label assigns follows.',
   'manage configurations': 'Make, change and delete configurations and declarations.',
   'manage certificates': 'Revoke and renew certificates, manage authorities, credential settings and credentials.',
-  'enrol devices': 'Invitations and registrations with their PINs, SCEP challenges and approvals, client identifiers of ACME.',
+  'enrol devices':
+    'Invitations and registrations with their PINs, SCEP challenges and approvals, client identifiers of ACME.',
   'manage device enrolment': 'Everything of Automated Device Enrolment: accounts, devices, profiles.',
   'manage apps and books': 'Everything of Apps and Books: locations, assets, users, assignments.',
   'manage custom attributes': 'Say which attributes there are: the columns of a pre-assignment among it.',

@@ -158,10 +158,12 @@ export interface InvitationBinding {
   readonly udid?: string;
   /** Whose the device will be: what its fact `user.user_id` becomes. */
   readonly user?: string;
-  /** It lets a device in by automated device enrolment and in no other way (ADE-11). */
+  /** Its PIN lets a device in by automated device enrolment and in no other way (ADE-11). */
   readonly only?: 'ade';
   /** By whose account: every request of the enrolment needs this user's token. */
   readonly account?: EnrolmentAccount;
+  /** By whose Managed Apple Account a profile enrols the device as the user's own (ABM-25): a User Enrolment without tokens. */
+  readonly managedAppleAccount?: string;
   /** The access rights that its profile gives (the mask of `AccessRights`). */
   readonly accessRights?: number;
   readonly checkOutWhenRemoved?: boolean;

@@ -49,6 +49,10 @@ export async function authenticate(context: Context, message: Authenticate, iden
   }
   await checkTopic(context, id, message.topic, identity);
   const binding = await bindingFor(context, issued);
+  // Its profile makes a User Enrolment of the device: as a whole it does not come in by it.
+  if (binding?.managedAppleAccount !== undefined && kind !== 'user-enrolment-device') {
+    throw await refuse(context, 'other-device', id, identity);
+  }
   await checkReenrolment(context, id, message, identity, issued, binding);
   const at = clock.now();
   const before = await store.inventory.get(id);

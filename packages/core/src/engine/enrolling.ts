@@ -27,8 +27,10 @@ export function createEnrolling(
   return {
     async invite(options = {}) {
       const binding = checkInvitationBinding(options);
-      // Whoever signs in to automated device enrolment is let in with whatever device is theirs.
-      const user = binding?.only === 'ade' ? undefined : binding?.user;
+      // Whoever signs in to enrol is let in with whatever device is theirs.
+      const signedIn =
+        binding?.only === 'ade' || binding?.account !== undefined || binding?.managedAppleAccount !== undefined;
+      const user = signedIn ? undefined : binding?.user;
       if (user !== undefined) await registrations.checkSingle(user);
       const invitation = await createInvitation(context, options);
       if (user !== undefined) await registrations.keepSingle(user, invitation.id);
@@ -59,7 +61,8 @@ export function createEnrolling(
           remedy: 'ask for a new invitation',
         });
       }
-      if (invitation.binding?.only === 'ade' && !automated) {
+      // The link is given to nobody but who is in Setup Assistant already (its web page); the PIN is told to a person.
+      if ('pin' in credential && invitation.binding?.only === 'ade' && !automated) {
         throw new CoreError(
           'core.invitation.ade_only',
           'forbidden',

@@ -21,8 +21,14 @@ export function openInvitation({ vault }: Context, { id, sealed }: InvitationRec
 
 /** A binding without what is absent; `null` when nothing is left. */
 export function checkInvitationBinding(wanted: InvitationBinding): InvitationBinding | null {
-  const { serialNumber, udid, user, only, account, accessRights, checkOutWhenRemoved } = wanted;
-  for (const [name, text] of Object.entries({ serialNumber, udid, user, account: account?.managedAppleAccount })) {
+  const { serialNumber, udid, user, only, account, managedAppleAccount, accessRights, checkOutWhenRemoved } = wanted;
+  for (const [name, text] of Object.entries({
+    serialNumber,
+    udid,
+    user,
+    managedAppleAccount,
+    account: account?.managedAppleAccount,
+  })) {
     if (text !== undefined && (text.trim() === '' || text.length > 320)) {
       throw new CoreError('core.invitation.bad_option', 'invalid', `${name} has 1 to 320 characters`, {
         at: { path: `/${name}` },
@@ -35,6 +41,7 @@ export function checkInvitationBinding(wanted: InvitationBinding): InvitationBin
     ...(user === undefined ? {} : { user: user.trim() }),
     ...(only === undefined ? {} : { only }),
     ...(account === undefined ? {} : { account }),
+    ...(managedAppleAccount === undefined ? {} : { managedAppleAccount: managedAppleAccount.trim() }),
     ...(accessRights === undefined ? {} : { accessRights }),
     ...(checkOutWhenRemoved === undefined ? {} : { checkOutWhenRemoved }),
   };
@@ -127,6 +134,7 @@ export function factsOf(
   return {
     'ios.account_driven': account === undefined ? null : kind === 'user-enrolment-device' ? 'BYOD' : 'ADDE',
     ...(account === undefined ? {} : { 'ios.managed_apple_id': account.managedAppleAccount }),
+    ...(binding?.managedAppleAccount === undefined ? {} : { 'ios.managed_apple_id': binding.managedAppleAccount }),
     ...(binding?.user === undefined ? {} : { 'user.user_id': binding.user }),
     'ios.mdm_access_rights': kind === 'user-enrolment-device' ? null : (binding?.accessRights ?? null),
     'ios.mdm_check_out_when_removed': binding?.checkOutWhenRemoved ?? null,

@@ -12,16 +12,18 @@ import {
   wellKnownFailed,
 } from '@espalier/apple-mdm';
 import type { EnrolmentAccount } from '@espalier/core';
-import { HostError, isEspalierError } from '../errors.ts';
+import { HostError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { bytes, json } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
-import { type AccountDomains, accountFits } from './account-domain.ts';
+import { createAccountChecks, turnedOff } from './account-checks.ts';
+import type { AccountDomains } from './account-domain.ts';
 import type { AccountTokens, AccountUser } from './account-token.ts';
 import { profileAnswer } from './answer.ts';
 import { type MachineOptions, readMachine } from './machine.ts';
 import type { PublicUrls } from './profile.ts';
 import type { EnrolContext } from './routes.ts';
+import { type ProfileSignInPage, userProfileRoute } from './user-profile.ts';
 
 /** A sign-in on a page of this server. */
 export interface SignIn {
@@ -53,6 +55,11 @@ export interface AccountOptions extends MachineOptions {
     readonly family: string;
   }) => AccountEnrolmentMode | null | Promise<AccountEnrolmentMode | null>;
   readonly signIn: SignInMethod;
+  /**
+   * Also lets devices with iOS 13 to 17 and macOS 10.15 to 14 in by a profile from a page (ABM-25): answers `GET` and `POST
+   * /enrol/user`, which users open in Safari. Default: not served, since Apple has taken this way away with iOS 18.
+   */
+  readonly profilePage?: ProfileSignInPage;
   /**
    * Which Managed Apple Accounts may enrol: those whose domain is the host name of this server or one above it (`host`), or
    * one of those that are listed (default: every account that the sign-in lets in).
@@ -102,12 +109,6 @@ function isSame(user: AccountUser, expected: EnrolmentAccount): boolean {
   return user.managedAppleAccount.toLowerCase() === expected.managedAppleAccount.toLowerCase();
 }
 
-const otherAccount = (cause?: unknown): HostError =>
-  new HostError('forbidden', 'host.account.other', 'This user has another Managed Apple Account on this server.', {
-    remedy: 'Sign in with the account that was used first, or have an administrator assign this one.',
-    ...(cause === undefined ? {} : { cause }),
-  });
-
 /** Discovery, sign-in and enrolment. */
 export function accountRoutes(
   host: EnrolContext,
@@ -115,39 +116,7 @@ export function accountRoutes(
   door: AccountDoor,
   tokens: AccountTokens,
 ): Route[] {
-  /** @throws HostError `host.account.domain` (403) */
-  function checkDomain(context: Context, { managedAppleAccount }: AccountUser): void {
-    const { hostname } = new URL(host.urls(context).base);
-    if (options.accountDomains === undefined || accountFits(managedAppleAccount, hostname, options.accountDomains)) {
-      return;
-    }
-    throw new HostError('forbidden', 'host.account.domain', 'This Managed Apple Account is not one of this server.', {
-      remedy: 'Sign in with the account that the organisation gave for this server.',
-    });
-  }
-
-  const { userEnrolments } = host.engine;
-
-  /** Whether the user has another account here already. @throws HostError `host.account.other` (403) */
-  async function checkAssigned({ userId, managedAppleAccount }: AccountUser): Promise<void> {
-    const assigned = userId === undefined ? null : await userEnrolments.account(userId);
-    if (assigned !== null && assigned.toLowerCase() !== managedAppleAccount.toLowerCase()) throw otherAccount();
-  }
-
-  /** The account in the spelling that was assigned. @throws HostError `host.account.other` (403) */
-  async function claimed({ userId, managedAppleAccount }: AccountUser): Promise<string> {
-    if (userId === undefined) return managedAppleAccount;
-    try {
-      return await userEnrolments.claimAccount({ userId, managedAppleAccount });
-    } catch (error) {
-      if (isEspalierError(error) && error.code === 'core.user_enrolment.other_account') throw otherAccount(error);
-      throw error;
-    }
-  }
-
-  /** Whether this kind of enrolment is turned on. */
-  const isOpen = async (mode: AccountEnrolmentMode): Promise<boolean> =>
-    mode !== 'BYOD' || (await userEnrolments.get()).enabled;
+  const { checkDomain, checkAssigned, claimed, isOpen } = createAccountChecks(host, options);
 
   async function discover(context: Context): Promise<Response> {
     const identifier = context.url.searchParams.get('user-identifier') ?? '';
@@ -171,11 +140,7 @@ export function accountRoutes(
     if (user.mode !== undefined && user.mode !== mode) {
       throw new HostError('forbidden', 'host.account.mode', 'This user does not get this kind of enrolment.');
     }
-    if (!(await isOpen(mode))) {
-      throw new HostError('forbidden', 'host.account.disabled', 'User Enrolment is turned off.', {
-        remedy: 'Turn it on: PUT /api/v1/user-enrolment.',
-      });
-    }
+    if (!(await isOpen(mode))) throw turnedOff();
     checkDomain(context, user);
     const refusal = (await options.admit?.(device, user)) ?? null;
     if (refusal !== null) {
@@ -188,6 +153,7 @@ export function accountRoutes(
       note: `${mode} ${managedAppleAccount}`.slice(0, 200),
       ttlHours: 1,
       account: { mode, managedAppleAccount },
+      ...(user.userId === undefined ? {} : { user: user.userId }),
       ...(device.serialNumber === undefined ? {} : { serialNumber: device.serialNumber }),
     });
     return profileAnswer(host, context, { invitation, account: { mode, managedAppleAccount } });
@@ -198,6 +164,7 @@ export function accountRoutes(
     { methods: ['GET'], path: serviceDiscoveryPath, handle: discover },
     { methods: ['POST'], path: '/enrol/account/byod', handle: (context) => enrol(context, 'BYOD') },
     { methods: ['POST'], path: '/enrol/account/adde', handle: (context) => enrol(context, 'ADDE') },
+    ...(options.profilePage === undefined ? [] : [userProfileRoute(host, options, options.profilePage)]),
     ...(page === null
       ? []
       : [

@@ -14,6 +14,7 @@ import { appleSubject, certificatePayloads } from '@espalier/policy';
 import type { MakeChallenge } from '../ca/challenge.ts';
 import { type IdentityCertificates, type IdentityKey, plainSubject } from '../ca/identity-certificate.ts';
 import { HostError } from '../errors.ts';
+import { REGISTRATION_MINUTES } from './user-profile.ts';
 
 /** What the enrolment profile says. */
 export interface ProfileOptions {
@@ -97,11 +98,16 @@ export function publicUrls(base: string): PublicUrls {
 
 /** For whom a profile is made: a device that is invited, or one that is enrolled and renews its identity. */
 export type ProfilePurpose =
-  | { readonly invitation: Pick<Invitation, 'id'>; readonly account?: ProfileAccount }
+  | {
+      readonly invitation: Pick<Invitation, 'id'> & Partial<Pick<Invitation, 'binding'>>;
+      readonly account?: ProfileAccount;
+    }
   | {
       readonly enrolment: Pick<Enrolment, 'id' | 'invitationId'>;
       readonly ttlMinutes: number;
       readonly account?: ProfileAccount;
+      /** The account of a User Enrolment that came by a profile (ABM-25). */
+      readonly managedAppleAccount?: string;
     };
 
 /** Where identities come from. */
@@ -130,6 +136,8 @@ export async function signedEnrolmentProfile(
   purpose: ProfilePurpose,
 ): Promise<Uint8Array> {
   const { account } = purpose;
+  const byProfile =
+    'invitation' in purpose ? purpose.invitation.binding?.managedAppleAccount : purpose.managedAppleAccount;
   const content = await engine.mdmProfile.content(
     'invitation' in purpose ? { invitationId: purpose.invitation.id } : { enrolmentId: purpose.enrolment.id },
     {
@@ -149,7 +157,8 @@ export async function signedEnrolmentProfile(
     ...(account === undefined
       ? {}
       : { enrolmentMode: account.mode, assignedManagedAppleId: account.managedAppleAccount }),
-    ...(account?.mode === 'BYOD' ? {} : { accessRights: content.accessRights }),
+    ...(byProfile === undefined ? {} : { managedAppleId: byProfile }),
+    ...(account?.mode === 'BYOD' || byProfile !== undefined ? {} : { accessRights: content.accessRights }),
     checkOutWhenRemoved: content.checkOutWhenRemoved,
     identity: await identityOf(engine, options, issuing, urls, purpose),
     ...trusted(options, issuing.ca),
@@ -183,7 +192,13 @@ async function identityOf(
   const asked = await certificates.asked(purpose);
   const credential = {
     ...('invitation' in purpose
-      ? { invitationId: purpose.invitation.id, ttlMinutes: options.challengeMinutes ?? 60 }
+      ? {
+          invitationId: purpose.invitation.id,
+          ttlMinutes: Math.min(
+            options.challengeMinutes ?? 60,
+            purpose.invitation.binding?.managedAppleAccount === undefined ? Infinity : REGISTRATION_MINUTES,
+          ),
+        }
       : { enrolmentId: purpose.enrolment.id, ttlMinutes: purpose.ttlMinutes }),
     ...(asked === null ? {} : { subject: asked.subjectText }),
   };
