@@ -20,7 +20,12 @@ async function setting(options: Partial<AccountOptions> = {}) {
     store: createMemoryStore(),
     keys: createKeyRing({ current: { id: 'test', key: new Uint8Array(32).fill(7) } }),
     clock,
-    renewal: { profile: (input) => (renew++, host.renewalProfile(input)) },
+    renewal: {
+      profile: (input) => {
+        renew++;
+        return host.renewalProfile(input);
+      },
+    },
   });
   const host = createHost({
     engine,
@@ -65,7 +70,9 @@ async function setting(options: Partial<AccountOptions> = {}) {
     expect(answer.status).toBe(303);
     return answer.headers.get('location')!;
   };
-  const advance = (ms: number): void => void (time += ms);
+  const advance = (ms: number): void => {
+    time += ms;
+  };
   return { engine, host, fetch, open, signIn, signedIn, device, advance, renewals: () => renew };
 }
 
@@ -157,10 +164,9 @@ describe('the profile', () => {
     const url = await to.signedIn();
     const challenge = async (at: string) => {
       const profile = decodeDict(new Uint8Array(await (await to.fetch(at)).arrayBuffer()));
-      const scep = (profile['PayloadContent'] as readonly PlistDict[]).find(
-        (payload) => payload['PayloadType'] === 'com.apple.security.scep',
-      );
-      return (scep?.['PayloadContent'] as PlistDict)['Challenge'] as string;
+      const payloads = profile['PayloadContent'] as readonly PlistDict[];
+      const scep = payloads.find((payload) => payload['PayloadType'] === 'com.apple.security.scep')!;
+      return (scep['PayloadContent'] as PlistDict)['Challenge'] as string;
     };
     const given = await challenge(url);
     to.advance(10 * 60_000);

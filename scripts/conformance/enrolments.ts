@@ -26,6 +26,9 @@ const web = test(apple, 'hands the first visit of the sign-in page to the produc
 const simple = test(apple, 'takes a user from the sign-in to an enrolled device');
 const whole = test(apple, 'enrols whole devices, with their access rights');
 const oauth = test(apple, 'goes by OAuth 2 of another server');
+const userProfile = 'test/user-profile.test.ts';
+const byProfile = test(userProfile, 'says User Enrolment to systems that know it, and device enrolment to older ones');
+const forSystems = test(userProfile, 'is for Safari, and for systems that take such a profile');
 const ota = test(apple, 'asks for the device first, and ties its answer to the invitation');
 const machine = test(pure, 'has a property for each key of the schema');
 const refusals = test(pure, 'are as the schema has them');
@@ -41,6 +44,7 @@ const tests: { readonly [W in WayName]: readonly [NamedTest, NamedTest, NamedTes
   ade: [ade, machine, refusals],
   'ade-update': [refusals, machine, gate],
   'ade-web': [web, machine, web],
+  'user-profile': [byProfile, byProfile, forSystems],
   'user-web': [challenges, simple, noRights],
   'user-oauth': [challenges, oauth, noRights],
   'device-web': [challenges, simple, whole],

@@ -152,8 +152,8 @@ async function enrolPair(
   keyPool: KeyPool,
   phone: SimulatedDevice | undefined,
 ): Promise<Enrolled> {
-  const { kind, wayName } = pair;
-  const older = wayName === 'ade-update' ? olderThanRequired[kind.platform] : undefined;
+  const { kind, wayName, way } = pair;
+  const older = wayName === 'ade-update' ? olderThanRequired[kind.platform] : way.systems?.[kind.platform];
   const byAde = wayName.startsWith('ade');
   const device = createSimulatedDevice({
     ...environment(world, keyPool),
@@ -201,6 +201,8 @@ async function sourceOf(
       const profile = { url: `${base}/enrol/ade`, ...page, ...shared, await_device_configured: true };
       return { type: 'ade', profile, signIn };
     }
+    case 'user-profile':
+      return await world.profileSignIn(identity);
     case 'watch':
       if (phone === undefined) throw new Error('no iPhone for the watch');
       return { type: 'watch', phone };

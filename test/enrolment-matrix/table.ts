@@ -39,6 +39,8 @@ export interface Way {
   /** What the server has of the device channel. */
   readonly enrolment: EnrolmentKind;
   readonly enrolledBy: EnrolmentType;
+  /** The systems of the devices, where this way is gone from newer ones. */
+  readonly systems?: { readonly [P in Kind['platform']]?: string };
   /** Apple page, or file of the schema. */
   readonly source: string;
 }
@@ -93,6 +95,15 @@ export const ways = {
     enrolment: 'device',
     enrolledBy: 'ade-web',
     source: 'Apple, Authenticating through web views: iOS 13, macOS 10.15',
+  },
+  'user-profile': {
+    title: 'Profile-based User Enrolment, up to iOS 17 and macOS 14',
+    kinds: [...phones, 'Mac'],
+    others: 'refuses',
+    enrolment: 'user-enrolment-device',
+    enrolledBy: 'user-profile',
+    systems: { iOS: '17.7', macOS: '14.7' },
+    source: 'schema, mdm/profiles/com.apple.mdm.yaml: ManagedAppleID',
   },
   'user-web': {
     title: 'Account-driven User Enrolment, `apple-as-web`',

@@ -1,7 +1,7 @@
 // A server for the matrix: one engine on a store, four hosts over it (identities by SCEP and ACME, sign-in by Apple's redirect and
 // by OAuth 2), an authorisation server, all behind one TLS listener of Express, Koa or bare Node.
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer } from 'node:https';
+import { createServer, request } from 'node:https';
 import { digestHash, pairingTokenMissing, verifyDigest } from '@espalier/apple-mdm';
 import { createEngine, createKeyRing, type Engine, type Store } from '@espalier/core';
 import { type AccountOptions, type AccountUser, createHost, type FetchHandler, type HostOptions } from '@espalier/host';
@@ -70,6 +70,8 @@ export interface MatrixWorld {
   base(identity: Identity): string;
   /** The user whose discovery leads to a host of this sign-in, and to this kind of enrolment. */
   user(identity: Identity, signIn: SignInWay, mode: 'BYOD' | 'ADDE'): string;
+  /** Signs a user in at the page for User Enrolment by profile, as Safari does; gives where the profile is. */
+  profileSignIn(identity: Identity): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -144,10 +146,15 @@ export async function startWorld(
     sign: (bytes) => signCms(bytes, authorities.signing),
     serverCapabilities: ['com.apple.mdm.per-user-connections', 'com.apple.mdm.bootstraptoken', 'com.apple.mdm.token'],
   });
-  const accounts = {
+  const accounts: Omit<AccountOptions, 'signIn'> = {
     anchors: [authorities.devices.certificate],
     mode: ({ identifier }: { readonly identifier: string }) =>
       (identifier.startsWith('byod') ? 'BYOD' : 'ADDE') as 'BYOD' | 'ADDE',
+    profilePage: async (request, { accept }) => {
+      const form = new URLSearchParams(await request.text());
+      if (form.get('password') !== signInPassword) return html('<p>No.</p>', 403);
+      return await accept({ managedAppleAccount: form.get('user') ?? '' });
+    },
   };
 
   /** What comes before the hosts: the domain's discovery, the pages of the ADE sign-in, and the authorisation server. */
@@ -216,6 +223,11 @@ export async function startWorld(
     checkins,
     directory,
     base: (identity) => `${origin}/${identity}-web`,
+    profileSignIn: async (identity) =>
+      (await postForm(`${origin}/${identity}-web/enrol/user`, authorities.ca.certificate, {
+        user: 'ann@appleaccount.example.com',
+        password: signInPassword,
+      })) ?? '',
     user: (identity, signIn, mode) => `${mode.toLowerCase()}@${identity}-${signIn}.example.com`,
     async close() {
       server.closeAllConnections();
@@ -224,6 +236,23 @@ export async function startWorld(
       await store.close();
     },
   };
+}
+
+/** Posts a form as Safari on iOS 17 does; gives where the answer leads. */
+function postForm(url: string, root: Uint8Array, fields: Record<string, string>): Promise<string | undefined> {
+  const version = 'Version/17.7 Mobile/15E148 Safari/604.1';
+  const headers = {
+    'content-type': 'application/x-www-form-urlencoded',
+    'user-agent': `Mozilla/5.0 (iPhone; CPU iPhone OS 17_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ${version}`,
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', ca: toPem(root), headers }, (answer) => {
+      answer.resume();
+      resolve(answer.headers.location);
+    });
+    sent.on('error', reject);
+    sent.end(new URLSearchParams(fields).toString());
+  });
 }
 
 function html(text: string, status = 200): Response {
