@@ -59,7 +59,8 @@ function membersOf(text: string): Map<string, string> {
 }
 
 /**
- * Makes the answer that tells the Mac that its key is in safe keeping; without it the Mac asks again, up to once an hour.
+ * Makes the answer that tells the Mac that its key is in safe keeping; without it the Mac asks again, up to once an hour. Apple's
+ * page names the two members of the answer, and not the element around them: it is named after that of the request.
  *
  * @param answer `serialNumber` as the Mac sent it; `recordNumber` (1 to 64 letters, digits, `.`, `_` and `-`) is shown to the
  * user beside it where the recovery key is asked for.
