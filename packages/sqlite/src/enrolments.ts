@@ -213,6 +213,7 @@ export function sqliteEnrolments(db: Database): EnrolmentStore {
             `SELECT e.id FROM enrolments e INDEXED BY enrolments_without_inventory
              WHERE e.channel = 'device' AND e.status = 'active' AND e.inventory_at IS NULL
                AND NOT EXISTS (SELECT 1 FROM pending w WHERE w.enrolment = e.nr AND w.dedupe_key = ?)
+               AND NOT EXISTS (SELECT 1 FROM follow_ups f WHERE f.enrolment = e.nr)
              ORDER BY e.nr LIMIT ?`,
             dedupeKey,
             limit,

@@ -207,5 +207,12 @@ export function enrolmentTests({ test, expect }: Suite): void {
     await drain(store, 'B');
     expect(await store.enrolments.withoutInventory({ dedupeKey: 'inventory', limit: 10 })).toEqual(['A', 'B']);
     expect(await store.enrolments.withoutInventory({ dedupeKey: 'inventory', limit: 1 })).toEqual(['A']);
+    // One whose answer is being applied this very moment is not asked again.
+    await enqueue(store, ['B'], [command('c2', { dedupeKey: 'inventory', followUp: true })]);
+    await poll(store, 'B');
+    await poll(store, 'B', { answer: ['c2', 'acknowledged'] });
+    expect(await store.enrolments.withoutInventory({ dedupeKey: 'inventory', limit: 10 })).toEqual(['A']);
+    await store.queue.followUpDone('B', 'c2');
+    expect(await store.enrolments.withoutInventory({ dedupeKey: 'inventory', limit: 10 })).toEqual(['A', 'B']);
   });
 }

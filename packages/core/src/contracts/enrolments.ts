@@ -188,8 +188,9 @@ export interface EnrolmentStore {
   count(filter: EnrolmentFilter): Promise<number>;
 
   /**
-   * Active device channels that have no inventory yet (`inventoryAt` null) and no pending command with this dedupe key,
-   * oldest first: what a crash between the first TokenUpdate and its inventory batch leaves behind.
+   * Active device channels that have no inventory yet (`inventoryAt` null), no pending command with this dedupe key, and no
+   * follow-up (an answer that is being applied), oldest first: what a crash between the first TokenUpdate and its inventory
+   * batch leaves behind.
    */
   withoutInventory(input: { readonly dedupeKey: string; readonly limit: number }): Promise<readonly string[]>;
 }

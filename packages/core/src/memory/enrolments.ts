@@ -206,10 +206,11 @@ export function memoryEnrolments(state: MemoryState): EnrolmentStore {
     async withoutInventory({ dedupeKey, limit }) {
       state.open();
       const ids: string[] = [];
+      const answered = new Set([...state.followUps.values()].map(({ enrolmentId }) => enrolmentId));
       for (const id of state.withoutInventory) {
         if (ids.length >= limit) break;
         const row = state.enrolments.get(id);
-        if (row !== undefined && findByKey(row, dedupeKey) === undefined) ids.push(id);
+        if (row !== undefined && findByKey(row, dedupeKey) === undefined && !answered.has(id)) ids.push(id);
       }
       return ids;
     },

@@ -42,6 +42,7 @@ export function postgresEnrolments(db: Database): EnrolmentStore {
         SELECT true AS there FROM ${s}.pending p WHERE p.enrolment_id = l.id AND p.dedupe_key = $1 LIMIT 1
       ) p ON true
       WHERE l.inventory_at IS NULL AND l.status = 'active' AND l.channel = 'device' AND p.there IS NULL
+        AND NOT EXISTS (SELECT FROM ${s}.follow_up f WHERE f.enrolment_id = l.id)
       ORDER BY l.enrolled_at, l.id LIMIT $2`,
   };
   const getMany = (ids: readonly string[]): Promise<Enrolment[]> =>
