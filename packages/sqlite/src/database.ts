@@ -22,7 +22,7 @@ interface Job {
 const CACHE_KIB = 65_536;
 /** From how many rows on a change gets less of it, and how much. */
 const MANY_ROWS = 200;
-const MANY_CACHE_KIB = 32_768;
+const MANY_CACHE_KIB = 8_192;
 /** Most writes that are committed together. */
 const BATCH = 256;
 

@@ -49,7 +49,7 @@ describe('writes', () => {
         return end();
       });
     expect(await insert(1, 10, size)).toBe(normal);
-    expect(await insert(11, 990, size)).toBe(-32768);
+    expect(await insert(11, 990, size)).toBe(-8192);
     expect(size()).toBe(normal);
     const stop = () => {
       throw new CoreError('test.stop', 'invalid', 'stop');
