@@ -157,8 +157,8 @@ export function createCommands(context: Context): Commands {
 
     async cancel(enrolmentId, commandUuid) {
       const at = clock.now();
-      const { requestType } = (await store.queue.get(enrolmentId, commandUuid)) ?? {};
-      if (requestType === 'EraseDevice' && (await fetchedErases(context, enrolmentId)).includes(commandUuid)) {
+      const { requestType, state } = (await store.queue.get(enrolmentId, commandUuid)) ?? {};
+      if (requestType === 'EraseDevice' && state === 'sent') {
         throw new CoreError('core.command.too_late', 'conflict', 'the device has fetched the erase already', {
           remedy: 'If it comes back by a restored backup, cancel the wipe then.',
         });

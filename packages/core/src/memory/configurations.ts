@@ -133,11 +133,9 @@ export function memoryConfigurations(state: MemoryState): ConfigurationStore {
 
     async markConcerned({ enrolmentIds, at }) {
       state.open();
-      const wanted = new Set([...state.configurations.values()].flatMap(({ labelIds }) => labelIds));
+      const desired = await this.desired(enrolmentIds);
       const concerned = [...new Set(enrolmentIds)].filter(
-        (id) =>
-          state.enrolments.has(id) &&
-          (state.assignments.has(id) || [...wanted].some((labelId) => state.members.get(labelId)?.has(id) === true)),
+        (id) => state.enrolments.has(id) && (state.assignments.has(id) || desired.has(id)),
       );
       for (const id of concerned) state.markReconcile(id, at);
       return concerned.length > 0;

@@ -2,7 +2,7 @@
 import { type RegistrationResult, readRegistrations } from '@espalier/ade';
 import type { Engine } from '@espalier/core';
 import { z } from 'zod';
-import { HostError } from '../errors.ts';
+import { HostError, isEspalierError } from '../errors.ts';
 import { type Operation, operation } from './operation.ts';
 import * as shape from './schemas.ts';
 
@@ -18,14 +18,24 @@ const outcome = z
 export function registrationOperations({ registrations }: Engine): Operation[] {
   const tag = 'Enrolling';
 
-  /** Reads a file; whoever has an invitation of their own is a problem of its row. */
-  async function read(csv: string, options: { readonly userHeading?: string; readonly otherHeadings?: string[] }) {
-    const result: RegistrationResult = readRegistrations(csv, options);
+  /** Reads a file and expects its devices; whoever has an invitation of their own is a problem of its row. */
+  async function take(
+    csv: string,
+    options: { readonly userHeading?: string; readonly otherHeadings?: string[] },
+    lasting: { readonly ttlHours?: number },
+  ): Promise<number | Extract<RegistrationResult, { ok: false }>> {
+    const result = readRegistrations(csv, options);
     if (!result.ok) return result;
-    const single = await registrations.singleDeviceUsers(result.registrations.map(({ user }) => user));
-    return single.size === 0
-      ? result
-      : readRegistrations(csv, { ...options, hasSingleDevice: (user) => single.has(user) });
+    try {
+      const wanted = result.registrations.map(({ serial, ...rest }) => ({ serialNumber: serial, ...rest }));
+      return await registrations.add(wanted, lasting);
+    } catch (error) {
+      if (!isEspalierError(error) || error.code !== 'core.registration.single_device') throw error;
+      const single = await registrations.singleDeviceUsers(result.registrations.map(({ user }) => user));
+      const told = readRegistrations(csv, { ...options, hasSingleDevice: (user) => single.has(user) });
+      if (told.ok) throw error;
+      return told;
+    }
   }
 
   return [
@@ -41,11 +51,9 @@ export function registrationOperations({ registrations }: Engine): Operation[] {
       response: outcome,
       refusals: [409, 413],
       handle: async ({ body: { csv, pinTtlHours, ...headings } }) => {
-        const result = await read(csv, headings);
-        if (!result.ok) return { ok: false as const, problems: result.problems, more: result.more };
-        const wanted = result.registrations.map(({ serial, ...rest }) => ({ serialNumber: serial, ...rest }));
-        const lasting = pinTtlHours === undefined ? {} : { ttlHours: pinTtlHours };
-        return { ok: true as const, devices: await registrations.add(wanted, lasting) };
+        const taken = await take(csv, headings, pinTtlHours === undefined ? {} : { ttlHours: pinTtlHours });
+        if (typeof taken === 'number') return { ok: true as const, devices: taken };
+        return { ok: false as const, problems: taken.problems, more: taken.more };
       },
     }),
     operation({

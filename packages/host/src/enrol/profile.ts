@@ -14,7 +14,6 @@ import { appleSubject, certificatePayloads } from '@espalier/policy';
 import type { MakeChallenge } from '../ca/challenge.ts';
 import { type IdentityCertificates, type IdentityKey, plainSubject } from '../ca/identity-certificate.ts';
 import { HostError } from '../errors.ts';
-import { REGISTRATION_MINUTES } from './user-profile.ts';
 
 /** What the enrolment profile says. */
 export interface ProfileOptions {
@@ -192,13 +191,7 @@ async function identityOf(
   const asked = await certificates.asked(purpose);
   const credential = {
     ...('invitation' in purpose
-      ? {
-          invitationId: purpose.invitation.id,
-          ttlMinutes: Math.min(
-            options.challengeMinutes ?? 60,
-            purpose.invitation.binding?.managedAppleAccount === undefined ? Infinity : REGISTRATION_MINUTES,
-          ),
-        }
+      ? { invitationId: purpose.invitation.id, ttlMinutes: options.challengeMinutes ?? 60 }
       : { enrolmentId: purpose.enrolment.id, ttlMinutes: purpose.ttlMinutes }),
     ...(asked === null ? {} : { subject: asked.subjectText }),
   };

@@ -23,7 +23,7 @@ export type ProfileSignInPage = (request: Request, signIn: ProfileSignIn) => Res
 
 const PATH = '/enrol/user';
 /** Minutes from the sign-in to the device's first message. */
-export const REGISTRATION_MINUTES = 10;
+const REGISTRATION_MINUTES = 10;
 
 /** The route of the page. */
 export function userProfileRoute(
