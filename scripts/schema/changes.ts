@@ -18,6 +18,8 @@ export interface FileChange {
   support?: Record<string, unknown>;
   /** Values added to a rangelist: path -> values. */
   values?: Record<string, (string | number)[]>;
+  /** Paths of dictionaries of which devices send a list. */
+  listed?: string[];
 }
 export type Changes = FileChange[];
 type WritableSupport = { -readonly [P in keyof Support]: Support[P] };
@@ -99,6 +101,11 @@ export function applyChanges(items: Map<string, Item>, changes: Changes, where: 
         const key = keys.at(-1) as Key;
         key.supportedOS = mark(what, key.supportedOS, inheritedSupport(item, keys.slice(0, -1)), version);
       }
+    }
+    for (const path of change.listed ?? []) {
+      const key = find(item, path, where);
+      if (key.type !== 'dictionary') throw new Error(`${where}: ${change.file} has no dictionary ${path}`);
+      key.listed = true;
     }
     for (const [path, values] of Object.entries(change.values ?? {})) {
       const key = find(item, path, where);

@@ -39,7 +39,8 @@ function typeOf(key: Key, support: Support, indent: string): string {
   if (key.type === 'array') return `${elementType(key, support, indent)}[]`;
   if (key.type === 'dictionary') {
     const keys = key.subkeys ?? [];
-    return keys.length === 0 ? 'Record<string, unknown>' : body(keys, support, indent, key.rules);
+    const one = keys.length === 0 ? 'Record<string, unknown>' : body(keys, support, indent, key.rules);
+    return key.listed === true ? `(${one})[]` : one;
   }
   if (key.valuesfrom !== undefined) return valuesTypes[key.valuesfrom] ?? 'string';
   // A string whose subkeys are its possible values (the queries of DeviceInformation).

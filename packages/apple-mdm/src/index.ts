@@ -69,6 +69,8 @@ export {
   type IdleResponse,
   type ResultResponse,
   readResponse,
+  type SettingResult,
+  settingResults,
 } from './command/response.ts';
 export { responseValue } from './command/value.ts';
 export {

@@ -29,6 +29,11 @@ export function typedDictionary(
 export function typedValue(node: Node | undefined, value: unknown, notation: Notation, depth = 0): unknown {
   if (depth > maxDepth) return value;
   const type = typeOfValue(value);
+  if (node?.key.listed === true) {
+    const one = node.fields;
+    const list = type === 'array' ? (value as readonly object[]) : [value as object];
+    return list.map((item) => typedDictionary(one, item, notation, undefined, depth));
+  }
   if (type === 'dictionary') return typedDictionary(node?.fields, value as object, notation, undefined, depth);
   if (type === 'array') {
     // Alternatives (of the Settings command) are in no answer; there the items would have to be told apart first.

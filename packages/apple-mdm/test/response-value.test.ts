@@ -1,5 +1,5 @@
 // The typed view of a response, and what passes through untouched.
-import { encodeBinary, encodeXml, PlistReal } from '@espalier/plist';
+import { encodeBinary, encodeXml, type PlistInput, PlistReal } from '@espalier/plist';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import {
   type CommandResponses,
@@ -9,6 +9,7 @@ import {
   readResponse,
   responseValue,
   schema,
+  settingResults,
 } from '../src/index.ts';
 import * as messages from './fixtures/messages.ts';
 import { udid } from './fixtures/messages.ts';
@@ -39,6 +40,26 @@ describe('responseValue', () => {
       { CommonName: 'device', Data: new Uint8Array(Buffer.from('MIIB', 'base64')), IsIdentity: true },
     ]);
     expect(responseValue('RestartDevice', answer({}))).toEqual({});
+  });
+
+  test('gives the results of Settings as a list, also where a device sends one alone as the schema has it', () => {
+    const one = { Item: 'DeviceName', Status: 'Acknowledged' };
+    const other = { Identifier: 'com.example', Status: 'Error', ErrorChain: [{ ErrorCode: 4 }] };
+    const value = responseValue('Settings', answer({ Settings: [one, other] }));
+    expectTypeOf(value.Settings?.[0]?.Status).toEqualTypeOf<string | undefined>();
+    expect(value).toEqual({ Settings: [one, other] });
+    expect(responseValue('Settings', answer({ Settings: other }))).toEqual({ Settings: [other] });
+    expect(responseValue('Settings', answer({ Settings: [] }))).toEqual({ Settings: [] });
+    const bad = (Settings: PlistInput) => () => responseValue('Settings', answer({ Settings }));
+    expect(bad([one, { Item: 'x' }])).toThrow(code('mdm.response.missing_key', '/Settings/1/Status'));
+    expect(bad([one, [one]])).toThrow(code('mdm.response.bad_key', '/Settings/1'));
+    expect(bad('x')).toThrow(code('mdm.response.bad_key', '/Settings'));
+    expect(settingResults(answer({ Settings: [one, other, 'x', {}] }))).toEqual([
+      { item: 'DeviceName', status: 'Acknowledged', errorChain: [] },
+      { identifier: 'com.example', status: 'Error', errorChain: [{ code: 4, domain: '', description: '' }] },
+    ]);
+    expect(settingResults(answer({ Settings: other }))).toHaveLength(1);
+    expect(settingResults(answer({}))).toEqual([]);
   });
 
   test('hands on keys that the schema does not know', () => {

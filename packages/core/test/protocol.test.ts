@@ -1,5 +1,5 @@
 // Check-in and the command loop, end to end over the engine.
-import { decodeDict } from '@espalier/plist';
+import { decodeDict, type PlistInput } from '@espalier/plist';
 import { describe, expect, it } from 'vitest';
 import { bench, identity, ScriptedDevice } from './support.ts';
 
@@ -155,5 +155,35 @@ describe('the command loop', () => {
       errorChain: [{ code: 12021, domain: 'MCMDMErrorDomain', description: 'not now' }],
     });
     expect(decodeDict(outcome!.response!)['Status']).toBe('Error');
+  });
+
+  it('takes Settings for failed where the device refused one of them, though it acknowledges the command', async () => {
+    const { engine } = bench();
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.enrol();
+    await device.session();
+    const apply = async (results: PlistInput) => {
+      const payload = { Settings: [{ Item: 'PersonalHotspot', Enabled: false }] };
+      const { commandUuid } = await engine.commands.enqueue({ enrolmentIds: ['U1'] }, 'Settings', payload, {
+        force: true,
+      });
+      await device.session(() => ({ Settings: results }));
+      return engine.commands.get('U1', commandUuid);
+    };
+    const taken = { Item: 'DeviceName', Status: 'Acknowledged' };
+    expect(await apply([taken])).toMatchObject({ state: 'acknowledged', errorChain: [] });
+    // As a device has been seen to answer.
+    expect(await apply([taken, { Item: 'PersonalHotspot', Status: 'CommandFormatError' }])).toMatchObject({
+      state: 'error',
+      errorChain: [{ code: 0, domain: 'Settings', description: 'PersonalHotspot: CommandFormatError' }],
+    });
+    const link = { ErrorCode: 29000, ErrorDomain: 'MCChaperoneErrorDomain', USEnglishDescription: 'not supervised' };
+    // The schema has a dictionary where devices send a list.
+    expect(await apply({ Identifier: 'com.example.app', Status: 'Error', ErrorChain: [link] })).toMatchObject({
+      state: 'error',
+      errorChain: [{ code: 29000, domain: 'MCChaperoneErrorDomain', description: 'com.example.app: not supervised' }],
+    });
+    const { items } = await engine.events.list({ type: 'command.failed' });
+    expect(items.map(({ data }) => data['error'])).toEqual(['MCChaperoneErrorDomain 29000', 'Settings 0']);
   });
 });

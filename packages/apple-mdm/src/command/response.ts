@@ -2,7 +2,7 @@
 import { type EnrolmentIds, readIds, resolveEnrolment } from '../enrolment.ts';
 import { MdmError } from '../errors.ts';
 import { decodeMessage, Keys, type MessageLimits } from '../keys.ts';
-import { isDict, type PlistDict } from '../plist.ts';
+import { isDict, type PlistDict, type PlistValue } from '../plist.ts';
 
 /** What a device may say of itself or of a command. */
 export type CommandStatus = 'Idle' | 'Acknowledged' | 'Error' | 'CommandFormatError' | 'NotNow';
@@ -90,14 +90,16 @@ export function readResponse(bytes: Uint8Array, limits?: MessageLimits): Command
 }
 
 function readErrorChain(keys: Keys): readonly ErrorChainItem[] {
-  const chain = keys.array('ErrorChain');
-  if (chain === undefined) return [];
-  return chain.map((item, index) => {
-    if (!isDict(item)) {
-      throw new MdmError(codes.bad, `/ErrorChain/${index} is not a dictionary`, {
-        at: { path: `/ErrorChain/${index}` },
-      });
-    }
+  const chain = keys.array('ErrorChain') ?? [];
+  const odd = chain.findIndex((item) => !isDict(item));
+  if (odd >= 0) {
+    throw new MdmError(codes.bad, `/ErrorChain/${odd} is not a dictionary`, { at: { path: `/ErrorChain/${odd}` } });
+  }
+  return linksOf(chain);
+}
+
+function linksOf(chain: readonly PlistValue[]): readonly ErrorChainItem[] {
+  return chain.filter(isDict).map((item) => {
     const { ErrorCode: code, ErrorDomain: domain, LocalizedDescription: local, USEnglishDescription: english } = item;
     return {
       code: typeof code === 'number' ? code : 0,
@@ -105,6 +107,42 @@ function readErrorChain(keys: Keys): readonly ErrorChainItem[] {
       description: typeof english === 'string' ? english : typeof local === 'string' ? local : '',
       ...(typeof local === 'string' ? { localizedDescription: local } : {}),
       ...(typeof english === 'string' ? { usEnglishDescription: english } : {}),
+    };
+  });
+}
+
+/** What became of one setting of a `Settings` command. */
+export interface SettingResult {
+  /** The setting (`Item`), where the device names it. */
+  readonly item?: string;
+  /** The app that it is for. */
+  readonly identifier?: string;
+  /** `Acknowledged`, `Error`, `CommandFormatError`, or what else the device says. */
+  readonly status: string;
+  /** Empty unless the device reported errors for it. */
+  readonly errorChain: readonly ErrorChainItem[];
+}
+
+/**
+ * The results of the settings in the answer to a `Settings` command. The command is acknowledged as a whole even where the
+ * device refused some of them, or all. Empty for answers to other commands.
+ *
+ * @see https://developer.apple.com/documentation/devicemanagement/settings-command
+ * @example
+ * const refused = settingResults(response).filter(({ status }) => status !== 'Acknowledged');
+ */
+export function settingResults(response: CommandResponse): readonly SettingResult[] {
+  const { Settings: results } = response.value;
+  if (results === undefined) return [];
+  // The schema has a dictionary, Apple's example and devices have a list.
+  return (Array.isArray(results) ? results : [results]).filter(isDict).flatMap((result) => {
+    const { Status: status, Item: item, Identifier: identifier, ErrorChain: chain } = result;
+    if (typeof status !== 'string') return [];
+    return {
+      ...(typeof item === 'string' ? { item } : {}),
+      ...(typeof identifier === 'string' ? { identifier } : {}),
+      status,
+      errorChain: Array.isArray(chain) ? linksOf(chain) : [],
     };
   });
 }

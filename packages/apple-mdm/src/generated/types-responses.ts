@@ -1008,14 +1008,15 @@ export type SetRecoveryLockResponse = Record<string, never>;
 
 /** Keys of the device's response to `Settings`: iOS 5.0, macOS 10.9, tvOS 9.0, visionOS 1.1, watchOS 10.0. */
 export interface SettingsResponse {
- Settings?: {
+ Settings?: ({
   Status: string;
   ErrorChain?: ({
    [key: string]: unknown;
   })[];
   /** iOS 7.0, tvOS 10.2, not macOS. */
   Identifier?: string;
- };
+  Item?: string;
+ })[];
 }
 
 /** Keys of the device's response to `ShutDownDevice`: iOS 10.3 supervised, macOS 10.13, not tvOS visionOS watchOS. */

@@ -28,6 +28,7 @@ export const extraLetters = {
   m: 'contenttypes',
   z: 'valuesfrom',
   u: 'until',
+  g: 'listed',
   w: 'rules',
 } as const satisfies Readonly<Record<string, keyof SchemaKey>>;
 

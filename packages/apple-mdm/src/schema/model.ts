@@ -111,6 +111,8 @@ export interface SchemaKey {
   readonly valuesfrom?: string;
   /** The last level that lists the key, when a later level has the file without it. */
   readonly until?: string;
+  /** The schema describes one dictionary; devices send a list of them (the results of Settings). */
+  readonly listed?: true;
   readonly rules?: readonly SchemaRule[];
   /** A dictionary's keys, an array's item (or alternatives), or a string's possible values. */
   readonly subkeys?: readonly SchemaKey[];

@@ -117,7 +117,7 @@ function checkRequired(
 
 /** Checks one key's value. */
 export function checkNode(walk: Walk, node: Node, value: unknown, place: Place | null, depth: number): void {
-  const { issues, notation } = walk;
+  const { issues } = walk;
   if (issues.full) return;
   if (depth > maxDepth) {
     issues.add(place, 'value.depth', 'error', 'is nested too deep', 'Check for a value that contains itself.');
@@ -128,7 +128,16 @@ export function checkNode(walk: Walk, node: Node, value: unknown, place: Place |
     const message = `is no longer in the schema after ${node.key.until}`;
     issues.add(place, 'key.retired', 'warning', message, 'Remove it for newer systems.');
   }
-  if (!checkType(node, value, place, issues, notation)) return;
+  if (node.key.listed === true && Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      checkValue(walk, node, item, { parent: place, name: index }, depth + 1);
+    }
+  } else checkValue(walk, node, value, place, depth);
+}
+
+function checkValue(walk: Walk, node: Node, value: unknown, place: Place | null, depth: number): void {
+  const { issues, notation } = walk;
+  if (issues.full || !checkType(node, value, place, issues, notation)) return;
   if (node.fields !== undefined) checkDictionary(walk, [node.fields], value as object, place, depth);
   else if (node.type === 'array') checkArray(walk, node, value as readonly unknown[], place, depth);
   else if (node.values !== undefined) checkNamedValue(walk, node.values, value as string, place);

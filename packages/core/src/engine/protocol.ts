@@ -12,6 +12,7 @@ import { isLate, type LateBinder, type Withheld } from './late.ts';
 import type { Renewals } from './renewal.ts';
 import { isSecretResponse } from './sensitive.ts';
 import { declarativeManagement, getToken, returnToService } from './services.ts';
+import { withRefusedSettings } from './settings-answer.ts';
 import { checkAuthToken, userAuthenticate } from './users.ts';
 
 /** How many commands in a row may turn out to be none: whatever is left comes with the next connection. */
@@ -151,7 +152,7 @@ export function createProtocol(
     },
 
     async connect(body, identity) {
-      const response = readResponse(body);
+      const response = withRefusedSettings(readResponse(body));
       await vault.ready();
       const resolved = resolveEnrolment(response.ids);
       const enrolmentId = resolved.id;

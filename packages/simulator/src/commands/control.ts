@@ -1,8 +1,5 @@
-// Commands that do something to the device: lock, clear, restart, erase, settings, lost mode.
-import type { PlistDict, PlistInput } from '@espalier/plist';
-import { isDict } from '../device/profile.ts';
-import { type DeviceState, toBase64 } from '../device/state.ts';
-import { keepForApp } from './apps.ts';
+// Commands that do something to the device: lock, clear, restart, erase, lost mode.
+import { toBase64 } from '../device/state.ts';
 import {
   acknowledged,
   type CommandContext,
@@ -12,6 +9,7 @@ import {
   malformed,
   mdmDomain,
 } from './handler.ts';
+import { applySettings } from './settings.ts';
 
 /** The commands that act on the device. */
 export const controlHandlers: Handlers = {
@@ -38,7 +36,7 @@ export const controlHandlers: Handlers = {
       return acknowledged();
     },
   },
-  Settings: { run: settings },
+  Settings: { run: applySettings },
   EnableLostMode: { whenLocked: true, run: enableLostMode },
   DisableLostMode: { whenLocked: true, run: disableLostMode },
   DeviceLocation: { whenLocked: true, run: locate },
@@ -69,93 +67,6 @@ function clearPasscode({ state, payload }: CommandContext): CommandResult {
   state.passcode = null;
   state.locked = false;
   return acknowledged();
-}
-
-/** Settings that take a boolean `Enabled`. */
-const switches = [
-  'DataRoaming',
-  'VoiceRoaming',
-  'PersonalHotspot',
-  'Bluetooth',
-  'AppAnalytics',
-  'DiagnosticSubmission',
-];
-
-function settings({ state, platform, payload }: CommandContext): CommandResult {
-  const { Settings: items } = payload;
-  if (!Array.isArray(items)) return malformed;
-  const results = items.map((item): PlistInput => {
-    const name = isDict(item) ? item['Item'] : undefined;
-    if (!isDict(item) || typeof name !== 'string') return refusedSetting('', 'Unknown item');
-    const refusal = applySetting(state, platform, name, item);
-    return refusal === undefined ? { Identifier: name, Status: 'Acknowledged' } : refusedSetting(name, refusal);
-  });
-  return acknowledged({ Settings: results });
-}
-
-const settingErrors: { readonly [text: string]: readonly [domain: string, code: number] } = {
-  'Device not supervised': ['MCChaperoneErrorDomain', 29000],
-  'App not managed': [mdmDomain, 12029],
-};
-
-function refusedSetting(identifier: string, text: string): PlistInput {
-  const [domain, code] = settingErrors[text] ?? ['MCSettingsErrorDomain', 28000];
-  return {
-    ...(identifier === '' ? {} : { Identifier: identifier }),
-    Status: 'Error',
-    ErrorChain: [
-      {
-        ErrorCode: code,
-        ErrorDomain: domain,
-        LocalizedDescription: text,
-        USEnglishDescription: text,
-      },
-    ],
-  };
-}
-
-function applySetting(state: DeviceState, platform: string, name: string, item: PlistDict): string | undefined {
-  if (name === 'DeviceName') {
-    if (platform !== 'macOS' && !state.supervised) return 'Device not supervised';
-    if (typeof item['DeviceName'] !== 'string' || item['DeviceName'] === '') return 'Unsupported value';
-    state.deviceName = item['DeviceName'];
-    return undefined;
-  }
-  if (name === 'TimeZone' && platform !== 'macOS') {
-    if (!state.supervised) return 'Device not supervised';
-    if (typeof item['TimeZone'] !== 'string') return 'Unsupported value';
-    state.settings['TimeZone'] = item['TimeZone'];
-    return undefined;
-  }
-  if (switches.includes(name) && platform === 'iOS') {
-    if (typeof item['Enabled'] !== 'boolean') return 'Unsupported value';
-    state.settings[name] = item['Enabled'];
-    return undefined;
-  }
-  if (name === 'HostName' && platform === 'macOS') {
-    if (typeof item['HostName'] !== 'string' || item['HostName'] === '') return 'Unsupported value';
-    state.settings['HostName'] = item['HostName'];
-    return undefined;
-  }
-  if (name === 'ApplicationConfiguration' || (name === 'ApplicationAttributes' && platform !== 'macOS')) {
-    return setForApp(state, name, item);
-  }
-  return name === 'MDMOptions' || name === 'OrganizationInfo' ? undefined : 'Unknown item';
-}
-
-/** What a managed app is told, or how the system treats it; without the dictionary it is as if it had never been set. */
-function setForApp(state: DeviceState, name: string, item: PlistDict): string | undefined {
-  const { Identifier: identifier } = item;
-  if (typeof identifier !== 'string') return 'Unsupported value';
-  if (!state.apps.some((app) => app.identifier === identifier && app.managed === true)) return 'App not managed';
-  const attributes = name === 'ApplicationAttributes';
-  keepForApp(
-    state,
-    attributes ? 'appAttributes' : 'appConfigurations',
-    identifier,
-    item[attributes ? 'Attributes' : 'Configuration'],
-  );
-  return undefined;
 }
 
 function enableLostMode({ state, payload }: CommandContext): CommandResult {

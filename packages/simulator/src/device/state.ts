@@ -175,7 +175,7 @@ export interface DeviceState {
   lockPin: string | null;
   lostMode: { message: string; phoneNumber: string; footnote: string } | null;
   fileVault: boolean;
-  settings: { [item: string]: string | boolean };
+  settings: { [item: string]: string | boolean | number };
   phase: EnrolmentPhase;
   mdm: MdmSettings | null;
   profiles: StoredProfile[];
