@@ -98,6 +98,37 @@ describe('wiping', () => {
     expect(await status()).toBe('Active');
   });
 
+  it('does not take back an erase that the device fetches at that very moment', async () => {
+    const store = createMemoryStore();
+    const { end } = store.queue;
+    let meanwhile: (() => Promise<unknown>) | null = null;
+    store.queue.end = async (input) => {
+      const first = meanwhile;
+      meanwhile = null;
+      await first?.();
+      return end(input);
+    };
+    const { engine, act, status, device } = await phone({ store });
+    const fetching = async <T>(ask: () => Promise<T>): Promise<T> => {
+      meanwhile = () => device.idle();
+      const answer = await ask();
+      expect(await status()).toBe('Wipe Pending');
+      const { commandUuid, requestType } = device.received.at(-1)!;
+      expect(requestType).toBe('EraseDevice');
+      await device.say('Error', { CommandUUID: commandUuid, ErrorChain: [] });
+      return answer;
+    };
+    const erase = async () => (await engine.commands.enqueue({ enrolmentIds: ['D1'] }, 'EraseDevice', {})).commandUuid;
+    const one = await erase();
+    expect(await fetching(() => code(engine.commands.cancel('D1', one)))).toBe('core.command.too_late');
+    await erase();
+    expect(await fetching(() => engine.commands.clear('D1'))).toBe(0);
+    await act('wipe');
+    expect(await fetching(() => act('cancel-wipe'))).toMatchObject({ code: 'core.action.too_late' });
+    await act('wipe');
+    expect(await fetching(() => engine.recipes.cancel('D1', 'erase'))).toBe(false);
+  });
+
   it('is searchable, and labels follow', async () => {
     const { act, engine } = await phone();
     const label = await engine.labels.create({ name: 'Leaving', expression: '"common.status" = "Wipe Pending"' });

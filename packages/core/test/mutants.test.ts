@@ -44,6 +44,9 @@ const mutants: Readonly<Record<string, Mutant>> = {
   'always wakes': onEnqueue((command) => ({ ...command, push: true })),
   'forgets follow-ups': onEnqueue((command) => ({ ...command, followUp: false })),
   'forgets that a body is sealed': onEnqueue((command) => ({ ...command, body: { ...command.body, sealed: false } })),
+  'takes back what the device has': ({ queue }) => ({
+    queue: { ...queue, end: ({ keepSent: _, ...input }) => queue.end(input) },
+  }),
   'forgets to mark the members of a set': ({ declarations }) => ({
     declarations: {
       ...declarations,

@@ -20,7 +20,7 @@ export function sqliteQueue(db: Database): QueueStore {
 
     poll: (input) => db.write(() => poll(db, input)),
 
-    end: ({ enrolmentIds, commandUuid, dedupeKey, state, at }) =>
+    end: ({ enrolmentIds, commandUuid, dedupeKey, keepSent = [], state, at }) =>
       db.write(() => {
         setTargets(db, enrolmentIds);
         const rows = db.all<PendingRow>(
@@ -29,9 +29,11 @@ export function sqliteQueue(db: Database): QueueStore {
              CROSS JOIN pending w ON w.enrolment = t.nr
              JOIN commands c ON c.seq = w.seq
              JOIN enrolments e ON e.nr = w.enrolment
-           WHERE (?1 IS NULL OR c.uuid = ?1) AND (?2 IS NULL OR w.dedupe_key = ?2) ORDER BY w.enrolment, w.rank, w.seq`,
+           WHERE (?1 IS NULL OR c.uuid = ?1) AND (?2 IS NULL OR w.dedupe_key = ?2)
+             AND (w.state <> 'sent' OR c.request_type NOT IN (SELECT value FROM json_each(?3))) ORDER BY w.enrolment, w.rank, w.seq`,
           commandUuid ?? null,
           dedupeKey ?? null,
+          JSON.stringify(keepSent),
         );
         const ended = rows.flatMap((row) => (isPending(db, row) ? finish(db, row, state, at) : []));
         cancelEvents(db, ended, at);

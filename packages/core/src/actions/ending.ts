@@ -1,5 +1,6 @@
 // The actions that end a device's management, and take that back (ACT-4, ACT-11, ACT-12, ABM-18).
 import type { ActionParameters } from '../api/actions.ts';
+import type { CommandEntry } from '../api/records.ts';
 import { buildCommand, enqueueCommands } from '../engine/commands.ts';
 import type { Context } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
@@ -33,18 +34,26 @@ export const wipe: ActionDefinition<ActionParameters['wipe']> = {
 async function withdraw(context: Context, { enrolment: { id } }: ActionDevice): Promise<Done> {
   const { store, clock } = context;
   const at = clock.now();
-  const pending = await pendingOf(context, id, 'EraseDevice');
+  const erases = () => pendingOf(context, id, 'EraseDevice');
+  const pending = await erases();
+  const isSent = ({ state }: CommandEntry): boolean => state === 'sent';
+  const keepSent = ['EraseDevice'];
+  // None of them is withdrawn where the device has one already.
+  if (!pending.some(isSent)) {
+    await createRecipes(context).cancel(id, 'erase');
+    for (const { commandUuid } of pending) {
+      const which = { enrolmentIds: [id], commandUuid, keepSent };
+      await context.commandsEnded(await store.queue.end({ ...which, state: 'cancelled', at }));
+    }
+  }
+  const left = await erases();
   // Delivered is delivered: to say that it was withdrawn would be a lie. Not now means that the device did not erase.
-  if (pending.some(({ state }) => state === 'sent')) {
+  if (left.some(isSent)) {
     throw new CoreError('core.action.too_late', 'conflict', 'the device has fetched the erase already', {
       remedy: 'If it comes back by a restored backup, cancel the wipe then.',
     });
   }
-  await createRecipes(context).cancel(id, 'erase');
-  for (const { commandUuid } of pending) {
-    await context.commandsEnded(await store.queue.end({ enrolmentIds: [id], commandUuid, state: 'cancelled', at }));
-  }
-  if ((await pendingOf(context, id, 'EraseDevice')).length > 0) {
+  if (left.length > 0) {
     throw new CoreError('core.action.too_late', 'conflict', 'another erase was asked for meanwhile');
   }
   await changePhase(context, [id], ['wipe-pending'], null, 'wipe cancelled');

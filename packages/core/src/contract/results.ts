@@ -209,6 +209,33 @@ export function resultTests({ test, expect }: Suite): void {
     expect(await store.queue.end({ enrolmentIds: ['A'], commandUuid: 'c2', state: 'cancelled', at: T0 })).toEqual([]);
   });
 
+  test('keeps what the device has, where it is told to', async (store) => {
+    await enrol(store, 'A');
+    const erase = { requestType: 'EraseDevice' };
+    await enqueue(store, ['A'], [command('c1', erase), command('c2', erase), command('c3')]);
+    const end = async (more: object) => {
+      const which = {
+        enrolmentIds: ['A'],
+        keepSent: ['RestartDevice', 'EraseDevice'],
+        state: 'cancelled',
+        at: T0,
+      } as const;
+      return (await store.queue.end({ ...which, ...more })).map(({ commandUuid }) => commandUuid).sort();
+    };
+    await next(store, 'A');
+    expect(await end({ commandUuid: 'c1' })).toEqual([]);
+    expect(await end({ commandUuid: 'c2' })).toEqual(['c2']);
+    expect(await states(store, 'A')).toEqual({ c1: 'sent', c2: 'cancelled', c3: 'queued' });
+    await poll(store, 'A', { answer: ['c1', 'not-now'] });
+    // The device has c3 now, of another type; an erase that could not be done now may go.
+    expect(await states(store, 'A')).toMatchObject({ c1: 'not-now', c3: 'sent' });
+    expect(await end({})).toEqual(['c1', 'c3']);
+    await enqueue(store, ['A'], [command('c4', { ...erase, dedupeKey: 'k' })]);
+    await next(store, 'A');
+    expect(await end({ dedupeKey: 'k' })).toEqual([]);
+    expect(await end({ dedupeKey: 'k', keepSent: [] })).toEqual(['c4']);
+  });
+
   test('requeues a finished command at its old place', async (store) => {
     await enrol(store, 'A');
     await enqueue(store, ['A'], [command('c1', { maxAttempts: 1, expiresAt: T0 + HOUR }), command('c2')]);

@@ -1,9 +1,9 @@
 // The command service: builds commands, finds their targets, and queues them.
 import { commandCapabilities, inventoryCommands, type RawPayload, rawCommand } from '@espalier/apple-mdm';
 import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
-import type { EndedCommand, NewCommand } from '../contracts/queue.ts';
+import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
-import { eraseQueued, pendingOf, replaced } from '../lifecycle/phases.ts';
+import { eraseQueued, replaced } from '../lifecycle/phases.ts';
 import { listActivity } from './activity.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
@@ -126,11 +126,8 @@ async function takers(
   return { allowed, refused: { count: refused.length, devices: refused.slice(0, 1000) } };
 }
 
-/** Erases that the device has: not now means that it did not erase. */
-const fetchedErases = async (context: Context, enrolmentId: string): Promise<readonly string[]> =>
-  (await pendingOf(context, enrolmentId, 'EraseDevice')).flatMap(({ state, commandUuid }) =>
-    state === 'sent' ? [commandUuid] : [],
-  );
+/** As soon as the device has an erase it is under way: to say that it was taken back would be a lie (ACT-12). */
+const KEPT = ['EraseDevice'];
 
 /** Makes the command service. */
 export function createCommands(context: Context): Commands {
@@ -156,33 +153,21 @@ export function createCommands(context: Context): Commands {
     },
 
     async cancel(enrolmentId, commandUuid) {
-      const at = clock.now();
-      const { requestType, state } = (await store.queue.get(enrolmentId, commandUuid)) ?? {};
-      if (requestType === 'EraseDevice' && state === 'sent') {
+      const which = { enrolmentIds: [enrolmentId], commandUuid, keepSent: KEPT };
+      const ended = await store.queue.end({ ...which, state: 'cancelled', at: clock.now() });
+      if (ended.length === 0 && (await store.queue.get(enrolmentId, commandUuid))?.finishedAt === null) {
         throw new CoreError('core.command.too_late', 'conflict', 'the device has fetched the erase already', {
           remedy: 'If it comes back by a restored backup, cancel the wipe then.',
         });
       }
-      const ended = await store.queue.end({ enrolmentIds: [enrolmentId], commandUuid, state: 'cancelled', at });
       await context.commandsEnded(ended);
       context.bus.poke();
       return ended.length > 0;
     },
 
     async clear(enrolmentId, dedupeKey) {
-      const at = clock.now();
-      const kept = new Set(await fetchedErases(context, enrolmentId));
-      const ended: EndedCommand[] = [];
-      if (kept.size === 0) {
-        const key = dedupeKey === undefined ? {} : { dedupeKey };
-        ended.push(...(await store.queue.end({ enrolmentIds: [enrolmentId], ...key, state: 'cancelled', at })));
-      } else {
-        for (const { commandUuid } of await pendingOf(context, enrolmentId)) {
-          if (kept.has(commandUuid)) continue;
-          const one = { commandUuid, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
-          ended.push(...(await store.queue.end({ enrolmentIds: [enrolmentId], ...one, state: 'cancelled', at })));
-        }
-      }
+      const which = { enrolmentIds: [enrolmentId], keepSent: KEPT, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
+      const ended = await store.queue.end({ ...which, state: 'cancelled', at: clock.now() });
       await context.commandsEnded(ended);
       context.bus.poke();
       return ended.length;

@@ -84,7 +84,7 @@ export function memoryQueue(state: MemoryState): QueueStore {
       };
     },
 
-    async end({ enrolmentIds, commandUuid, dedupeKey, state: end, at }) {
+    async end({ enrolmentIds, commandUuid, dedupeKey, keepSent = [], state: end, at }) {
       state.open();
       const ended: EndedCommand[] = [];
       for (const id of new Set(enrolmentIds)) {
@@ -93,7 +93,8 @@ export function memoryQueue(state: MemoryState): QueueStore {
         const rows = allPending(enrolment).filter(
           (row) =>
             (commandUuid === undefined || row.command.commandUuid === commandUuid) &&
-            (dedupeKey === undefined || row.command.dedupeKey === dedupeKey),
+            (dedupeKey === undefined || row.command.dedupeKey === dedupeKey) &&
+            !(row.state === 'sent' && keepSent.includes(row.command.requestType)),
         );
         for (const row of rows) {
           if (findPending(enrolment, row.command.commandUuid) === row)

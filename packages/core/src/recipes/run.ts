@@ -303,14 +303,12 @@ export function createRecipes(context: Context): Recipes {
       if (run?.status !== 'running' || run.step === null) return false;
       const { commandUuid } = run.step;
       // An erase is under way as soon as the device has it (ACT-12): to say that it was withdrawn would be a lie.
-      const entry = await context.store.queue.get(enrolmentId, commandUuid);
-      if (recipe === 'erase' && entry?.state === 'sent') return false;
-      const ended = await context.store.queue.end({
-        enrolmentIds: [enrolmentId],
-        commandUuid,
-        state: 'cancelled',
-        at: context.clock.now(),
-      });
+      const keepSent = recipe === 'erase' ? ['EraseDevice'] : [];
+      const which = { enrolmentIds: [enrolmentId], commandUuid, keepSent };
+      const ended = await context.store.queue.end({ ...which, state: 'cancelled', at: context.clock.now() });
+      if (ended.length === 0 && recipe === 'erase') {
+        if ((await context.store.queue.get(enrolmentId, commandUuid))?.finishedAt === null) return false;
+      }
       // What is with the device may still come back; nothing follows from it.
       await end(context, enrolmentId, run, 'cancelled', 'withdrawn');
       await context.commandsEnded(ended);

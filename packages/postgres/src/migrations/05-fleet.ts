@@ -91,30 +91,7 @@ BEGIN
   RETURN v_queued;
 END $$;
 
-CREATE FUNCTION ${s}.end_commands(p_ids text[], p_uuid text, p_key text, p_state text, p_at bigint)
-RETURNS TABLE (o_enrolment text, o_uuid text, o_type text, o_state text, o_follow_up boolean)
-LANGUAGE plpgsql SET enable_seqscan = off SET work_mem = '32MB' AS $$
-DECLARE
-  v_ids text[];
-  v_seqs bigint[];
-BEGIN
-  PERFORM FROM ${s}.live l JOIN unnest(p_ids) AS u (id) ON l.id = u.id ORDER BY l.id FOR NO KEY UPDATE OF l;
-  IF p_key IS NULL THEN
-    SELECT array_agg(p.enrolment_id ORDER BY u.n, p.ord, p.seq), array_agg(p.seq ORDER BY u.n, p.ord, p.seq)
-    INTO v_ids, v_seqs
-    FROM unnest(p_ids) WITH ORDINALITY AS u (id, n) JOIN ${s}.pending p ON p.enrolment_id = u.id
-    WHERE p_uuid IS NULL OR p.seq = (SELECT c.seq FROM ${s}.command c WHERE c.uuid = p_uuid);
-  ELSE
-    SELECT array_agg(p.enrolment_id ORDER BY u.n), array_agg(p.seq ORDER BY u.n)
-    INTO v_ids, v_seqs
-    FROM unnest(p_ids) WITH ORDINALITY AS u (id, n)
-    JOIN ${s}.pending p ON p.enrolment_id = u.id AND p.dedupe_key = p_key
-    WHERE p_uuid IS NULL OR p.seq = (SELECT c.seq FROM ${s}.command c WHERE c.uuid = p_uuid);
-  END IF;
-  IF v_ids IS NULL THEN RETURN; END IF;
-  RETURN QUERY SELECT * FROM ${s}.end_rows(v_ids, v_seqs, array_fill(p_state, ARRAY[cardinality(v_ids)]), p_at);
-END $$;
-
+${endRoutine(s, false)}
 -- Enrolments that somebody works on right now are left for the next sweep.
 CREATE FUNCTION ${s}.sweep(p_at bigint, p_limit bigint)
 RETURNS TABLE (o_enrolment text, o_uuid text, o_type text, o_state text, o_follow_up boolean)
@@ -267,3 +244,38 @@ BEGIN
   DELETE FROM ${s}.mark m WHERE m.enrolment_id = ANY (p_ids);
 END $$;
 `;
+
+/** Ends pending commands; since migration 17, those stay that the device has and that are of a type in `p_keep_sent`. */
+export function endRoutine(s: string, keepsSent: boolean): string {
+  const kept = keepsSent
+    ? `
+      AND (p.state <> 'sent' OR NOT EXISTS (
+        SELECT FROM ${s}.command c WHERE c.seq = p.seq AND c.request_type = ANY (p_keep_sent)
+      ))`
+    : '';
+  return `
+CREATE FUNCTION ${s}.end_commands(p_ids text[], p_uuid text, p_key text, p_state text, p_at bigint${keepsSent ? ', p_keep_sent text[]' : ''})
+RETURNS TABLE (o_enrolment text, o_uuid text, o_type text, o_state text, o_follow_up boolean)
+LANGUAGE plpgsql SET enable_seqscan = off SET work_mem = '32MB' AS $$
+DECLARE
+  v_ids text[];
+  v_seqs bigint[];
+BEGIN
+  PERFORM FROM ${s}.live l JOIN unnest(p_ids) AS u (id) ON l.id = u.id ORDER BY l.id FOR NO KEY UPDATE OF l;
+  IF p_key IS NULL THEN
+    SELECT array_agg(p.enrolment_id ORDER BY u.n, p.ord, p.seq), array_agg(p.seq ORDER BY u.n, p.ord, p.seq)
+    INTO v_ids, v_seqs
+    FROM unnest(p_ids) WITH ORDINALITY AS u (id, n) JOIN ${s}.pending p ON p.enrolment_id = u.id
+    WHERE (p_uuid IS NULL OR p.seq = (SELECT c.seq FROM ${s}.command c WHERE c.uuid = p_uuid))${kept};
+  ELSE
+    SELECT array_agg(p.enrolment_id ORDER BY u.n), array_agg(p.seq ORDER BY u.n)
+    INTO v_ids, v_seqs
+    FROM unnest(p_ids) WITH ORDINALITY AS u (id, n)
+    JOIN ${s}.pending p ON p.enrolment_id = u.id AND p.dedupe_key = p_key
+    WHERE (p_uuid IS NULL OR p.seq = (SELECT c.seq FROM ${s}.command c WHERE c.uuid = p_uuid))${kept};
+  END IF;
+  IF v_ids IS NULL THEN RETURN; END IF;
+  RETURN QUERY SELECT * FROM ${s}.end_rows(v_ids, v_seqs, array_fill(p_state, ARRAY[cardinality(v_ids)]), p_at);
+END $$;
+`;
+}

@@ -17,6 +17,7 @@ import { adeProfileTables } from './13-ade-profiles.ts';
 import { certificateDevices } from './14-certificate-devices.ts';
 import { pollOrigin } from './15-poll-origin.ts';
 import { registrationTables } from './16-registrations.ts';
+import { keepSent } from './17-keep-sent.ts';
 
 /** The migrations in order; the version of a schema is how many of them it has. Only ever add to the end. */
 const migrations: readonly ((schema: string) => string)[] = [
@@ -36,6 +37,7 @@ const migrations: readonly ((schema: string) => string)[] = [
   certificateDevices,
   pollOrigin,
   registrationTables,
+  keepSent,
 ];
 
 /** The version that this release of the package works with. */

@@ -51,7 +51,7 @@ export function postgresQueue(db: Database): QueueStore {
       $15::integer[], $16::text[], $17::boolean[], $18::boolean[], $19::text[], $20::bigint[], $21::text[],
       $22::text[]) AS queued`,
     poll: `SELECT * FROM ${s}.poll($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-    end: `SELECT * FROM ${s}.end_commands($1::text[], $2, $3, $4, $5)`,
+    end: `SELECT * FROM ${s}.end_commands($1::text[], $2, $3, $4, $5, $6::text[])`,
     sweep: `SELECT * FROM ${s}.sweep($1, $2)`,
     requeue: `SELECT ${s}.requeue($1, $2, $3) AS done`,
     prune: `SELECT ${s}.prune_history($1, $2) AS pruned`,
@@ -153,9 +153,9 @@ export function postgresQueue(db: Database): QueueStore {
       };
     },
 
-    async end({ enrolmentIds, commandUuid, dedupeKey, state, at }) {
+    async end({ enrolmentIds, commandUuid, dedupeKey, keepSent = [], state, at }) {
       const ids = [...new Set(enrolmentIds)];
-      const values = [ids, commandUuid ?? null, dedupeKey ?? null, state, at];
+      const values = [ids, commandUuid ?? null, dedupeKey ?? null, state, at, keepSent];
       return (await db.query<EndedRow>('queue.end', text.end, values)).map(endedOf);
     },
 
