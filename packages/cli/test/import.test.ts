@@ -1,5 +1,5 @@
 // `espalier import`: folders that NanoMDM 0.9.0 itself wrote (fixtures/nanomdm.json: path to base64), rows of its tables, and a
-// database of MicroMDM's records that bbolt 1.5 wrote (fixtures/micromdm.db.gz: 150 devices, a record larger than a page).
+// database of MicroMDM's records that bbolt 1.5 wrote (fixtures/micromdm.db.gz: 150 devices, a record larger than a page, a bootstrap token).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -228,6 +228,9 @@ describe('MicroMDM’s database', () => {
         topic: 'com.apple.mgmt.External.11111111-2222-4333-8444-555555555555',
       });
       expect(await secret(id, 'unlock-token')).toBe('unlock 11');
+      // Not every byte of it is text.
+      expect(await secret('00008120-0000000000000003', 'bootstrap-token')).toBe('bootstrap 3 \ufffd\0');
+      expect(await secret(id, 'bootstrap-token')).toBeNull();
       const jo = '00008120-0000000000000003:30000000-0000-4000-8000-000000000001';
       expect((await engine.devices.get(jo))?.enrolment).toMatchObject({ channel: 'user', status: 'active' });
     });

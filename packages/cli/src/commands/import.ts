@@ -23,7 +23,7 @@ notice nothing. docs/migration.md tells what else a move needs.
 SOURCE of nanomdm is the folder of its storage 'file' or 'filekv', or a file
 of its SQL tables' rows as lines of JSON (docs/migration.md has the statements).
 SOURCE of micromdm is its database, micromdm.db, of a server that has stopped
-or a copy of it. Bootstrap tokens are not read from there.
+or a copy of it.
 
 It may be repeated, also after it was broken off: what is here already stays
 as it is. A record that cannot be imported is told with its place, and the

@@ -20,6 +20,8 @@ const device = {
   DeviceName: 15,
   Model: 16,
   ModelName: 17,
+  /** As it came, since MicroMDM 1.9: the other tokens are hexadecimal texts. */
+  bootstrapToken: 30,
 } as const;
 const push = { token: 2, pushMagic: 3, topic: 4 } as const;
 const user = { udid: 2, userId: 3, shortName: 4, longName: 5 } as const;
@@ -85,6 +87,7 @@ function deviceOf(record: ProtobufFields, place: string, pushes: Values, hashes:
   const hash = hashes.get(udid);
   const known = Object.fromEntries(facts.map((name) => [name, textField(record, device[name])]));
   const unlockToken = fromHex(textField(record, device.unlockToken), 'the unlock token');
+  const bootstrapToken = record.get(device.bootstrapToken);
   const common = { UDID: udid, Topic: topic };
   return {
     id: udid,
@@ -102,6 +105,14 @@ function deviceOf(record: ProtobufFields, place: string, pushes: Values, hashes:
           UnlockToken: unlockToken,
         }),
       },
+      ...(bootstrapToken instanceof Uint8Array && bootstrapToken.length > 0
+        ? [
+            {
+              place,
+              bytes: messageOf({ MessageType: 'SetBootstrapToken', ...common, BootstrapToken: bootstrapToken }),
+            },
+          ]
+        : []),
     ],
   };
 }
