@@ -39,12 +39,13 @@ export {
   type HostErrorOptions,
   isEspalierError,
 } from './errors.ts';
-export { createHost, type Host, type HostLimits, type HostOptions, hostSources } from './host.ts';
+export { createHost, type Host, hostSources } from './host.ts';
 export { defaultLockout, type LockoutRule, type LockoutRules } from './http/limiter.ts';
 export type { ForwardedFormat } from './identity/forwarded.ts';
 export type { IdentityOptions, IdentitySource } from './identity/identify.ts';
 export { createLogger } from './log.ts';
 export { createMetricsHandler } from './metrics.ts';
+export type { HostLimits, HostOptions } from './options.ts';
 export { type ConnectionInfo, type FetchHandler, type Logger, silentLogger } from './types.ts';
 export type { UserOptions } from './user/credentials.ts';
 export { createWebhooks, type WebhooksOptions } from './webhooks/service.ts';
