@@ -78,6 +78,7 @@ const extra: Readonly<Record<string, { readonly [key: string]: Value }>> = {
   InviteToProgram: {},
   InstallMedia: { iTunesStoreID: 1 },
   RemoveMedia: { iTunesStoreID: '1' },
+  RefreshCellularPlans: { eSIMServerURL: 'https://example.com/plans' },
   RequestMirroring: { DestinationName: 'TV' },
   RotateFileVaultKey: { FileVaultUnlock: { Password: 'secret' }, ReplyEncryptionCertificate: new Uint8Array([1]) },
   Settings: { Settings: [{ Item: 'Bluetooth', Enabled: true }] },

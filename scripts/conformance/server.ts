@@ -12,6 +12,7 @@ import {
   type DeviceTraits,
   type SimulatedDevice,
 } from '@espalier/simulator';
+import { liveCommands } from './live.ts';
 
 const generations: readonly DeviceTraits[] = [
   { kind: 'iPhone', osVersion: '18.3' },
@@ -147,18 +148,27 @@ export async function startMeasured(): Promise<Measured> {
     return (await fetch(new Request(`${ORIGIN}/mdm/checkin`, init))).status;
   }
 
+  const live = liveCommands((content) => signCms(content, { certificate, privateKey }));
+
+  /** Sends one command over a channel; how it ended. */
+  async function done({ id, device, poll }: Channel, requestType: string, payload: RawPayload) {
+    const { commandUuid } = await engine.commands.enqueue({ enrolmentIds: [id] }, requestType, payload);
+    await poll();
+    // What locked it must not keep it from the next command.
+    if (device.state().locked) device.unlock(device.state().lockPin ?? undefined);
+    return engine.commands.get(id, commandUuid);
+  }
+
   return {
     engine,
-    async command(requestType, payload) {
+    async command(requestType, example) {
+      const { before = [], payload = () => example } = live[requestType] ?? {};
       let reason = '';
       let ended: string | undefined;
-      for (const { id, device, poll } of channels) {
+      for (const channel of channels) {
         try {
-          const { commandUuid } = await engine.commands.enqueue({ enrolmentIds: [id] }, requestType, payload);
-          await poll();
-          // What locked it must not keep it from the next command.
-          if (device.state().locked) device.unlock(device.state().lockPin ?? undefined);
-          const outcome = await engine.commands.get(id, commandUuid);
+          for (const [type, given] of before) await done(channel, type, given);
+          const outcome = await done(channel, requestType, payload(channel.device.state()));
           const [error] = outcome?.errorChain ?? [];
           if (error === undefined) return outcome?.state ?? 'lost';
           ended ??= `${outcome?.state} ${error.code}`;
