@@ -1,6 +1,7 @@
 // Check-in and the command loop, end to end over the engine.
 import { decodeDict, type PlistInput } from '@espalier/plist';
 import { describe, expect, it } from 'vitest';
+import { createMemoryStore } from '../src/index.ts';
 import { bench, identity, ScriptedDevice } from './support.ts';
 
 describe('enrolment', () => {
@@ -185,5 +186,21 @@ describe('the command loop', () => {
     });
     const { items } = await engine.events.list({ type: 'command.failed' });
     expect(items.map(({ data }) => data['error'])).toEqual(['MCChaperoneErrorDomain 29000', 'Settings 0']);
+  });
+
+  it('does not read again what the poll has told of the command that was answered', async () => {
+    const store = createMemoryStore();
+    const { get } = store.queue;
+    let reads = 0;
+    store.queue.get = (...asked) => {
+      reads++;
+      return get(...asked);
+    };
+    const { engine } = bench({ store });
+    const device = new ScriptedDevice(engine, 'U1');
+    await device.enrol();
+    expect(await device.session()).toHaveLength(5);
+    expect((await engine.devices.get('U1'))?.inventoryAt).not.toBeNull();
+    expect(reads).toBe(0);
   });
 });
