@@ -116,7 +116,8 @@ export function accountRoutes(
   door: AccountDoor,
   tokens: AccountTokens,
 ): Route[] {
-  const { checkDomain, checkAssigned, claimed, isOpen } = createAccountChecks(host, options);
+  const checks = createAccountChecks(host, options);
+  const { checkDomain, checkAssigned, claimed, isOpen } = checks;
 
   async function discover(context: Context): Promise<Response> {
     const identifier = context.url.searchParams.get('user-identifier') ?? '';
@@ -164,7 +165,7 @@ export function accountRoutes(
     { methods: ['GET'], path: serviceDiscoveryPath, handle: discover },
     { methods: ['POST'], path: '/enrol/account/byod', handle: (context) => enrol(context, 'BYOD') },
     { methods: ['POST'], path: '/enrol/account/adde', handle: (context) => enrol(context, 'ADDE') },
-    ...(options.profilePage === undefined ? [] : [userProfileRoute(host, options, options.profilePage)]),
+    ...(options.profilePage === undefined ? [] : [userProfileRoute(host, checks, options.profilePage)]),
     ...(page === null
       ? []
       : [

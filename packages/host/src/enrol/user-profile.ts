@@ -3,8 +3,7 @@ import { HostError } from '../errors.ts';
 import { seeOther } from '../http/respond.ts';
 import type { Context, Route } from '../http/router.ts';
 import { noticePage } from '../page/notice.ts';
-import { createAccountChecks, turnedOff } from './account-checks.ts';
-import type { AccountDomains } from './account-domain.ts';
+import { type AccountChecks, turnedOff } from './account-checks.ts';
 import type { AccountUser } from './account-token.ts';
 import type { EnrolContext } from './routes.ts';
 
@@ -26,13 +25,7 @@ const PATH = '/enrol/user';
 const REGISTRATION_MINUTES = 10;
 
 /** The route of the page. */
-export function userProfileRoute(
-  host: EnrolContext,
-  options: { readonly accountDomains?: AccountDomains },
-  page: ProfileSignInPage,
-): Route {
-  const checks = createAccountChecks(host, options);
-
+export function userProfileRoute(host: EnrolContext, checks: AccountChecks, page: ProfileSignInPage): Route {
   async function accept(context: Context, version: number | null, user: AccountUser): Promise<Response> {
     if (user.mode === 'ADDE') {
       throw new HostError('forbidden', 'host.account.mode', 'This user does not get this kind of enrolment.');
