@@ -9,7 +9,7 @@ import { createInvitation, shownInvitation } from './invitations.ts';
 
 /** The fact that says whose a device is. */
 const USER_FACT = 'user.user_id';
-/** PINs that are made at the same time. */
+/** Users, and PINs, that are looked up or made at the same time. */
 const AT_ONCE = 8;
 const PIN_HOURS = 720;
 
@@ -113,7 +113,10 @@ export function createRegistrations(context: Context): RegistrationService {
 
     async singleDeviceUsers(users) {
       const found = new Set<string>();
-      for (const user of new Set(users)) if (await hasSingleDevice(user)) found.add(user);
+      for (const part of chunks([...new Set(users)], AT_ONCE)) {
+        const answers = await Promise.all(part.map(hasSingleDevice));
+        for (const [index, user] of part.entries()) if (answers[index]) found.add(user);
+      }
       return found;
     },
 
