@@ -438,6 +438,31 @@ describe('a device that waits in Setup Assistant', () => {
     expect((await device.say('Idle', user))?.requestType).toBe('UserConfigured');
   });
 
+  it('is let go on where it refuses one of the commands, and not where they are withdrawn', async () => {
+    const { engine } = bench();
+    const device = new ScriptedDevice(engine, 'D1');
+    await device.authenticate();
+    await device.tokenUpdate({ AwaitingConfiguration: true });
+    await device.session();
+    const commands = [
+      { requestType: 'Settings', payload: { Settings: [{ Item: 'SharedDeviceConfiguration', ResidentUsers: 5 }] } },
+      { requestType: 'RemoveProfile', payload: { Identifier: 'a' } },
+    ];
+    await engine.recipes.start('D1', 'release-awaiting', { commands }, { force: true });
+    const refused = [{ Item: 'SharedDeviceConfiguration', Status: 'Error' }];
+    expect(
+      await device.session((type) =>
+        type === 'Settings' ? { Settings: refused } : type === 'RemoveProfile' ? { Status: 'CommandFormatError' } : {},
+      ),
+    ).toEqual(['Settings', 'RemoveProfile', 'DeviceConfigured']);
+    expect((await engine.recipes.get('D1', 'release-awaiting'))?.status).toBe('succeeded');
+    expect((await engine.events.list({ type: 'command.failed' })).items).toHaveLength(2);
+    const { step } = await engine.recipes.start('D1', 'release-awaiting', { commands }, { force: true });
+    await engine.commands.cancel('D1', step!.commandUuid);
+    expect(await device.session()).toEqual([]);
+    expect((await engine.recipes.get('D1', 'release-awaiting'))?.status).toBe('cancelled');
+  });
+
   it('waits on where nobody said so', async () => {
     const { engine } = bench();
     const device = new ScriptedDevice(engine, 'D1');

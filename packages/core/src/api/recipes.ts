@@ -60,7 +60,10 @@ export interface RecipeParameters {
     /** Of the declaration: a page about the update. */
     readonly detailsUrl?: string;
   };
-  /** Lets Setup Assistant go on, after the commands given (on a Shared iPad's user channel: the user's session). */
+  /**
+   * Lets Setup Assistant go on, after the commands given (on a Shared iPad's user channel: the user's session); also where the
+   * device refuses one of them, which is an event (`command.failed`).
+   */
   readonly 'release-awaiting': {
     readonly commands?: readonly {
       readonly requestType: string;

@@ -52,12 +52,20 @@ function releaseStep({ commands = [] }: Release, tools: RecipeTools, done: numbe
   return send(command.requestType, command.payload as NextStep['payload'], { memo: { done: done + 1 } });
 }
 
+const afterStep = (parameters: Release, tools: RecipeTools): NextStep =>
+  releaseStep(parameters, tools, Number(tools.memo['done'] ?? 0));
+
 /** Let Setup Assistant go on. */
 export const releaseAwaiting: Recipe<Release> = {
   commands: ({ commands = [] }, tools) => [...commands.map(({ requestType }) => requestType), release(tools)],
   start: (parameters, tools) => releaseStep(parameters, tools, 0),
   next: ({ requestType }, parameters, tools) =>
-    requestType === release(tools) ? succeed() : releaseStep(parameters, tools, Number(tools.memo['done'] ?? 0)),
+    requestType === release(tools) ? succeed() : afterStep(parameters, tools),
+  // Nobody can use a device that stays in Setup Assistant: one that refuses a command is let go on all the same.
+  failed: ({ requestType, state }, parameters, tools) =>
+    requestType !== release(tools) && (state === 'error' || state === 'format-error')
+      ? afterStep(parameters, tools)
+      : null,
 };
 
 function bypassCodeIn(value: StepOutcome['value']): string | null {
