@@ -23,7 +23,7 @@ export function readExposition(text: string): Family[] {
   let current: { name: string; help: string; type: string; samples: Sample[] } | null = null;
   const seen = new Set<string>();
   for (const line of text.split('\n').slice(0, -1)) {
-    const help = /^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/.exec(line);
+    const help = /^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/s.exec(line);
     const type = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary|untyped)$/.exec(line);
     if (help !== null) {
       // "All lines for a given metric must be provided as one single group."
@@ -67,7 +67,7 @@ function readSample(line: string): Sample {
 }
 
 function unescapeText(text: string, quotes: boolean): string {
-  return text.replace(/\\(.)/g, (whole, sign: string) => {
+  return text.replace(/\\(.)/gs, (whole, sign: string) => {
     if (sign === '\\') return '\\';
     if (sign === 'n') return '\n';
     if (sign === '"' && quotes) return '"';

@@ -117,7 +117,9 @@ export class ModelEnrolment {
   }
 
   endSome(state: 'cancelled' | 'superseded', pick: (entry: ModelEntry) => boolean): void {
-    for (const entry of this.pending.filter(pick)) if (this.pending.includes(entry)) this.end(entry, state);
+    const last = (entry: ModelEntry): number => entry.command.chain?.index ?? -1;
+    const chosen = this.pending.filter(pick).sort((a, b) => last(b) - last(a));
+    for (const entry of chosen) if (this.pending.includes(entry)) this.end(entry, state);
   }
 
   requeue(uuid: string, at: number): boolean {

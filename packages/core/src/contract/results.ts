@@ -209,6 +209,28 @@ export function resultTests({ test, expect }: Suite): void {
     expect(await store.queue.end({ enrolmentIds: ['A'], commandUuid: 'c2', state: 'cancelled', at: T0 })).toEqual([]);
   });
 
+  test('ends what of a chain is meant as asked, whatever its order, and the rest as cancelled', async (store) => {
+    await enrol(store, 'A');
+    const link = (index: number, id = 'x') => ({ chain: { id, index }, onError: 'drop-chain' }) as const;
+    await enqueue(
+      store,
+      ['A'],
+      [
+        command('c0', { ...link(0), notBefore: T0 + HOUR }),
+        command('c1', { ...link(1), priority: 5 }),
+        command('c2', link(2)),
+        command('d0', link(0, 'y')),
+        command('d1', link(1, 'y')),
+        command('d2', link(2, 'y')),
+      ],
+    );
+    await store.queue.end({ enrolmentIds: ['A'], commandUuid: 'd1', state: 'superseded', at: T0 });
+    expect(await states(store, 'A')).toMatchObject({ d0: 'queued', d1: 'superseded', d2: 'cancelled', c0: 'queued' });
+    await store.queue.end({ enrolmentIds: ['A'], state: 'superseded', at: T0 });
+    const whole = { c0: 'superseded', c1: 'superseded', c2: 'superseded', d0: 'superseded' };
+    expect(await states(store, 'A')).toMatchObject(whole);
+  });
+
   test('keeps what the device has, where it is told to', async (store) => {
     await enrol(store, 'A');
     const erase = { requestType: 'EraseDevice' };

@@ -172,7 +172,7 @@ export interface QueueStore {
   /**
    * Ends pending commands of these enrolments as `cancelled` or `superseded`: one (`commandUuid`), those with a dedupe key, or all.
    * Those that are `sent` and of a type in `keepSent` stay: what the device has done already cannot be taken back.
-   * The rest of a chain under `drop-chain` ends `cancelled` too. A `command.cancelled` event (data `{ commandUuid, requestType }`) is
+   * The rest of a chain under `drop-chain`, what is not itself among them, ends `cancelled`. A `command.cancelled` event (data `{ commandUuid, requestType }`) is
    * appended for each that is `cancelled`.
    */
   end(input: {

@@ -96,7 +96,8 @@ export function memoryQueue(state: MemoryState): QueueStore {
             (dedupeKey === undefined || row.command.dedupeKey === dedupeKey) &&
             !(row.state === 'sent' && keepSent.includes(row.command.requestType)),
         );
-        for (const row of rows) {
+        // Of a chain the last first: it ends as it was asked, not as what goes with the one before.
+        for (const row of rows.sort((a, b) => (b.command.chain?.index ?? -1) - (a.command.chain?.index ?? -1))) {
           if (findPending(enrolment, row.command.commandUuid) === row)
             ended.push(...finish(state, enrolment, row, end, at));
         }

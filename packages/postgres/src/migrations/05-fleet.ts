@@ -245,7 +245,10 @@ BEGIN
 END $$;
 `;
 
-/** Ends pending commands; since migration 17, those stay that the device has and that are of a type in `p_keep_sent`. */
+/**
+ * Ends pending commands; since migration 17, those stay that the device has and that are of a type in `p_keep_sent`, and of a chain
+ * the last goes first, so that it ends as it was asked.
+ */
 export function endRoutine(s: string, keepsSent: boolean): string {
   const kept = keepsSent
     ? `
@@ -253,6 +256,7 @@ export function endRoutine(s: string, keepsSent: boolean): string {
         SELECT FROM ${s}.command c WHERE c.seq = p.seq AND c.request_type = ANY (p_keep_sent)
       ))`
     : '';
+  const order = keepsSent ? 'u.n, p.chain_index DESC NULLS LAST, p.ord, p.seq' : 'u.n, p.ord, p.seq';
   return `
 CREATE FUNCTION ${s}.end_commands(p_ids text[], p_uuid text, p_key text, p_state text, p_at bigint${keepsSent ? ', p_keep_sent text[]' : ''})
 RETURNS TABLE (o_enrolment text, o_uuid text, o_type text, o_state text, o_follow_up boolean)
@@ -263,7 +267,7 @@ DECLARE
 BEGIN
   PERFORM FROM ${s}.live l JOIN unnest(p_ids) AS u (id) ON l.id = u.id ORDER BY l.id FOR NO KEY UPDATE OF l;
   IF p_key IS NULL THEN
-    SELECT array_agg(p.enrolment_id ORDER BY u.n, p.ord, p.seq), array_agg(p.seq ORDER BY u.n, p.ord, p.seq)
+    SELECT array_agg(p.enrolment_id ORDER BY ${order}), array_agg(p.seq ORDER BY ${order})
     INTO v_ids, v_seqs
     FROM unnest(p_ids) WITH ORDINALITY AS u (id, n) JOIN ${s}.pending p ON p.enrolment_id = u.id
     WHERE (p_uuid IS NULL OR p.seq = (SELECT c.seq FROM ${s}.command c WHERE c.uuid = p_uuid))${kept};

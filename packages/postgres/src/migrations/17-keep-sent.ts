@@ -1,4 +1,5 @@
-// Migration 17: commands of given types that the device has fetched are kept when pending commands are ended.
+// Migration 17: when pending commands are ended, those of given types are kept that the device has fetched, and those of a chain all end
+// as they were asked to.
 import { endRoutine } from './05-fleet.ts';
 
 /** The statements, for a schema (already quoted). */
