@@ -17,6 +17,9 @@ export interface EventStore {
    * `seq` was, so that a follower that goes on from the last `seq` it saw misses none.
    */
   since(seq: number, limit: number): Promise<readonly EngineEvent[]>;
-  /** Deletes up to `limit` events older than `before`. Returns how many. */
+  /**
+   * Deletes up to `limit` events older than `before`, oldest first; one whose time is out of the order of `seq` may stay behind one
+   * that is kept. Returns how many.
+   */
   prune(input: { readonly before: number; readonly limit: number }): Promise<number>;
 }
