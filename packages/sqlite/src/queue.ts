@@ -30,7 +30,8 @@ export function sqliteQueue(db: Database): QueueStore {
              JOIN commands c ON c.seq = w.seq
              JOIN enrolments e ON e.nr = w.enrolment
            WHERE (?1 IS NULL OR c.uuid = ?1) AND (?2 IS NULL OR w.dedupe_key = ?2)
-             AND (w.state <> 'sent' OR c.request_type NOT IN (SELECT value FROM json_each(?3))) ORDER BY w.enrolment, c.chain_index DESC, w.rank, w.seq`,
+             AND (w.state <> 'sent' OR c.request_type NOT IN (SELECT value FROM json_each(?3)))
+           ORDER BY w.enrolment, c.chain_index DESC, w.rank, w.seq`,
           commandUuid ?? null,
           dedupeKey ?? null,
           JSON.stringify(keepSent),

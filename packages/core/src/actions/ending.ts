@@ -12,6 +12,7 @@ import {
   RETIRE_ORIGIN,
   revive,
 } from '../lifecycle/phases.ts';
+import { takeBack } from '../lifecycle/take-back.ts';
 import { createRecipes } from '../recipes/run.ts';
 import { type ActionDefinition, type ActionDevice, against, type Done } from './types.ts';
 
@@ -37,13 +38,11 @@ async function withdraw(context: Context, { enrolment: { id } }: ActionDevice): 
   const erases = () => pendingOf(context, id, 'EraseDevice');
   const pending = await erases();
   const isSent = ({ state }: CommandEntry): boolean => state === 'sent';
-  const keepSent = ['EraseDevice'];
   // None of them is withdrawn where the device has one already.
   if (!pending.some(isSent)) {
     await createRecipes(context).cancel(id, 'erase');
     for (const { commandUuid } of pending) {
-      const which = { enrolmentIds: [id], commandUuid, keepSent };
-      await context.commandsEnded(await store.queue.end({ ...which, state: 'cancelled', at }));
+      await context.commandsEnded((await takeBack(context, id, commandUuid)) ?? []);
     }
   }
   const left = await erases();

@@ -4,6 +4,7 @@ import type { Commands, EnqueueOptions, Refusals } from '../api/engine.ts';
 import type { NewCommand } from '../contracts/queue.ts';
 import { CoreError } from '../errors.ts';
 import { eraseQueued, replaced } from '../lifecycle/phases.ts';
+import { takeBack, UNDER_WAY } from '../lifecycle/take-back.ts';
 import { listActivity } from './activity.ts';
 import { checkCommandItself, type ProposedCommand, splitByCapability, targetFor, unsupported } from './capabilities.ts';
 import { type Context, pageOf, uuid } from './context.ts';
@@ -126,9 +127,6 @@ async function takers(
   return { allowed, refused: { count: refused.length, devices: refused.slice(0, 1000) } };
 }
 
-/** As soon as the device has an erase it is under way: to say that it was taken back would be a lie (ACT-12). */
-const KEPT = ['EraseDevice'];
-
 /** Makes the command service. */
 export function createCommands(context: Context): Commands {
   const { store, vault, clock } = context;
@@ -153,9 +151,8 @@ export function createCommands(context: Context): Commands {
     },
 
     async cancel(enrolmentId, commandUuid) {
-      const which = { enrolmentIds: [enrolmentId], commandUuid, keepSent: KEPT };
-      const ended = await store.queue.end({ ...which, state: 'cancelled', at: clock.now() });
-      if (ended.length === 0 && (await store.queue.get(enrolmentId, commandUuid))?.finishedAt === null) {
+      const ended = await takeBack(context, enrolmentId, commandUuid);
+      if (ended === null) {
         throw new CoreError('core.command.too_late', 'conflict', 'the device has fetched the erase already', {
           remedy: 'If it comes back by a restored backup, cancel the wipe then.',
         });
@@ -166,7 +163,11 @@ export function createCommands(context: Context): Commands {
     },
 
     async clear(enrolmentId, dedupeKey) {
-      const which = { enrolmentIds: [enrolmentId], keepSent: KEPT, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
+      const which = {
+        enrolmentIds: [enrolmentId],
+        keepSent: UNDER_WAY,
+        ...(dedupeKey === undefined ? {} : { dedupeKey }),
+      };
       const ended = await store.queue.end({ ...which, state: 'cancelled', at: clock.now() });
       await context.commandsEnded(ended);
       context.bus.poke();

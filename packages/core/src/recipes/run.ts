@@ -8,6 +8,7 @@ import { checkCommandItself, splitByCapability, unsupported } from '../engine/ca
 import { buildCommand, enqueueCommands } from '../engine/commands.ts';
 import { type Context, uuid } from '../engine/context.ts';
 import { CoreError } from '../errors.ts';
+import { takeBack } from '../lifecycle/take-back.ts';
 import {
   activationLockClear,
   activationLockEscrow,
@@ -302,13 +303,8 @@ export function createRecipes(context: Context): Recipes {
       const run = await readRun(context, enrolmentId, recipe);
       if (run?.status !== 'running' || run.step === null) return false;
       const { commandUuid } = run.step;
-      // An erase is under way as soon as the device has it (ACT-12): to say that it was withdrawn would be a lie.
-      const keepSent = recipe === 'erase' ? ['EraseDevice'] : [];
-      const which = { enrolmentIds: [enrolmentId], commandUuid, keepSent };
-      const ended = await context.store.queue.end({ ...which, state: 'cancelled', at: context.clock.now() });
-      if (ended.length === 0 && recipe === 'erase') {
-        if ((await context.store.queue.get(enrolmentId, commandUuid))?.finishedAt === null) return false;
-      }
+      const ended = await takeBack(context, enrolmentId, commandUuid);
+      if (ended === null) return false;
       // What is with the device may still come back; nothing follows from it.
       await end(context, enrolmentId, run, 'cancelled', 'withdrawn');
       await context.commandsEnded(ended);

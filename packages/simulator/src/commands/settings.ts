@@ -2,6 +2,7 @@
 // Facts: Apple's schema, mdm/commands/settings.yaml, levels 18.3 and 27.
 import type { PlistDict, PlistInput, PlistValue } from '@espalier/plist';
 import type { Platform } from '../catalogue.ts';
+import { errorChain } from '../device/messages.ts';
 import { isDict } from '../device/profile.ts';
 import type { DeviceState } from '../device/state.ts';
 import { keepForApp } from './apps.ts';
@@ -17,7 +18,7 @@ interface Setting {
   readonly keys?: Readonly<Record<string, Fits>>;
   /** Keys that may be there. */
   readonly may?: Readonly<Record<string, Fits>>;
-  /** What it does besides being kept; a text is why not. */
+  /** What it does in place of being kept; a result is why not. */
   apply?(state: DeviceState, item: PlistDict): CommandResult | undefined;
 }
 
@@ -153,13 +154,7 @@ export function applySettings({ state, platform, payload }: CommandContext): Com
     const { Identifier: identifier } = item;
     const app = typeof identifier === 'string' && platform !== 'macOS' ? { Identifier: identifier } : {};
     const { status, errors } = applySetting(state, platform, name, item) ?? acknowledged();
-    const chain = errors?.map(({ domain, code, text }) => ({
-      ErrorCode: code,
-      ErrorDomain: domain,
-      LocalizedDescription: text,
-      USEnglishDescription: text,
-    }));
-    return { Item: name, ...app, Status: status, ...(chain === undefined ? {} : { ErrorChain: chain }) };
+    return { Item: name, ...app, Status: status, ...(errors === undefined ? {} : { ErrorChain: errorChain(errors) }) };
   });
   return acknowledged({ Settings: results });
 }

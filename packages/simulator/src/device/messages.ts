@@ -75,6 +75,16 @@ export function idleMessage(state: DeviceState): Uint8Array {
   return encodeXml({ Status: 'Idle', ...senderKeys(state) });
 }
 
+/** Errors as devices tell them. */
+export function errorChain(errors: readonly ErrorItem[]): PlistInput {
+  return errors.map(({ code, domain, text }) => ({
+    ErrorCode: code,
+    ErrorDomain: domain,
+    LocalizedDescription: text,
+    USEnglishDescription: text,
+  }));
+}
+
 /** The result of a command. */
 export function resultMessage(
   state: DeviceState,
@@ -88,12 +98,7 @@ export function resultMessage(
     ...(errors.length === 0
       ? {}
       : {
-          ErrorChain: errors.map(({ code, domain, text }) => ({
-            ErrorCode: code,
-            ErrorDomain: domain,
-            LocalizedDescription: text,
-            USEnglishDescription: text,
-          })),
+          ErrorChain: errorChain(errors),
         }),
     ...keys,
     Status: status,
